@@ -1,0 +1,126 @@
+"""Numeric columns as context: scaled robustly, bounded, without gaps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sk_embed._arrays import BoolArray, FloatArray
+
+# Values reach no further than this many robust standard deviations.
+_BOUND = 3.0
+
+
+@dataclass(frozen=True)
+class ContextScaler:
+    """Median to zero, interquartile range to about one standard deviation, then bounded.
+
+    The bound ``z / sqrt(1 + (z / 3)**2)`` is smooth, monotone and all but the identity
+    near zero (the "robust scale and smooth clip" of Holzmüller et al.,
+    arXiv:2407.04491). Without it, a rare value far out dominates the network, which
+    then diverges on the next row further out. A missing value is put at the median;
+    columns with missing values in fit get an indicator column behind all others.
+
+    Parameters
+    ----------
+    names : list of str
+        The columns' names, for messages.
+    center, scale : ndarray of shape (n_columns,)
+        Subtracted, then divided by.
+    with_indicator : ndarray of bool of shape (n_columns,)
+        Columns that had missing values in fit.
+    """
+
+    names: list[str]
+    center: FloatArray
+    scale: FloatArray
+    with_indicator: BoolArray
+
+    def transform(self, values: FloatArray) -> FloatArray:
+        """Return the context, shape (n_rows, n_columns + n_indicators)."""
+        missing = np.isnan(values)
+        scaled = (np.where(missing, self.center, values) - self.center) / self.scale
+        scaled /= np.sqrt(1 + (scaled / _BOUND) ** 2)
+        return np.column_stack([scaled, missing[:, self.with_indicator]])
+
+
+def read_numbers(columns: list[pd.Series], names: list[str], n_rows: int) -> FloatArray:
+    """Return numeric columns as one float64 array of ``n_rows``, missing as NaN.
+
+    Raises
+    ------
+    ValueError
+        If a column holds something that is not a finite number.
+    """
+    values = np.empty((n_rows, len(columns)))
+    for number, (column, name) in enumerate(zip(columns, names, strict=True)):
+        values[:, number] = _read_number(column, name)
+        if np.isinf(values[:, number]).any():
+            raise ValueError(
+                f"Context column {name!r} holds an infinite value; replace it, or make "
+                "the column categorical by categorical_features."
+            )
+    return values
+
+
+def _read_number(column: pd.Series, name: str) -> FloatArray:
+    try:
+        with np.errstate(over="ignore"):
+            return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Context column {name!r} is not numeric ({error}); convert it, or make it "
+            "categorical by categorical_features."
+        ) from error
+
+
+def learn_context(values: FloatArray, weight: FloatArray, names: list[str]) -> ContextScaler:
+    """Learn center and scale of numeric columns.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+        From :func:`read_numbers`.
+    weight : ndarray of shape (n_rows,)
+        Positive weights.
+    names : list of str
+        The columns' names.
+
+    Returns
+    -------
+    ContextScaler
+    """
+    center = np.zeros(len(names))
+    scale = np.ones(len(names))
+    for number in range(len(names)):
+        present = ~np.isnan(values[:, number])
+        if present.any():
+            low, center[number], high = _weighted_quantiles(
+                values[present, number], weight[present], (0.25, 0.5, 0.75)
+            )
+            scale[number] = _scale(values[present, number], high - low)
+    return ContextScaler(names, center, scale, np.isnan(values).any(axis=0))
+
+
+def _scale(values: FloatArray, interquartile_range: float) -> float:
+    """Return the robust standard deviation; of a column that is mostly one value, half
+    its range, so that a rare indicator stays an indicator.
+    """
+    if interquartile_range > 0:
+        return interquartile_range / 1.349
+    with np.errstate(over="ignore"):
+        half_range = float(values.max() / 2 - values.min() / 2)
+    return half_range if half_range > 0 else 1.0
+
+
+def _weighted_quantiles(
+    values: FloatArray, weight: FloatArray, shares: tuple[float, ...]
+) -> Any:
+    """Return inverted-distribution quantiles: a weight of 2 counts as two rows."""
+    order = np.argsort(values, kind="stable")
+    cumulated = np.cumsum(weight[order])
+    places = np.searchsorted(cumulated, np.array(shares) * cumulated[-1])
+    return values[order[np.minimum(places, len(values) - 1)]]

@@ -1,0 +1,115 @@
+"""Taking tables apart into columns, and telling categories from numeric context."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils import check_array
+
+from sk_embed._arrays import BoolArray
+
+
+def as_columns(X: Any) -> list[pd.Series]:
+    """Return the columns of a frame, an array or a list of lists, dtypes kept."""
+    if isinstance(X, pd.DataFrame):
+        _require_rows_and_columns(X.shape)
+        return [X.iloc[:, number] for number in range(X.shape[1])]
+    if hasattr(X, "get_columns"):  # polars
+        _require_rows_and_columns(X.shape)
+        return [pd.Series(column.to_numpy()) for column in X.get_columns()]
+    array = _as_array(X)
+    return [pd.Series(array[:, number]) for number in range(array.shape[1])]
+
+
+def _require_rows_and_columns(shape: tuple[int, int]) -> None:
+    if 0 in shape:
+        raise ValueError(
+            f"Found array with {shape[0]} sample(s) and {shape[1]} feature(s) "
+            f"(shape={shape}) while a minimum of 1 is required."
+        )
+
+
+def _as_array(X: Any) -> NDArray[Any]:
+    """Return a two-dimensional array; a list that mixes types keeps them."""
+    array = check_array(X, dtype=None, ensure_all_finite=False)
+    if not hasattr(X, "dtype") and array.dtype.kind in "US":
+        array = check_array(X, dtype=object, ensure_all_finite=False)
+    checked: NDArray[Any] = array
+    return checked
+
+
+def categorical_mask(
+    categorical_features: Any, columns: list[pd.Series], feature_names: NDArray[Any] | None
+) -> BoolArray:
+    """Return which columns are categorical.
+
+    Parameters
+    ----------
+    categorical_features : {"all", "from_dtype"}, or array-like of names, indices or bool
+        The estimator's parameter.
+    columns : list of Series
+        The columns of X.
+    feature_names : ndarray of shape (n_columns,) or None
+        Their names, where X has any.
+
+    Raises
+    ------
+    ValueError
+        If a name, an index or the mask does not fit X, or no column is categorical.
+    """
+    n_columns = len(columns)
+    if isinstance(categorical_features, str):
+        if categorical_features == "all":
+            return np.ones(n_columns, dtype=bool)
+        mask = np.array([not _is_number(column) for column in columns])
+    else:
+        mask = _chosen_mask(np.asarray(categorical_features), n_columns, feature_names)
+    if not mask.any():
+        raise ValueError(
+            f"categorical_features={categorical_features!r} leaves no categorical column "
+            f"among the {n_columns} of X; name at least one."
+        )
+    return mask
+
+
+def _is_number(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _chosen_mask(
+    chosen: NDArray[Any], n_columns: int, feature_names: NDArray[Any] | None
+) -> BoolArray:
+    mask = np.zeros(n_columns, dtype=bool)
+    if chosen.dtype.kind == "b":
+        if chosen.shape != (n_columns,):
+            raise ValueError(
+                f"categorical_features as a mask must have one entry for each of the "
+                f"{n_columns} columns of X, but has shape {chosen.shape}."
+            )
+        return chosen.copy()
+    if chosen.dtype.kind in "iu":
+        outside = chosen[(chosen < 0) | (chosen >= n_columns)]
+        if len(outside):
+            raise ValueError(
+                f"categorical_features names column {outside[0]}, but X has columns "
+                f"0 to {n_columns - 1}."
+            )
+        mask[chosen] = True
+        return mask
+    for name in chosen.tolist():
+        if feature_names is None:
+            raise ValueError(
+                f"categorical_features names column {name!r}, but X has no column names; "
+                "pass a data frame, or give indices."
+            )
+        found = feature_names == name
+        if not found.any():
+            raise ValueError(
+                f"categorical_features names column {name!r}, which X does not have; "
+                f"it has {feature_names.tolist()}."
+            )
+        mask |= found
+    return mask

@@ -1,0 +1,108 @@
+"""A table as learned: which columns are categories, their vocabularies, the context."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._columns.context import ContextScaler, learn_context, read_numbers
+from sk_embed._columns.frame import categorical_mask
+from sk_embed._columns.vocabulary import Vocabulary, given_vocabulary, learn_vocabulary
+
+
+@dataclass(frozen=True)
+class TableColumns:
+    """The columns of X, as learned in fit.
+
+    Parameters
+    ----------
+    is_categorical : ndarray of bool of shape (n_columns,)
+        Categorical columns; the others are context.
+    vocabularies : list of Vocabulary
+        Of each categorical column.
+    scaler : ContextScaler
+        Of the context columns.
+    """
+
+    is_categorical: BoolArray
+    vocabularies: list[Vocabulary]
+    scaler: ContextScaler
+
+    def codes(self, columns: list[pd.Series], handle_unknown: str) -> list[IntArray]:
+        """Return the codes of each categorical column, shape (n_rows,) each."""
+        all_codes = []
+        for vocabulary, column in zip(
+            self.vocabularies, _chosen(columns, self.is_categorical), strict=True
+        ):
+            codes = vocabulary.encode(column)
+            if handle_unknown == "error":
+                vocabulary.require_known(codes, column)
+            all_codes.append(codes)
+        return all_codes
+
+    def numbers(self, columns: list[pd.Series]) -> FloatArray:
+        """Return the context columns unscaled, shape (n_rows, n_context_columns)."""
+        chosen = _chosen(columns, ~self.is_categorical)
+        return read_numbers(chosen, self.scaler.names, len(columns[0]))
+
+
+def learn_columns(
+    columns: list[pd.Series],
+    feature_names: NDArray[Any] | None,
+    weight: FloatArray,
+    *,
+    categorical_features: Any,
+    categories: Any,
+    min_frequency: float | None,
+    max_categories: int | None,
+) -> TableColumns:
+    """Learn vocabularies and scales.
+
+    Parameters
+    ----------
+    columns : list of Series
+        The columns of X.
+    feature_names : ndarray of shape (n_columns,) or None
+        Their names, where X has any.
+    weight : ndarray of shape (n_rows,)
+        Positive weights.
+    categorical_features, categories, min_frequency, max_categories
+        The estimator's parameters.
+
+    Returns
+    -------
+    TableColumns
+    """
+    is_categorical = categorical_mask(categorical_features, columns, feature_names)
+    if feature_names is None:
+        feature_names = np.array([f"x{number}" for number in range(len(columns))])
+    names = [str(name) for name in feature_names[is_categorical]]
+    chosen = _chosen(columns, is_categorical)
+    if isinstance(categories, str):
+        vocabularies = [
+            learn_vocabulary(column, name, min_frequency, max_categories)
+            for column, name in zip(chosen, names, strict=True)
+        ]
+    else:
+        if len(categories) != len(chosen):
+            raise ValueError(
+                f"categories lists {len(categories)} columns, but {len(chosen)} columns "
+                "are categorical; give one list for each."
+            )
+        vocabularies = [
+            given_vocabulary(column, name, listed)
+            for column, name, listed in zip(chosen, names, categories, strict=True)
+        ]
+    context_names = [str(name) for name in feature_names[~is_categorical]]
+    numbers = read_numbers(_chosen(columns, ~is_categorical), context_names, len(weight))
+    scaler = learn_context(numbers, weight, context_names)
+    return TableColumns(is_categorical, vocabularies, scaler)
+
+
+def _chosen(columns: list[pd.Series], mask: BoolArray) -> list[pd.Series]:
+    return [column for column, is_chosen in zip(columns, mask, strict=True) if is_chosen]

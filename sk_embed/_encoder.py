@@ -1,0 +1,747 @@
+"""The estimator: composes columns, engine and cross-fitting. No arithmetic here."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import KFold, check_cv
+from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._columns.frame import as_columns
+from sk_embed._columns.table import TableColumns, learn_columns
+from sk_embed._columns.target import TARGET_TYPES, Target, as_target_column, read_target
+from sk_embed._columns.vocabulary import Vocabulary
+from sk_embed._cross_fitting import fold_of_each_row
+from sk_embed._engine.losses import (
+    HalfBinomialLoss,
+    HalfMultinomialLoss,
+    HalfSquaredError,
+    Loss,
+)
+from sk_embed._engine.model import ColumnVectors, LearnedModel, ModelSettings, learn_model
+from sk_embed._engine.rows import Rows
+from sk_embed._engine.training import TrainingSettings
+from sk_embed._selection import auto_batch_size, kept_axes, table_width
+from sk_embed._sklearn_compat import (
+    Interval,
+    MetadataRouter,
+    MethodMapping,
+    StrOptions,
+    check_feature_names_in,
+    check_sample_weight,
+    fit_context,
+    map_in_threads,
+    process_routing,
+    single_blas_thread,
+)
+
+_LOSSES: dict[str, type[Loss]] = {
+    "continuous": HalfSquaredError,
+    "binary": HalfBinomialLoss,
+    "multiclass": HalfMultinomialLoss,
+}
+_HIDDEN_LAYER_SIZES = (64, 32)
+_TABLE_LEARNING_RATE = 0.1
+_N_ORDERS = 3
+_N_SWEEPS = 2
+
+@dataclass(frozen=True)
+class _Training:
+    """X and y as read for learning; rows of weight zero are left out."""
+
+    columns: TableColumns
+    target: Target
+    rows: Rows
+    is_used: BoolArray
+
+
+class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Encode each category as a vector that is learned from the target.
+
+    Each category gets its *main effect*, one number per output from a joint additive
+    model of all columns, followed by its *interaction vector*, learned by
+    backpropagation through a small network that reads the vectors of all categorical
+    columns and the numeric columns as context. Columns are encoded by looking their
+    categories up; unknown categories get the origin, missing values are a category.
+
+    .. note::
+        ``fit_transform(X, y)`` does not equal ``fit(X, y).transform(X)``: it encodes
+        rare categories by vectors that were learned without the row's fold, so that the
+        next model is not trained on copies of the target. Encode training rows by
+        ``fit_transform``, as a :class:`~sklearn.pipeline.Pipeline` does.
+
+    Parameters
+    ----------
+    n_components : int, float or "auto", default="auto"
+        Width of the interaction part of each column. An int keeps so many first axes
+        (0 leaves the main effects alone), a float in (0, 1) the first axes that explain
+        this share of the variance. "auto" keeps the reliable axes: those on which
+        vectors that are learned from two halves of the rows agree to more than .5 (all
+        axes if the rows fit into one batch).
+    categorical_features : {"all", "from_dtype"} or array-like, default="all"
+        Categorical columns, by names, indices or a mask; "from_dtype" takes all that
+        are not numbers. The other columns are numeric context: they take part in
+        learning, and ``remainder`` says whether they are in the output.
+    main_effects : bool, default=True
+        Whether each category's main effect is put before its vector.
+    remainder : {"drop", "passthrough"}, default="drop"
+        What becomes of the context columns in the output: "passthrough" appends them
+        unchanged, in the output's dtype.
+    categories : "auto" or list of array-like, default="auto"
+        Categories of each categorical column, in the order of the tables' rows; "auto"
+        takes those that occur in ``fit``, sorted.
+    handle_unknown : {"prior", "error"}, default="prior"
+        Whether ``transform`` encodes a category that was not in ``fit`` as the origin,
+        or raises.
+    min_frequency : int or float, default=None
+        Categories with fewer rows, or a smaller share of the rows, share one vector.
+    max_categories : int, default=None
+        At most so many vectors for each column, the shared one included.
+    target_type : {"auto", "continuous", "binary", "multiclass"}, default="auto"
+        "auto" takes :func:`~sklearn.utils.multiclass.type_of_target`'s word, but reads
+        numbers with more than 100 different values as continuous.
+    hidden_layer_sizes : "auto" or tuple of int, default="auto"
+        Hidden layers of the network; "auto" is (64, 32).
+    learning_rate_init : float, default=1e-3
+        Step size of the network's weights (Adam).
+    alpha : float or "auto", default="auto"
+        Penalty on the squares of main effects; "auto" estimates one for each column by
+        empirical Bayes, from the size of its effects and the noise.
+    batch_size : int or "auto", default="auto"
+        Rows of a batch; "auto" is the power of two from 64 to 1024 that makes about 256
+        batches of the rows.
+    max_iter : int, default=10
+        Passes over the rows for the network, at most.
+    tol : float, default=1e-3
+        Smallest fall of the progressive validation loss that counts, as a share of the
+        loss of a constant prediction.
+    n_iter_no_change : int, default=2
+        Stop after so many passes without such a fall.
+    cross_fit : bool, default=True
+        Whether ``fit_transform`` encodes the training rows without leaking their
+        targets.
+    cross_fit_below : int, default=30
+        Training rows whose category has fewer rows than this get the vector that was
+        learned without their fold; those of frequent categories get the full vector.
+    cv : int, splitter or iterable of splits, default=5
+        Folds of ``fit_transform``; an int makes shuffled folds.
+    init_scale : float, default=0.0
+        Standard deviation of the vectors' random start. At 0 they start at the origin,
+        where unknown categories stay.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the network's weights of the last ``fit``.
+    n_jobs : int, default=None
+        Threads for the final tables. The result is the same for every number.
+    random_state : int, RandomState instance or None, default=None
+        An int gives the same bits each time.
+    verbose : int, default=0
+        1 prints a line for each pass.
+    dtype : {numpy.float32, numpy.float64}, default=numpy.float32
+        Of the output and of the network's arithmetic. Where the rows fit into one
+        batch, arithmetic is float64.
+
+    Attributes
+    ----------
+    categories_ : list of ndarray of shape (n_categories,)
+        Categories of each categorical column; missing is last where it occurs.
+    embeddings_ : list of ndarray of shape (n_categories, n_components_[j])
+        Row i belongs to ``categories_[j][i]``: its main effect, in units of the
+        standardised target or log-odds, then its vector, in units of the same: the
+        distance of two vectors is the root mean square change of the raw prediction
+        that exchanging them brings about.
+    n_components_ : list of int
+        Output columns of each categorical column.
+    explained_variance_ratio_ : list of ndarray
+        Share of variance on each axis of the interaction part.
+    reliability_ : list of ndarray
+        Agreement of two halves of the rows on each axis: 1 is perfect, 0 is noise.
+    infrequent_categories_ : list of ndarray or None
+        Categories of each column that share a vector, None where none do.
+    classes_ : ndarray of shape (n_classes,) or None
+        Labels of the target; None where it is continuous.
+    target_type_ : str
+        "continuous", "binary" or "multiclass".
+    n_iter_ : int
+        Passes run.
+    loss_curve_ : list of float
+        Progressive validation loss of each pass: each row's loss just before it is
+        learned.
+    n_features_in_ : int
+        Columns of X in ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X had strings for all of them.
+
+    See Also
+    --------
+    sklearn.preprocessing.TargetEncoder : One number for each category.
+    sklearn.preprocessing.OneHotEncoder : One column for each category.
+
+    References
+    ----------
+    Guo & Berkhahn, Entity embeddings of categorical variables, arXiv:1604.06737.
+    Fan et al., Multi-epoch learning with data augmentation, arXiv:2305.19531.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from sk_embed import EmbeddingEncoder
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"fruit": rng.choice(["apple", "pear", "plum"], 300)})
+    >>> y = X["fruit"].map({"apple": 1.0, "pear": 2.0, "plum": 5.0})
+    >>> encoder = EmbeddingEncoder(n_components=0, random_state=0).fit(X, y)
+    >>> encoder.get_feature_names_out()
+    array(['fruit_effect'], dtype=object)
+    >>> encoder.transform(pd.DataFrame({"fruit": ["plum", "durian"]})).round(1)
+    array([[1.4],
+           [0. ]], dtype=float32)
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "n_components": [
+            StrOptions({"auto"}),
+            Interval(Integral, 0, None, closed="left"),
+            Interval(Real, 0, 1, closed="neither"),
+        ],
+        "categorical_features": [StrOptions({"all", "from_dtype"}), "array-like"],
+        "main_effects": ["boolean"],
+        "remainder": [StrOptions({"drop", "passthrough"})],
+        "categories": [StrOptions({"auto"}), list],
+        "handle_unknown": [StrOptions({"prior", "error"})],
+        "min_frequency": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Real, 0, 1, closed="neither"),
+            None,
+        ],
+        "max_categories": [Interval(Integral, 1, None, closed="left"), None],
+        "target_type": [StrOptions({"auto", *TARGET_TYPES})],
+        "hidden_layer_sizes": [StrOptions({"auto"}), tuple, list],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "cross_fit": ["boolean"],
+        "cross_fit_below": [Interval(Integral, 0, None, closed="left")],
+        "cv": ["cv_object"],
+        "init_scale": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+        "dtype": "no_validation",
+    }
+
+    def __init__(
+        self,
+        n_components: int | float | str = "auto",
+        *,
+        categorical_features: Any = "all",
+        main_effects: bool = True,
+        remainder: str = "drop",
+        categories: Any = "auto",
+        handle_unknown: str = "prior",
+        min_frequency: int | float | None = None,
+        max_categories: int | None = None,
+        target_type: str = "auto",
+        hidden_layer_sizes: str | tuple[int, ...] = "auto",
+        learning_rate_init: float = 1e-3,
+        alpha: float | str = "auto",
+        batch_size: int | str = "auto",
+        max_iter: int = 10,
+        tol: float = 1e-3,
+        n_iter_no_change: int = 2,
+        cross_fit: bool = True,
+        cross_fit_below: int = 30,
+        cv: Any = 5,
+        init_scale: float = 0.0,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+        dtype: Any = np.float32,
+    ) -> None:
+        self.n_components = n_components
+        self.categorical_features = categorical_features
+        self.main_effects = main_effects
+        self.remainder = remainder
+        self.categories = categories
+        self.handle_unknown = handle_unknown
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
+        self.target_type = target_type
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.learning_rate_init = learning_rate_init
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.cross_fit = cross_fit
+        self.cross_fit_below = cross_fit_below
+        self.cv = cv
+        self.init_scale = init_scale
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+        self.dtype = dtype
+
+    # ---------------------------------------------------------------- learning
+
+    @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> EmbeddingEncoder:
+        """Learn the vectors.
+
+        To encode the training rows use :meth:`fit_transform`:
+        ``fit(X, y).transform(X)`` leaks the target into them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Data frame, array or list of lists.
+        y : array-like of shape (n_samples,)
+            Numbers or labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights; a row of weight 0 is left out.
+
+        Returns
+        -------
+        self : EmbeddingEncoder
+            The fitted encoder.
+
+        Raises
+        ------
+        ValueError
+            If X, y or a parameter cannot be used; the encoder is then as before.
+        """
+        with _unchanged_on_error(self):
+            training = self._read(X, y, sample_weight)
+            learning_seed, _ = self._draw_seeds()
+            self._keep(training, self._learn(training, None, learning_seed))
+        return self
+
+    @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit_transform(
+        self, X: Any, y: Any, sample_weight: Any = None, **params: Any
+    ) -> NDArray[Any]:
+        """Learn the vectors, and encode these very rows without leaking their targets.
+
+        Rows of rare categories get vectors that were learned without their fold, so
+        that this does not equal ``fit(X, y).transform(X)``. The fitted encoder is the
+        same.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Data frame, array or list of lists.
+        y : array-like of shape (n_samples,)
+            Numbers or labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights; a row of weight 0 is left out of learning, and encoded.
+        **params : dict
+            Routed to the splitter ``cv``, as ``groups``, where metadata routing is on.
+
+        Returns
+        -------
+        X_trans : ndarray of shape (n_samples, sum(n_components_))
+            The encoded rows, then the context columns if they are passed through.
+
+        Raises
+        ------
+        ValueError
+            If X, y or a parameter cannot be used; the encoder is then as before.
+        """
+        with _unchanged_on_error(self):
+            training = self._read(X, y, sample_weight)
+            learning_seed, fold_seed = self._draw_seeds()
+            folds = None
+            if self.cross_fit and any(leaks.any() for leaks in self._leaks(training)):
+                folds = self._folds(X, y, fold_seed, params)[training.is_used]
+            model = self._learn(training, folds, learning_seed)
+            self._keep(training, model)
+            encoded = self._encode(X)
+            if folds is not None:
+                self._write_cross_fitted(encoded, training, model, folds)
+        return encoded
+
+    def transform(self, X: Any) -> NDArray[Any]:
+        """Look the vectors of new rows up.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows with the columns of ``fit``.
+
+        Returns
+        -------
+        X_trans : ndarray of shape (n_samples, sum(n_components_))
+            The encoded rows, then the context columns if they are passed through.
+
+        Raises
+        ------
+        ValueError
+            If X has other columns than in ``fit``, or an unknown category under
+            ``handle_unknown="error"``.
+        """
+        check_is_fitted(self)
+        return self._encode(X)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Return the names of the output columns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the input columns, for an encoder that was fitted without names.
+
+        Returns
+        -------
+        names : ndarray of str
+            ``brand_effect`` (several classes: ``brand_effect_<class>``), ``brand_0``,
+            ``brand_1`` and so on, then the names of context columns passed through.
+        """
+        check_is_fitted(self)
+        inputs = check_feature_names_in(self, input_features)
+        is_categorical = self._columns.is_categorical
+        names = [
+            f"{name}_{suffix}"
+            for name, width in zip(inputs[is_categorical], self.n_components_, strict=True)
+            for suffix in self._suffixes(width)
+        ]
+        if self.remainder == "passthrough":
+            names += [str(name) for name in inputs[~is_categorical]]
+        return np.array(names, dtype=object)
+
+    def to_frame(self, feature: Any) -> pd.DataFrame:
+        """Return the embedding table of a column.
+
+        Parameters
+        ----------
+        feature : str or int
+            Name of the column, or its number in X.
+
+        Returns
+        -------
+        frame : DataFrame of shape (n_categories, n_components_[j] + 1)
+            Indexed by category; one column for each output feature, and ``count``, the
+            rows of the category in ``fit``.
+        """
+        check_is_fitted(self)
+        number = self._column_number(feature)
+        inputs = check_feature_names_in(self, None)
+        name = inputs[self._columns.is_categorical][number]
+        table = self.embeddings_[number]
+        return pd.DataFrame(
+            table,
+            index=pd.Index(self.categories_[number], name=name),
+            columns=[f"{name}_{suffix}" for suffix in self._suffixes(table.shape[1])],
+        ).assign(count=self._columns.vocabularies[number].counts)
+
+    @property
+    def embeddings_(self) -> list[FloatArray]:
+        """Return the table of each categorical column, without the origin's row."""
+        check_is_fitted(self)
+        return [table[:-1] for table in self._tables]
+
+    def get_metadata_routing(self) -> Any:
+        """Return what metadata is routed where: ``groups`` to the splitter.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            Router and consumer in one.
+        """
+        router = MetadataRouter(owner=self).add_self_request(self)
+        mapping = MethodMapping().add(caller="fit_transform", callee="split")
+        return router.add(splitter=self.cv, method_mapping=mapping)
+
+    def __sklearn_tags__(self) -> Any:
+        """Return what scikit-learn should know: categories in, a target needed."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        tags.input_tags.allow_nan = True
+        tags.target_tags.required = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    # ------------------------------------------------------------ from X to arrays
+
+    def _read(self, X: Any, y: Any, sample_weight: Any) -> _Training:
+        """Turn X, y and weights into arrays; learn vocabularies and scales."""
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
+        columns = as_columns(X)
+        validate_data(self, X=X, skip_check_array=True)
+        y = as_target_column(y)
+        check_consistent_length(columns[0], y)
+        weight = check_sample_weight(sample_weight, columns[0])
+        is_used = weight > 0
+        columns = [column[is_used] for column in columns]
+        weight = weight[is_used]
+        target = read_target(y[is_used], self.target_type, weight)
+        learned = learn_columns(
+            columns,
+            getattr(self, "feature_names_in_", None),
+            weight,
+            categorical_features=self.categorical_features,
+            categories=self.categories,
+            min_frequency=self.min_frequency,
+            max_categories=self.max_categories,
+        )
+        rows = self._rows(learned, columns, target, weight)
+        return _Training(learned, target, rows, is_used)
+
+    def _rows(
+        self,
+        learned: TableColumns,
+        columns: list[pd.Series],
+        target: Target,
+        weight: FloatArray,
+    ) -> Rows:
+        """Return what the engine learns from.
+
+        Each column's table has a last row for categories that are not in a given
+        vocabulary: what is learned there is not kept.
+        """
+        codes = [
+            vocabulary.group_codes(column)
+            for vocabulary, column in zip(
+                learned.vocabularies,
+                learned.codes(columns, self.handle_unknown),
+                strict=True,
+            )
+        ]
+        dtype = self._arithmetic_dtype(len(weight))
+        context = learned.scaler.transform(learned.numbers(columns))
+        return Rows(
+            codes=np.column_stack(codes).astype(np.int32),
+            n_codes=np.array([v.n_groups + 1 for v in learned.vocabularies]),
+            context=context.astype(dtype),
+            targets=target.values.astype(dtype),
+            weight=weight.astype(dtype),
+        )
+
+    def _arithmetic_dtype(self, n_rows: int) -> np.dtype[Any]:
+        """Return the engine's dtype: where all rows are one batch, precision is free."""
+        dtype = np.dtype(self.dtype)
+        if dtype.kind != "f":
+            raise ValueError(f"dtype={self.dtype!r} is not a float type; use numpy.float32.")
+        is_one_batch = n_rows <= self._batch_size(n_rows)
+        return np.dtype(np.float64) if is_one_batch else dtype
+
+    def _batch_size(self, n_rows: int) -> int:
+        if isinstance(self.batch_size, str):
+            return auto_batch_size(n_rows)
+        return int(self.batch_size)
+
+    # ------------------------------------------------------------ learning
+
+    def _draw_seeds(self) -> tuple[int, int]:
+        """Draw the seeds of learning and of the folds, always both."""
+        random_state = check_random_state(self.random_state)
+        learning, folds = random_state.randint(np.iinfo(np.int32).max, size=2)
+        return int(learning), int(folds)
+
+    def _settings(self, n_rows: int) -> ModelSettings:
+        sizes = self.hidden_layer_sizes
+        return ModelSettings(
+            training=TrainingSettings(
+                width=table_width(self.n_components),
+                table_learning_rate=_TABLE_LEARNING_RATE,
+                learning_rate=self.learning_rate_init,
+                max_epochs=self.max_iter,
+                tolerance=self.tol,
+                patience=self.n_iter_no_change,
+                n_sweeps=_N_SWEEPS,
+            ),
+            hidden_layer_sizes=_HIDDEN_LAYER_SIZES if isinstance(sizes, str) else tuple(sizes),
+            batch_size=self._batch_size(n_rows),
+            n_orders=_N_ORDERS,
+            alpha=None if isinstance(self.alpha, str) else float(self.alpha),
+            init_scale=self.init_scale,
+            dtype=self._arithmetic_dtype(n_rows),
+        )
+
+    def _learn(
+        self, training: _Training, fold_of_row: IntArray | None, seed: int
+    ) -> LearnedModel:
+        with single_blas_thread():
+            model = learn_model(
+                training.rows,
+                _LOSSES[training.target.type](),
+                self._settings(len(training.rows)),
+                fold_of_row,
+                np.random.default_rng(seed),
+                start=self._trunk if self.warm_start and hasattr(self, "_trunk") else None,
+                map_tasks=map_in_threads(self.n_jobs),
+                report=self._report,
+            )
+        if not model.main_effects_converged:
+            warnings.warn(
+                "The main effects did not converge; a larger alpha makes them easier.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return model
+
+    def _report(self, epoch: int, loss: float) -> None:
+        if self.verbose:
+            print(f"[EmbeddingEncoder] epoch {epoch} of {self.max_iter}: loss {loss:.5f}")
+
+    def _keep(self, training: _Training, model: LearnedModel) -> None:
+        """Set the fitted attributes."""
+        columns = training.columns
+        self._columns = columns
+        self._trunk = model.trunk
+        kept = [self._kept_axes(column) for column in model.columns]
+        self._tables = [
+            np.asarray(
+                self._output(column.effects, column.vectors[:, axes])[vocabulary.table_rows],
+                dtype=self.dtype,
+            )
+            for column, axes, vocabulary in zip(
+                model.columns, kept, columns.vocabularies, strict=True
+            )
+        ]
+        for table in self._tables:
+            table[-1] = 0
+        self.categories_ = [v.categories for v in columns.vocabularies]
+        self.infrequent_categories_ = [v.infrequent_categories for v in columns.vocabularies]
+        self.n_components_ = [table.shape[1] for table in self._tables]
+        self.explained_variance_ratio_ = [
+            column.explained_variance_ratio[axes]
+            for column, axes in zip(model.columns, kept, strict=True)
+        ]
+        self.reliability_ = [
+            column.reliability[axes] for column, axes in zip(model.columns, kept, strict=True)
+        ]
+        self.classes_ = training.target.classes
+        self.target_type_ = training.target.type
+        self.loss_curve_ = model.loss_curve
+        self.n_iter_ = len(model.loss_curve)
+
+    def _kept_axes(self, column: ColumnVectors) -> BoolArray:
+        kept = kept_axes(
+            self.n_components, column.explained_variance_ratio, column.reliability
+        )
+        if not self.main_effects and len(kept):
+            # A column without main effects keeps its best axis, to be there at all.
+            kept[0] = True
+        return kept
+
+    def _output(self, effects: FloatArray, vectors: FloatArray) -> FloatArray:
+        """Put effects and vectors side by side, on the last axis."""
+        parts = [effects, vectors] if self.main_effects else [vectors]
+        return np.concatenate(parts, axis=-1)
+
+    # ------------------------------------------------------------ encoding
+
+    def _encode(self, X: Any) -> FloatArray:
+        columns = as_columns(X)
+        validate_data(self, X=X, reset=False, skip_check_array=True)
+        codes = self._columns.codes(columns, self.handle_unknown)
+        n_passed = 0
+        if self.remainder == "passthrough":
+            n_passed = int((~self._columns.is_categorical).sum())
+        n_encoded = sum(self.n_components_)
+        encoded = np.empty((len(columns[0]), n_encoded + n_passed), dtype=self.dtype)
+        for part, table, column_codes in zip(
+            self._parts(encoded), self._tables, codes, strict=True
+        ):
+            # An unknown category's code, -1, reads the last row: the origin.
+            part[:] = table[column_codes]
+        if n_passed:
+            encoded[:, n_encoded:] = self._columns.numbers(columns)
+        return encoded
+
+    def _parts(self, encoded: FloatArray) -> list[FloatArray]:
+        """Return the view of each categorical column's output."""
+        ends = np.cumsum(self.n_components_)
+        return [
+            encoded[:, end - width : end]
+            for end, width in zip(ends, self.n_components_, strict=True)
+        ]
+
+    def _leaks(self, training: _Training) -> list[BoolArray]:
+        """Return which codes of each column are too rare for the full vector."""
+        return [
+            np.append(v.group_counts < self.cross_fit_below, False)
+            for v in training.columns.vocabularies
+        ]
+
+    def _folds(self, X: Any, y: Any, seed: int, params: dict[str, Any]) -> IntArray:
+        n_rows = len(as_columns(X)[0])
+        splitter = self.cv
+        if isinstance(splitter, Integral):
+            splitter = KFold(int(splitter), shuffle=True, random_state=seed)
+        routed = process_routing(self, "fit_transform", **params).splitter.split
+        splits = check_cv(splitter).split(np.zeros(n_rows), y, **routed)
+        return fold_of_each_row(splits, n_rows)
+
+    def _write_cross_fitted(
+        self,
+        encoded: FloatArray,
+        training: _Training,
+        model: LearnedModel,
+        folds: IntArray,
+    ) -> None:
+        """Overwrite the encoded training rows where the full vector would leak."""
+        used = np.flatnonzero(training.is_used)
+        for number, (part, leaks) in enumerate(
+            zip(self._parts(encoded), self._leaks(training), strict=True)
+        ):
+            column = model.columns[number]
+            axes = self._kept_axes(column)
+            codes = training.rows.codes[:, number]
+            rare = np.flatnonzero(leaks[codes])
+            tables = self._output(column.fold_effects, column.fold_vectors[:, :, axes])
+            part[used[rare]] = tables[folds[rare], codes[rare]]
+
+    # ------------------------------------------------------------ names
+
+    def _suffixes(self, width: int) -> list[str]:
+        effects: list[str] = []
+        if self.main_effects:
+            effects = ["effect"]
+            if self.target_type_ == "multiclass":
+                effects = [f"effect_{label}" for label in self.classes_]
+        return effects + [str(axis) for axis in range(width - len(effects))]
+
+    def _column_number(self, feature: Any) -> int:
+        """Return the place of a categorical column among the categorical ones."""
+        inputs = check_feature_names_in(self, None)
+        is_categorical = self._columns.is_categorical
+        places = np.flatnonzero(inputs == feature) if isinstance(feature, str) else [feature]
+        if len(places) == 1 and places[0] in np.flatnonzero(is_categorical):
+            return int(is_categorical[: places[0]].sum())
+        raise ValueError(
+            f"{feature!r} is not a categorical column of this encoder; it has "
+            f"{inputs[is_categorical].tolist()}."
+        )
+
+
+@contextmanager
+def _unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
+    """Give the estimator its attributes back if the block raises, whatever it raises."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise

@@ -1,0 +1,139 @@
+"""Canonical axes: coordinates of a table that do not depend on the network's own.
+
+Exchanging the vector a of a category for b moves the raw prediction, to first order, by
+J (a - b), where J is the gradient of the raw prediction at the row's vector. Its mean
+square over the training rows is ::
+
+    ||a - b||_M^2 = (a - b)^T M (a - b),     M = mean_i J_i^T J_i
+
+The canonical coordinates z = T^T e are those in which this metric is the identity and
+the second moment of the vectors, each counted as often as its category occurs, is
+diagonal and falling. So Euclidean distance between two categories is the change of the
+raw prediction that exchanging them brings about, axes are uncorrelated, the first
+matters most, and a share of variance means what it means in a PCA. The table is turned
+and scaled but not moved: the origin stays what an unknown category gets.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._engine.rows import Rows
+from sk_embed._engine.batches import Batch
+from sk_embed._engine.network import Trunk
+from sk_embed._engine.training import look_up
+
+# The metric is a mean over rows; so many, evenly spaced, tell it well enough.
+_MAX_ROWS_FOR_METRIC = 10_000
+
+
+class Axes(NamedTuple):
+    """Canonical axes of one column's table.
+
+    Parameters
+    ----------
+    rotation : ndarray of shape (width, n_axes)
+        Takes the trunk's coordinates to canonical ones: ``table @ rotation``.
+    explained_variance_ratio : ndarray of shape (n_axes,)
+        Share of the second moment on each axis; sums to 1, or is all zero.
+    """
+
+    rotation: FloatArray
+    explained_variance_ratio: FloatArray
+
+
+def sensitivity_metrics(rows: Rows, trunk: Trunk, table: FloatArray) -> FloatArray:
+    """Return each column's metric M, shape (n_columns, width, width)."""
+    n_columns, width = rows.codes.shape[1], table.shape[1]
+    n_rows = min(len(rows), _MAX_ROWS_FOR_METRIC)
+    chosen = np.linspace(0, len(rows) - 1, n_rows).astype(np.intp)
+    codes = rows.stacked_codes[chosen].ravel()
+    none = np.empty(0, np.int32)
+    inputs = look_up(rows, Batch(chosen, codes, none, none, none), table)
+    _, activations = trunk.forward(inputs)
+    weight = rows.weight[chosen] / rows.weight[chosen].sum()
+    metrics = np.zeros((n_columns, width, width))
+    for output in range(trunk.n_outputs):
+        delta = np.zeros((n_rows, trunk.n_outputs), table.dtype)
+        delta[:, output] = np.sqrt(weight)
+        deltas = trunk.backward(activations, delta)
+        jacobian = trunk.input_gradient(deltas, n_columns * width).astype(np.float64)
+        by_column = jacobian.reshape(n_rows, n_columns, width).transpose(1, 2, 0)
+        metrics += by_column @ by_column.transpose(0, 2, 1)
+    return metrics
+
+
+def canonical_axes(table: FloatArray, counts: IntArray | FloatArray, metric: FloatArray) -> Axes:
+    """Find the canonical axes of a table.
+
+    Parameters
+    ----------
+    table : ndarray of shape (n_categories, width)
+        Vectors in the trunk's coordinates.
+    counts : ndarray of shape (n_categories,)
+        How often each category occurs.
+    metric : ndarray of shape (width, width)
+        From :func:`sensitivity_metrics`.
+
+    Returns
+    -------
+    Axes
+        With at most ``min(n_categories, width)`` axes.
+    """
+    table = table.astype(np.float64)
+    root = _root(metric)
+    in_metric = table @ root
+    share = counts / max(float(np.sum(counts)), 1.0)
+    moments, turn = np.linalg.eigh((in_metric * share[:, None]).T @ in_metric)
+    n_axes = min(table.shape)
+    moments = np.maximum(moments[::-1][:n_axes], 0)
+    rotation = root @ turn[:, ::-1][:, :n_axes]
+    rotation *= _signs(table @ rotation, share)
+    total = moments.sum()
+    return Axes(rotation, moments / total if total > 0 else np.zeros(n_axes))
+
+
+def split_half_reliability(
+    first: FloatArray, second: FloatArray, counts: IntArray | FloatArray
+) -> FloatArray:
+    """Return how far two halves of the rows agree on each axis.
+
+    The concordance ``2 cov(a, b) / (var(a) + var(b))``, categories weighted by count:
+    1 where the halves found the same, about 0 where they found noise. Unlike a
+    correlation it also asks for the same size, and so tells something on two points.
+
+    Parameters
+    ----------
+    first, second : ndarray of shape (n_categories, n_axes)
+        The table in the same axes, learned from either half.
+    counts : ndarray of shape (n_categories,)
+        How often each category occurs.
+
+    Returns
+    -------
+    reliability : ndarray of shape (n_axes,)
+        Between -1 and 1.
+    """
+    share = (counts / max(float(np.sum(counts)), 1.0))[:, None]
+    first = first - (share * first).sum(axis=0)
+    second = second - (share * second).sum(axis=0)
+    both = (share * (first**2 + second**2)).sum(axis=0)
+    shared = 2 * (share * first * second).sum(axis=0)
+    return np.divide(shared, both, out=np.zeros_like(shared), where=both > 0)
+
+
+def _root(metric: FloatArray) -> FloatArray:
+    """Return the symmetric square root of a positive semi-definite matrix."""
+    values, vectors = np.linalg.eigh(metric)
+    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+
+
+def _signs(coordinates: FloatArray, share: FloatArray) -> FloatArray:
+    """Return the signs that make each axis's heaviest category positive."""
+    weighted = coordinates * np.sqrt(share)[:, None]
+    heaviest = np.argmax(np.abs(weighted), axis=0)
+    signs = np.sign(weighted[heaviest, np.arange(weighted.shape[1])])
+    return np.where(signs == 0, 1.0, signs)

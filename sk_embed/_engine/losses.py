@@ -1,0 +1,110 @@
+"""Losses, each paired with its canonical link.
+
+With the canonical link the gradient of every loss with respect to the raw
+prediction is ``inverse_link(raw_prediction) - y_true``, so that one line of the
+backward pass serves them all. Names and definitions follow ``sklearn._loss``.
+
+Shapes: ``y_true`` and ``raw_prediction`` are (..., n_outputs) throughout, most often
+(n_rows, n_outputs). A binary target is one column of zeros and ones, a target of K > 2
+classes is K columns of a one-hot code.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from scipy.special import expit, logsumexp, softmax
+
+from sk_embed._arrays import FloatArray
+
+
+class Loss(Protocol):
+    """What the engine asks of a loss."""
+
+    has_free_dispersion: bool
+    """Whether the noise has a variance of its own, to be estimated."""
+
+    def link(self, mean: FloatArray) -> FloatArray:
+        """Return the raw prediction whose expected target is ``mean``."""
+
+    def inverse_link(self, raw_prediction: FloatArray) -> FloatArray:
+        """Return the expected target of a raw prediction."""
+
+    def loss(self, y_true: FloatArray, raw_prediction: FloatArray) -> FloatArray:
+        """Return the loss of each row, shape (...,)."""
+
+    def curvature(self, mean: FloatArray) -> FloatArray:
+        """Return the diagonal of each row's Hessian at the expected target."""
+
+    def hessian_product(self, mean: FloatArray, direction: FloatArray) -> FloatArray:
+        """Return each row's Hessian at the expected target times ``direction``."""
+
+
+class HalfSquaredError:
+    """``(raw - y)**2 / 2``, identity link."""
+
+    has_free_dispersion = True
+
+    def link(self, mean: FloatArray) -> FloatArray:
+        return mean
+
+    def inverse_link(self, raw_prediction: FloatArray) -> FloatArray:
+        return raw_prediction
+
+    def loss(self, y_true: FloatArray, raw_prediction: FloatArray) -> FloatArray:
+        error = raw_prediction - y_true
+        return np.einsum("...k,...k->...", error, error) / 2
+
+    def curvature(self, mean: FloatArray) -> FloatArray:
+        return np.ones_like(mean)
+
+    def hessian_product(self, mean: FloatArray, direction: FloatArray) -> FloatArray:
+        return direction
+
+
+class HalfBinomialLoss:
+    """``log(1 + exp(raw)) - y * raw``, logit link."""
+
+    has_free_dispersion = False
+
+    def link(self, mean: FloatArray) -> FloatArray:
+        inside = np.clip(mean, 1e-6, 1 - 1e-6)
+        return np.log(inside / (1 - inside))
+
+    def inverse_link(self, raw_prediction: FloatArray) -> FloatArray:
+        return expit(raw_prediction)
+
+    def loss(self, y_true: FloatArray, raw_prediction: FloatArray) -> FloatArray:
+        return (np.logaddexp(0, raw_prediction) - y_true * raw_prediction).sum(axis=-1)
+
+    def curvature(self, mean: FloatArray) -> FloatArray:
+        return mean * (1 - mean)
+
+    def hessian_product(self, mean: FloatArray, direction: FloatArray) -> FloatArray:
+        return mean * (1 - mean) * direction
+
+
+class HalfMultinomialLoss:
+    """``logsumexp(raw) - sum(y * raw)``, symmetric multinomial logit link."""
+
+    has_free_dispersion = False
+
+    def link(self, mean: FloatArray) -> FloatArray:
+        log_mean = np.log(np.clip(mean, 1e-6, 1))
+        return log_mean - log_mean.mean(axis=-1, keepdims=True)
+
+    def inverse_link(self, raw_prediction: FloatArray) -> FloatArray:
+        return softmax(raw_prediction, axis=-1)
+
+    def loss(self, y_true: FloatArray, raw_prediction: FloatArray) -> FloatArray:
+        return logsumexp(raw_prediction, axis=-1) - np.einsum(
+            "...k,...k->...", y_true, raw_prediction
+        )
+
+    def curvature(self, mean: FloatArray) -> FloatArray:
+        return mean * (1 - mean)
+
+    def hessian_product(self, mean: FloatArray, direction: FloatArray) -> FloatArray:
+        centred = direction - (mean * direction).sum(axis=-1, keepdims=True)
+        return mean * centred

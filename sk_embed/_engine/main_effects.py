@@ -1,0 +1,360 @@
+"""Main effects: the joint additive model, solved to convergence.
+
+The model, for a row with codes c_j and numeric context x::
+
+    raw = b + beta . x + sum_j w_j[c_j]
+
+minimises the convex objective ::
+
+    sum_i weight_i * loss(y_i, raw_i) + 1/2 sum_j alpha_j ||w_j||^2
+
+by Newton's method; each step is solved by conjugate gradients with the Hessian's
+diagonal as preconditioner. Several weightings of the same rows (all rows; all but one
+fold) are solved side by side, sharing every product with the design matrix.
+
+With ``alpha`` left open it is estimated by empirical Bayes. Read the penalty as the
+prior w_j[c] ~ N(0, tau_j^2), so that alpha_j = phi / tau_j^2 with phi the dispersion
+(the noise variance; 1 for a binomial or multinomial target). MacKay's fixed point
+(Bayesian interpolation, Neural Computation 4, 1992) is ::
+
+    gamma_j = sum_c h_c / (h_c + alpha_j)       effective parameters of column j
+    alpha_j = phi * gamma_j / ||w_j||^2
+
+with h_c the curvature of the loss summed over the category's rows: the off-diagonal of
+the Hessian is left out of gamma, never of w.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array, hstack
+
+from sk_embed._arrays import FloatArray
+from sk_embed._engine.rows import Rows
+from sk_embed._engine.losses import Loss
+
+# Numeric context is bounded to a few units, so its slopes need no more than a touch of
+# penalty to keep collinear columns from exchanging huge coefficients.
+_CONTEXT_ALPHA = 1.0
+_MAX_NEWTON_STEPS = 50
+_MAX_CONJUGATE_GRADIENT_STEPS = 200
+_CONJUGATE_GRADIENT_TOLERANCE = 1e-2
+_MAX_HALVINGS = 20
+_MAX_ALPHA_UPDATES = 20
+_ALPHA_TOLERANCE = 0.05
+_ALPHA_RANGE = (1e-3, 1e6)
+
+
+@dataclass(frozen=True)
+class MainEffects:
+    """A solved additive model.
+
+    Parameters
+    ----------
+    effects : ndarray of shape (n_weightings, sum(n_codes), n_outputs)
+        Stacked main effects.
+    alpha : ndarray of shape (n_columns,)
+        Penalty of each column.
+    noise_ratio : ndarray of shape (n_columns,)
+        Dispersion over the variance of each column's effects, in rows: so many rows
+        of a category weigh as much as the prior.
+    converged : bool
+        Whether the gradient vanished.
+    """
+
+    effects: FloatArray
+    alpha: FloatArray
+    noise_ratio: FloatArray
+    converged: bool
+
+
+class AdditiveModel:
+    """The additive model of given rows.
+
+    Parameters
+    ----------
+    rows : Rows
+        Training rows.
+    loss : Loss
+        What is minimised.
+    tolerance : float
+        Where the norm of the gradient, relative to that of the empty model, is zero.
+    """
+
+    def __init__(self, rows: Rows, loss: Loss, tolerance: float = 1e-6) -> None:
+        self.rows = rows
+        self.loss = loss
+        self.tolerance = tolerance
+        self.design = _design(rows)
+        self.design_transposed = self.design.T.tocsr()
+        self.n_outputs = rows.targets.shape[1]
+        self.n_leading = 1 + rows.context.shape[1]
+        self._targets = rows.targets.astype(np.float64)[:, None, :]
+
+    def penalty(self, alpha: FloatArray) -> FloatArray:
+        """Return the penalty of each coefficient, shape (n_coefficients, 1, 1)."""
+        leading = np.full(self.n_leading, _CONTEXT_ALPHA)
+        leading[0] = 0.0
+        return np.concatenate([leading, np.repeat(alpha, self.rows.n_codes)])[:, None, None]
+
+    def empty(self, n_weightings: int) -> FloatArray:
+        """Return the coefficients of the model without any effect."""
+        shape = (self.design.shape[1], n_weightings, self.n_outputs)
+        coefficients = np.zeros(shape)
+        mean = np.average(self._targets[:, 0], axis=0, weights=self.rows.weight)
+        coefficients[0] = self.loss.link(mean)
+        return coefficients
+
+    def raw_prediction(self, coefficients: FloatArray) -> FloatArray:
+        """Return the raw prediction, shape (n_rows, n_weightings, n_outputs)."""
+        flat = coefficients.reshape(len(coefficients), -1)
+        return (self.design @ flat).reshape(-1, *coefficients.shape[1:])
+
+    def pull_back(self, at_rows: FloatArray) -> FloatArray:
+        """Apply the transposed design to an array of the raw prediction's shape."""
+        flat = at_rows.reshape(len(at_rows), -1)
+        return (self.design_transposed @ flat).reshape(-1, *at_rows.shape[1:])
+
+    def objective(
+        self, coefficients: FloatArray, weights: FloatArray, penalty: FloatArray
+    ) -> FloatArray:
+        """Return the objective of each weighting, shape (n_weightings,)."""
+        losses = self.loss.loss(self._targets, self.raw_prediction(coefficients))
+        data_term: FloatArray = np.einsum("ir,ri->r", losses, weights)
+        return data_term + (penalty * coefficients**2).sum(axis=(0, 2)) / 2
+
+    def gradient(
+        self, coefficients: FloatArray, weights: FloatArray, penalty: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the gradient, and the expected target on which the Hessian depends."""
+        mean = self.loss.inverse_link(self.raw_prediction(coefficients))
+        residual = (mean - self._targets) * weights.T[:, :, None]
+        return self.pull_back(residual) + penalty * coefficients, mean
+
+    def hessian_product(
+        self,
+        direction: FloatArray,
+        mean: FloatArray,
+        weights: FloatArray,
+        penalty: FloatArray,
+    ) -> FloatArray:
+        """Return the Hessian at the expected target times ``direction``."""
+        at_rows = self.loss.hessian_product(mean, self.raw_prediction(direction))
+        return self.pull_back(at_rows * weights.T[:, :, None]) + penalty * direction
+
+    def curvature(self, mean: FloatArray, weights: FloatArray) -> FloatArray:
+        """Return the diagonal of the Hessian without the penalty."""
+        at_rows = self.loss.curvature(mean) * weights.T[:, :, None]
+        return _squared(self.design_transposed) @ at_rows.reshape(len(at_rows), -1)
+
+    def solve(
+        self, weights: FloatArray, alpha: FloatArray, start: FloatArray
+    ) -> tuple[FloatArray, bool]:
+        """Minimise the objective of each weighting.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n_weightings, n_rows)
+            Weight of each row, for each model.
+        alpha : ndarray of shape (n_columns,)
+            Penalty of each column.
+        start : ndarray of shape (n_coefficients, n_weightings, n_outputs)
+            Where to begin.
+
+        Returns
+        -------
+        coefficients : ndarray of shape (n_coefficients, n_weightings, n_outputs)
+        converged : bool
+        """
+        penalty = self.penalty(alpha)
+        coefficients = start.copy()
+        scale: FloatArray | None = None
+        value = self.objective(coefficients, weights, penalty)
+        for _ in range(_MAX_NEWTON_STEPS):
+            gradient, mean = self.gradient(coefficients, weights, penalty)
+            diagonal = self.curvature(mean, weights).reshape(gradient.shape) + penalty
+            # An empty category under alpha = 0 has neither data nor prior: it stays.
+            inverse_diagonal = 1 / np.where(diagonal > 0, diagonal, 1)
+            if scale is None:
+                scale = self._gradient_scale(weights, penalty, inverse_diagonal)
+            norm = np.sqrt(_inner(gradient, inverse_diagonal * gradient))
+            if np.all(norm <= self.tolerance * scale):
+                return coefficients, True
+            step = _conjugate_gradients(
+                lambda v, mean=mean: self.hessian_product(v, mean, weights, penalty),  # type: ignore[misc]
+                -gradient,
+                inverse_diagonal,
+            )
+            coefficients, value, moved = self._descend(
+                coefficients, step, value, weights, penalty
+            )
+            if not moved:
+                # No step lowers the objective: the floor of float arithmetic.
+                return coefficients, bool(np.all(norm <= 1e-3 * scale))
+        return coefficients, False
+
+    def _gradient_scale(
+        self, weights: FloatArray, penalty: FloatArray, inverse_diagonal: FloatArray
+    ) -> FloatArray:
+        """Norm of the gradient of the empty model, which a solved one is compared to."""
+        gradient, _ = self.gradient(self.empty(len(weights)), weights, penalty)
+        norm = np.sqrt(_inner(gradient, inverse_diagonal * gradient))
+        return np.maximum(norm, np.sqrt(np.finfo(np.float64).eps))
+
+    def _descend(
+        self,
+        coefficients: FloatArray,
+        step: FloatArray,
+        value: FloatArray,
+        weights: FloatArray,
+        penalty: FloatArray,
+    ) -> tuple[FloatArray, FloatArray, bool]:
+        """Take the Newton step, halved for those weightings whose objective rises."""
+        length = np.ones(len(value))
+        for _ in range(_MAX_HALVINGS):
+            candidate = coefficients + length[:, None] * step
+            new_value = self.objective(candidate, weights, penalty)
+            rises = ~(new_value <= value)
+            if not rises.any():
+                return candidate, new_value, bool(np.any(new_value < value))
+            length[rises] /= 2
+        length[rises] = 0
+        candidate = coefficients + length[:, None] * step
+        return candidate, np.where(rises, value, new_value), bool(np.any(~rises))
+
+    def dispersion(
+        self, coefficients: FloatArray, weight: FloatArray, n_effective: float
+    ) -> float:
+        """Estimate the noise variance, or return 1 where the loss fixes it."""
+        if not self.loss.has_free_dispersion:
+            return 1.0
+        losses = self.loss.loss(self._targets, self.raw_prediction(coefficients))[:, 0]
+        n_free = max(float(weight.sum()) - n_effective, 1.0)
+        return max(2 * float(losses @ weight) / (n_free * self.n_outputs), 1e-12)
+
+    def estimate_alpha(self, start: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Estimate the penalty of each column by empirical Bayes.
+
+        Returns
+        -------
+        alpha : ndarray of shape (n_columns,)
+        coefficients : ndarray of shape (n_coefficients, 1, n_outputs)
+            Those of the last penalty but one: a start for the next solution.
+        """
+        weights = self.rows.weight.astype(np.float64)[None, :]
+        first = np.cumsum(np.append(0, self.rows.n_codes[:-1]))
+        alpha = np.ones(len(self.rows.n_codes))
+        coefficients = start
+        for _ in range(_MAX_ALPHA_UPDATES):
+            coefficients, _ = self.solve(weights, alpha, coefficients)
+            mean = self.loss.inverse_link(self.raw_prediction(coefficients))
+            curvature = self.curvature(mean, weights)[self.n_leading :]
+            per_code = np.repeat(alpha, self.rows.n_codes)[:, None]
+            effective = np.add.reduceat((curvature / (curvature + per_code)).sum(1), first)
+            effects = coefficients[self.n_leading :, 0]
+            squares = np.add.reduceat((effects**2).sum(1), first)
+            n_effective = self.n_leading + effective.sum() / self.n_outputs
+            dispersion = self.dispersion(coefficients, weights[0], n_effective)
+            with np.errstate(divide="ignore", over="ignore"):
+                new_alpha = np.clip(dispersion * effective / squares, *_ALPHA_RANGE)
+            change = np.abs(np.log(new_alpha / alpha))
+            alpha = new_alpha
+            if change.max() < _ALPHA_TOLERANCE:
+                break
+        return alpha, coefficients
+
+
+def fit_main_effects(
+    rows: Rows, loss: Loss, weights: FloatArray, alpha: float | None
+) -> MainEffects:
+    """Solve the additive model for all rows and for further weightings of them.
+
+    Parameters
+    ----------
+    rows : Rows
+        Training rows.
+    loss : Loss
+        What is minimised.
+    weights : ndarray of shape (n_weightings, n_rows)
+        Weight of each row, for each model.
+    alpha : float or None
+        Penalty of every column, or None to estimate one for each column.
+
+    Returns
+    -------
+    MainEffects
+    """
+    model = AdditiveModel(rows, loss)
+    start = model.empty(1)
+    if alpha is None:
+        alphas, start = model.estimate_alpha(start)
+    else:
+        alphas = np.full(len(rows.n_codes), float(alpha))
+    weights = weights.astype(np.float64)
+    coefficients, converged = model.solve(
+        weights, alphas, np.repeat(start, len(weights), axis=1)
+    )
+    effects = coefficients[model.n_leading :].transpose(1, 0, 2)
+    return MainEffects(effects, alphas, _noise_ratio(model, coefficients), converged)
+
+
+def _noise_ratio(model: AdditiveModel, coefficients: FloatArray) -> FloatArray:
+    """Dispersion over the count-weighted variance of each column's effects."""
+    rows = model.rows
+    first = coefficients[:, :1]
+    weight = rows.weight.astype(np.float64)
+    dispersion = model.dispersion(first, weight, model.n_leading)
+    counts = model.design_transposed[model.n_leading :] @ weight
+    squares = counts * (first[model.n_leading :, 0] ** 2).mean(axis=1)
+    starts = np.cumsum(np.append(0, rows.n_codes[:-1]))
+    variance = np.add.reduceat(squares, starts) / weight.sum()
+    with np.errstate(divide="ignore", over="ignore"):
+        return dispersion / variance
+
+
+def _design(rows: Rows) -> csr_array:
+    """Return the design matrix: a column of ones, the context, the categories."""
+    n_rows, n_columns = rows.codes.shape
+    boundaries = np.arange(n_rows + 1) * n_columns
+    one_hot = csr_array(
+        (np.ones(n_rows * n_columns), rows.stacked_codes.ravel(), boundaries),
+        shape=(n_rows, int(rows.n_codes.sum())),
+    )
+    leading = np.column_stack([np.ones(n_rows), rows.context.astype(np.float64)])
+    return csr_array(hstack([csr_array(leading), one_hot], format="csr"))
+
+
+def _squared(matrix: csr_array) -> csr_array:
+    return csr_array((matrix.data**2, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _inner(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Inner product of each weighting's coefficients."""
+    product: FloatArray = np.einsum("prk,prk->r", a, b)
+    return product
+
+
+def _conjugate_gradients(product, target, inverse_diagonal):  # type: ignore[no-untyped-def]
+    """Solve a positive definite system for each weighting, all by the same products."""
+    solution = np.zeros_like(target)
+    residual = target.copy()
+    preconditioned = inverse_diagonal * residual
+    direction = preconditioned.copy()
+    energy = _inner(residual, preconditioned)
+    enough = _CONJUGATE_GRADIENT_TOLERANCE**2 * energy
+    for _ in range(_MAX_CONJUGATE_GRADIENT_STEPS):
+        if np.all(energy <= enough):
+            break
+        image = product(direction)
+        bend = _inner(direction, image)
+        length = np.where(bend > 0, energy / np.where(bend > 0, bend, 1), 0)[:, None]
+        solution += length * direction
+        residual -= length * image
+        preconditioned = inverse_diagonal * residual
+        new_energy = _inner(residual, preconditioned)
+        ratio = np.where(energy > 0, new_energy / np.where(energy > 0, energy, 1), 0)
+        direction = preconditioned + ratio[:, None] * direction
+        energy = new_energy
+    return solution

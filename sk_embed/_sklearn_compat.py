@@ -1,0 +1,61 @@
+"""All that is used of scikit-learn's private names, and of the packages behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sklearn.base import _fit_context as fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
+from sklearn.utils.validation import _check_sample_weight
+
+# scikit-learn itself requires threadpoolctl, so that it is there wherever we are.
+from threadpoolctl import threadpool_limits
+
+__all__ = [
+    "Interval",
+    "MetadataRouter",
+    "MethodMapping",
+    "StrOptions",
+    "check_feature_names_in",
+    "check_sample_weight",
+    "fit_context",
+    "map_in_threads",
+    "process_routing",
+    "single_blas_thread",
+]
+
+
+def check_sample_weight(sample_weight: Any, X: Any) -> Any:
+    """Return the weights as float64 of shape (n_rows,), or raise ValueError."""
+    weight = _check_sample_weight(sample_weight, X, dtype="float64")
+    if (weight < 0).any():
+        row = int((weight < 0).argmax())
+        raise ValueError(f"sample_weight is negative in row {row} ({weight[row]}).")
+    if not (weight > 0).any():
+        raise ValueError("sample_weight is zero in all rows: there is nothing to fit.")
+    return weight
+
+
+def map_in_threads(n_jobs: int | None) -> Callable[..., list[Any]]:
+    """Return a ``map`` that runs in ``n_jobs`` threads; numpy's large calls let go of
+    the interpreter's lock.
+    """
+
+    def map_tasks(function: Callable[[Any], Any], tasks: Iterable[Any]) -> list[Any]:
+        parallel = Parallel(n_jobs=n_jobs, prefer="threads")
+        return list(parallel(delayed(function)(task) for task in tasks))
+
+    return map_tasks
+
+
+def single_blas_thread() -> threadpool_limits:
+    """Return a context in which BLAS does not start threads.
+
+    Matrices of a batch are too small to gain from them, and so neither the number of
+    cores nor ``n_jobs`` changes a single bit of the result.
+    """
+    return threadpool_limits(limits=1, user_api="blas")
