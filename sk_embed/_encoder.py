@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,6 @@ from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._columns.frame import as_columns
 from sk_embed._columns.table import TableColumns, learn_columns
 from sk_embed._columns.target import TARGET_TYPES, Target, as_target_column, read_target
-from sk_embed._columns.vocabulary import Vocabulary
 from sk_embed._cross_fitting import fold_of_each_row
 from sk_embed._engine.losses import (
     HalfBinomialLoss,
@@ -56,6 +55,7 @@ _HIDDEN_LAYER_SIZES = (64, 32)
 _TABLE_LEARNING_RATE = 0.1
 _N_ORDERS = 3
 _N_SWEEPS = 2
+
 
 @dataclass(frozen=True)
 class _Training:
@@ -208,7 +208,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
            [0. ]], dtype=float32)
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "n_components": [
             StrOptions({"auto"}),
             Interval(Integral, 0, None, closed="left"),
@@ -540,7 +540,9 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Return the engine's dtype: where all rows are one batch, precision is free."""
         dtype = np.dtype(self.dtype)
         if dtype.kind != "f":
-            raise ValueError(f"dtype={self.dtype!r} is not a float type; use numpy.float32.")
+            raise ValueError(
+                f"dtype={self.dtype!r} is not a float type; use numpy.float32."
+            )
         is_one_batch = n_rows <= self._batch_size(n_rows)
         return np.dtype(np.float64) if is_one_batch else dtype
 
@@ -559,6 +561,8 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _settings(self, n_rows: int) -> ModelSettings:
         sizes = self.hidden_layer_sizes
+        if isinstance(sizes, str):
+            sizes = _HIDDEN_LAYER_SIZES
         return ModelSettings(
             training=TrainingSettings(
                 width=table_width(self.n_components),
@@ -569,7 +573,9 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 patience=self.n_iter_no_change,
                 n_sweeps=_N_SWEEPS,
             ),
-            hidden_layer_sizes=_HIDDEN_LAYER_SIZES if isinstance(sizes, str) else tuple(sizes),
+            hidden_layer_sizes=_HIDDEN_LAYER_SIZES
+            if isinstance(sizes, str)
+            else tuple(sizes),
             batch_size=self._batch_size(n_rows),
             n_orders=_N_ORDERS,
             alpha=None if isinstance(self.alpha, str) else float(self.alpha),
@@ -611,7 +617,9 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         kept = [self._kept_axes(column) for column in model.columns]
         self._tables = [
             np.asarray(
-                self._output(column.effects, column.vectors[:, axes])[vocabulary.table_rows],
+                self._output(column.effects, column.vectors[:, axes])[
+                    vocabulary.table_rows
+                ],
                 dtype=self.dtype,
             )
             for column, axes, vocabulary in zip(
@@ -621,14 +629,17 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         for table in self._tables:
             table[-1] = 0
         self.categories_ = [v.categories for v in columns.vocabularies]
-        self.infrequent_categories_ = [v.infrequent_categories for v in columns.vocabularies]
+        self.infrequent_categories_ = [
+            v.infrequent_categories for v in columns.vocabularies
+        ]
         self.n_components_ = [table.shape[1] for table in self._tables]
         self.explained_variance_ratio_ = [
             column.explained_variance_ratio[axes]
             for column, axes in zip(model.columns, kept, strict=True)
         ]
         self.reliability_ = [
-            column.reliability[axes] for column, axes in zip(model.columns, kept, strict=True)
+            column.reliability[axes]
+            for column, axes in zip(model.columns, kept, strict=True)
         ]
         self.classes_ = training.target.classes
         self.target_type_ = training.target.type
@@ -718,7 +729,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         effects: list[str] = []
         if self.main_effects:
             effects = ["effect"]
-            if self.target_type_ == "multiclass":
+            if self.target_type_ == "multiclass" and self.classes_ is not None:
                 effects = [f"effect_{label}" for label in self.classes_]
         return effects + [str(axis) for axis in range(width - len(effects))]
 
@@ -726,7 +737,9 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Return the place of a categorical column among the categorical ones."""
         inputs = check_feature_names_in(self, None)
         is_categorical = self._columns.is_categorical
-        places = np.flatnonzero(inputs == feature) if isinstance(feature, str) else [feature]
+        places = (
+            np.flatnonzero(inputs == feature) if isinstance(feature, str) else [feature]
+        )
         if len(places) == 1 and places[0] in np.flatnonzero(is_categorical):
             return int(is_categorical[: places[0]].sum())
         raise ValueError(

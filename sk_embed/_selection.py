@@ -41,7 +41,7 @@ def kept_axes(
         Of each axis. A reliability of NaN, for too few rows to tell, keeps the axis.
     """
     if isinstance(n_components, Integral):
-        return np.arange(len(reliability)) < n_components
+        return np.arange(len(reliability)) < int(n_components)
     if isinstance(n_components, str):
         return ~(reliability <= MIN_RELIABILITY)
     before = np.cumsum(explained_variance_ratio) - explained_variance_ratio

@@ -41,8 +41,9 @@ def check_sample_weight(sample_weight: Any, X: Any) -> Any:
 
 
 def map_in_threads(n_jobs: int | None) -> Callable[..., list[Any]]:
-    """Return a ``map`` that runs in ``n_jobs`` threads; numpy's large calls let go of
-    the interpreter's lock.
+    """Return a ``map`` that runs in ``n_jobs`` threads.
+
+    Numpy's large calls let go of the interpreter's lock.
     """
 
     def map_tasks(function: Callable[[Any], Any], tasks: Iterable[Any]) -> list[Any]:

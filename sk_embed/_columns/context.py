@@ -77,7 +77,9 @@ def _read_number(column: pd.Series, name: str) -> FloatArray:
         ) from error
 
 
-def learn_context(values: FloatArray, weight: FloatArray, names: list[str]) -> ContextScaler:
+def learn_context(
+    values: FloatArray, weight: FloatArray, names: list[str]
+) -> ContextScaler:
     """Learn center and scale of numeric columns.
 
     Parameters
@@ -102,15 +104,15 @@ def learn_context(values: FloatArray, weight: FloatArray, names: list[str]) -> C
                 values[present, number], weight[present], (0.25, 0.5, 0.75)
             )
             scale[number] = _scale(values[present, number], high - low)
-    return ContextScaler(names, center, scale, np.isnan(values).any(axis=0))
+    with_indicator = np.asarray(np.isnan(values).any(axis=0))
+    return ContextScaler(names, center, scale, with_indicator)
 
 
 def _scale(values: FloatArray, interquartile_range: float) -> float:
-    """Return the robust standard deviation; of a column that is mostly one value, half
-    its range, so that a rare indicator stays an indicator.
-    """
+    """Return the robust standard deviation, or half the range where that is zero."""
     if interquartile_range > 0:
         return interquartile_range / 1.349
+    # A column that is mostly one value: a rare indicator stays an indicator.
     with np.errstate(over="ignore"):
         half_range = float(values.max() / 2 - values.min() / 2)
     return half_range if half_range > 0 else 1.0

@@ -21,9 +21,9 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._engine.rows import Rows
 from sk_embed._engine.batches import Batch
 from sk_embed._engine.network import Trunk
+from sk_embed._engine.rows import Rows
 from sk_embed._engine.training import look_up
 
 # The metric is a mean over rows; so many, evenly spaced, tell it well enough.
@@ -66,7 +66,9 @@ def sensitivity_metrics(rows: Rows, trunk: Trunk, table: FloatArray) -> FloatArr
     return metrics
 
 
-def canonical_axes(table: FloatArray, counts: IntArray | FloatArray, metric: FloatArray) -> Axes:
+def canonical_axes(
+    table: FloatArray, counts: IntArray | FloatArray, metric: FloatArray
+) -> Axes:
     """Find the canonical axes of a table.
 
     Parameters

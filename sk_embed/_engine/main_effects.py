@@ -26,24 +26,29 @@ the Hessian is left out of gamma, never of w.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.sparse import csr_array, hstack
 
 from sk_embed._arrays import FloatArray
-from sk_embed._engine.rows import Rows
 from sk_embed._engine.losses import Loss
+from sk_embed._engine.rows import Rows
 
 # Numeric context is bounded to a few units, so its slopes need no more than a touch of
 # penalty to keep collinear columns from exchanging huge coefficients.
 _CONTEXT_ALPHA = 1.0
+_TOLERANCE = 1e-6
+# While the penalties still move, the coefficients need only follow.
+_TOLERANCE_OF_ESTIMATE = 1e-3
 _MAX_NEWTON_STEPS = 50
 _MAX_CONJUGATE_GRADIENT_STEPS = 200
-_CONJUGATE_GRADIENT_TOLERANCE = 1e-2
+_CONJUGATE_GRADIENT_TOLERANCE = 0.1
 _MAX_HALVINGS = 20
-_MAX_ALPHA_UPDATES = 20
-_ALPHA_TOLERANCE = 0.05
+_MAX_ALPHA_UPDATES = 30
+_ALPHA_TOLERANCE = 0.02
 _ALPHA_RANGE = (1e-3, 1e6)
 
 
@@ -79,14 +84,11 @@ class AdditiveModel:
         Training rows.
     loss : Loss
         What is minimised.
-    tolerance : float
-        Where the norm of the gradient, relative to that of the empty model, is zero.
     """
 
-    def __init__(self, rows: Rows, loss: Loss, tolerance: float = 1e-6) -> None:
+    def __init__(self, rows: Rows, loss: Loss) -> None:
         self.rows = rows
         self.loss = loss
-        self.tolerance = tolerance
         self.design = _design(rows)
         self.design_transposed = self.design.T.tocsr()
         self.n_outputs = rows.targets.shape[1]
@@ -99,11 +101,10 @@ class AdditiveModel:
         leading[0] = 0.0
         return np.concatenate([leading, np.repeat(alpha, self.rows.n_codes)])[:, None, None]
 
-    def empty(self, n_weightings: int) -> FloatArray:
-        """Return the coefficients of the model without any effect."""
-        shape = (self.design.shape[1], n_weightings, self.n_outputs)
-        coefficients = np.zeros(shape)
-        mean = np.average(self._targets[:, 0], axis=0, weights=self.rows.weight)
+    def empty(self, weights: FloatArray) -> FloatArray:
+        """Return the coefficients of the model without any effect, for each weighting."""
+        coefficients = np.zeros((self.design.shape[1], len(weights), self.n_outputs))
+        mean = weights @ self._targets[:, 0] / weights.sum(axis=1, keepdims=True)
         coefficients[0] = self.loss.link(mean)
         return coefficients
 
@@ -150,7 +151,11 @@ class AdditiveModel:
         return _squared(self.design_transposed) @ at_rows.reshape(len(at_rows), -1)
 
     def solve(
-        self, weights: FloatArray, alpha: FloatArray, start: FloatArray
+        self,
+        weights: FloatArray,
+        alpha: FloatArray,
+        start: FloatArray,
+        tolerance: float = _TOLERANCE,
     ) -> tuple[FloatArray, bool]:
         """Minimise the objective of each weighting.
 
@@ -162,6 +167,8 @@ class AdditiveModel:
             Penalty of each column.
         start : ndarray of shape (n_coefficients, n_weightings, n_outputs)
             Where to begin.
+        tolerance : float
+            Where the norm of the gradient, relative to that of the empty model, is zero.
 
         Returns
         -------
@@ -180,13 +187,12 @@ class AdditiveModel:
             if scale is None:
                 scale = self._gradient_scale(weights, penalty, inverse_diagonal)
             norm = np.sqrt(_inner(gradient, inverse_diagonal * gradient))
-            if np.all(norm <= self.tolerance * scale):
+            if np.all(norm <= tolerance * scale):
                 return coefficients, True
-            step = _conjugate_gradients(
-                lambda v, mean=mean: self.hessian_product(v, mean, weights, penalty),  # type: ignore[misc]
-                -gradient,
-                inverse_diagonal,
+            hessian = partial(
+                self.hessian_product, mean=mean, weights=weights, penalty=penalty
             )
+            step = _conjugate_gradients(hessian, -gradient, inverse_diagonal)
             coefficients, value, moved = self._descend(
                 coefficients, step, value, weights, penalty
             )
@@ -199,7 +205,7 @@ class AdditiveModel:
         self, weights: FloatArray, penalty: FloatArray, inverse_diagonal: FloatArray
     ) -> FloatArray:
         """Norm of the gradient of the empty model, which a solved one is compared to."""
-        gradient, _ = self.gradient(self.empty(len(weights)), weights, penalty)
+        gradient, _ = self.gradient(self.empty(weights), weights, penalty)
         norm = np.sqrt(_inner(gradient, inverse_diagonal * gradient))
         return np.maximum(norm, np.sqrt(np.finfo(np.float64).eps))
 
@@ -234,21 +240,16 @@ class AdditiveModel:
         n_free = max(float(weight.sum()) - n_effective, 1.0)
         return max(2 * float(losses @ weight) / (n_free * self.n_outputs), 1e-12)
 
-    def estimate_alpha(self, start: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Estimate the penalty of each column by empirical Bayes.
-
-        Returns
-        -------
-        alpha : ndarray of shape (n_columns,)
-        coefficients : ndarray of shape (n_coefficients, 1, n_outputs)
-            Those of the last penalty but one: a start for the next solution.
-        """
+    def estimate_alpha(self) -> FloatArray:
+        """Estimate the penalty of each column by empirical Bayes, shape (n_columns,)."""
         weights = self.rows.weight.astype(np.float64)[None, :]
         first = np.cumsum(np.append(0, self.rows.n_codes[:-1]))
         alpha = np.ones(len(self.rows.n_codes))
-        coefficients = start
+        coefficients = self.empty(weights)
         for _ in range(_MAX_ALPHA_UPDATES):
-            coefficients, _ = self.solve(weights, alpha, coefficients)
+            coefficients, _ = self.solve(
+                weights, alpha, coefficients, _TOLERANCE_OF_ESTIMATE
+            )
             mean = self.loss.inverse_link(self.raw_prediction(coefficients))
             curvature = self.curvature(mean, weights)[self.n_leading :]
             per_code = np.repeat(alpha, self.rows.n_codes)[:, None]
@@ -263,7 +264,7 @@ class AdditiveModel:
             alpha = new_alpha
             if change.max() < _ALPHA_TOLERANCE:
                 break
-        return alpha, coefficients
+        return alpha
 
 
 def fit_main_effects(
@@ -287,15 +288,14 @@ def fit_main_effects(
     MainEffects
     """
     model = AdditiveModel(rows, loss)
-    start = model.empty(1)
     if alpha is None:
-        alphas, start = model.estimate_alpha(start)
+        alphas = model.estimate_alpha()
     else:
         alphas = np.full(len(rows.n_codes), float(alpha))
     weights = weights.astype(np.float64)
-    coefficients, converged = model.solve(
-        weights, alphas, np.repeat(start, len(weights), axis=1)
-    )
+    # Each weighting starts from its own rows alone. From a solution of all rows, what is
+    # left of a held-out row's target would be tiny, yet trees split on its sign.
+    coefficients, converged = model.solve(weights, alphas, model.empty(weights))
     effects = coefficients[model.n_leading :].transpose(1, 0, 2)
     return MainEffects(effects, alphas, _noise_ratio(model, coefficients), converged)
 
@@ -336,7 +336,11 @@ def _inner(a: FloatArray, b: FloatArray) -> FloatArray:
     return product
 
 
-def _conjugate_gradients(product, target, inverse_diagonal):  # type: ignore[no-untyped-def]
+def _conjugate_gradients(
+    product: Callable[[FloatArray], FloatArray],
+    target: FloatArray,
+    inverse_diagonal: FloatArray,
+) -> FloatArray:
     """Solve a positive definite system for each weighting, all by the same products."""
     solution = np.zeros_like(target)
     residual = target.copy()

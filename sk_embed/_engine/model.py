@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._engine.rows import Rows
 from sk_embed._engine.axes import (
     Axes,
     canonical_axes,
@@ -20,6 +19,7 @@ from sk_embed._engine.batches import RowOrder
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.main_effects import MainEffects, fit_main_effects
 from sk_embed._engine.network import Trunk
+from sk_embed._engine.rows import Rows
 from sk_embed._engine.training import TrainingSettings, learn_tables, learn_trunk
 
 TaskMap = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
@@ -98,6 +98,10 @@ class LearnedModel:
     main_effects_converged: bool
 
 
+def _map_in_turn(function: Callable[[Any], Any], tasks: Iterable[Any]) -> list[Any]:
+    return [function(task) for task in tasks]
+
+
 def learn_model(
     rows: Rows,
     loss: Loss,
@@ -106,7 +110,7 @@ def learn_model(
     rng: np.random.Generator,
     *,
     start: Trunk | None = None,
-    map_tasks: TaskMap = lambda function, tasks: [function(task) for task in tasks],
+    map_tasks: TaskMap = _map_in_turn,
     report: Callable[[int, float], None] = lambda epoch, loss: None,
 ) -> LearnedModel:
     """Learn main effects and interaction vectors.
@@ -169,7 +173,9 @@ def learn_model(
         rows, loss, np.concatenate([rows.weight[None, :], folds]), settings.alpha
     )
     has_halves = len(rows) > settings.batch_size
-    columns = _columns(rows, trunk, full, halved if has_halves else None, fold_tables, effects)
+    columns = _columns(
+        rows, trunk, full, halved if has_halves else None, fold_tables, effects
+    )
     return LearnedModel(columns, trunk, curve, effects.converged)
 
 
@@ -255,7 +261,7 @@ def _columns(
 
 
 def _reliability(
-    halves: list[FloatArray] | None, part: slice, axes: Axes, counts: FloatArray
+    halves: list[FloatArray] | None, part: slice, axes: Axes, counts: IntArray | FloatArray
 ) -> FloatArray:
     if halves is None:
         return np.full(axes.rotation.shape[1], np.nan)

@@ -101,7 +101,7 @@ class Trunk:
             return raw_prediction, Activations(inputs, [])
         layer = first[:, : self._first_width]
         np.maximum(layer, 0, out=layer)
-        hidden = [layer]
+        hidden: list[FloatArray] = [layer]
         for weights, biases in zip(self._weights[1:], self._biases[1:], strict=True):
             layer = layer @ weights
             layer += biases
@@ -126,9 +126,7 @@ class Trunk:
             upstream *= hidden > 0
             deltas.append(upstream)
             upstream = upstream @ weights.T
-        np.multiply(
-            upstream, activations.hidden[0] > 0, out=first[:, : self._first_width]
-        )
+        np.multiply(upstream, activations.hidden[0] > 0, out=first[:, : self._first_width])
         deltas.append(first)
         return deltas[::-1]
 

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from sk_embed._arrays import FloatArray
-from sk_embed._engine.rows import Rows
 from sk_embed._engine.batches import Batch, RowOrder
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.network import Activations, Trunk
 from sk_embed._engine.optimizers import Adam, RowAdagrad
+from sk_embed._engine.rows import Rows
 
 
 @dataclass(frozen=True)

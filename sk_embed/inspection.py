@@ -1,0 +1,82 @@
+"""Looking at what an encoder has learned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sk_embed._encoder import EmbeddingEncoder
+
+__all__ = ["nearest_categories"]
+
+
+def nearest_categories(
+    encoder: EmbeddingEncoder, feature: Any, category: Any, n_neighbors: int = 5
+) -> pd.DataFrame:
+    """Return the categories whose vectors are nearest to that of a given one.
+
+    Distances are Euclidean, over all output columns of the feature.
+
+    Parameters
+    ----------
+    encoder : EmbeddingEncoder
+        Fitted.
+    feature : str or int
+        Name of the column, or its number in X.
+    category : object
+        A category of this column; None or NaN for missing.
+    n_neighbors : int, default=5
+        Rows of the answer, at most.
+
+    Returns
+    -------
+    neighbors : DataFrame of shape (n_neighbors, 3)
+        Columns ``category``, ``distance`` (in units of the standardised target, or
+        log-odds) and ``count`` (rows in ``fit``); nearest first.
+
+    Raises
+    ------
+    ValueError
+        If the feature or the category is not known.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from sk_embed import EmbeddingEncoder
+    >>> from sk_embed.inspection import nearest_categories
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"item": rng.choice(["mule", "boot", "clog", "phone"], 400)})
+    >>> y = X["item"].map({"mule": 1.0, "boot": 1.2, "clog": 1.3, "phone": 9.0})
+    >>> encoder = EmbeddingEncoder(random_state=0).fit(X, y)
+    >>> nearest_categories(encoder, "item", "boot", n_neighbors=2)["category"].tolist()
+    ['clog', 'mule']
+    """
+    if n_neighbors < 1:
+        raise ValueError(f"n_neighbors must be at least 1, but is {n_neighbors}.")
+    table = encoder.to_frame(feature)
+    vectors = table.drop(columns="count").to_numpy()
+    row = _row_of(table.index, feature, category)
+    distances = np.linalg.norm(vectors - vectors[row], axis=1)
+    distances[row] = np.inf
+    nearest = np.argsort(distances, kind="stable")[: min(n_neighbors, len(table) - 1)]
+    return pd.DataFrame(
+        {
+            "category": table.index[nearest],
+            "distance": distances[nearest],
+            "count": table["count"].to_numpy()[nearest],
+        }
+    )
+
+
+def _row_of(categories: pd.Index, feature: Any, category: Any) -> int:
+    codes = pd.Index(categories).get_indexer([category])
+    if codes[0] < 0 and pd.isna(category) and pd.isna(categories[-1]):
+        return len(categories) - 1
+    if codes[0] < 0:
+        raise ValueError(
+            f"{category!r} is not a category of column {feature!r}; its categories are "
+            f"in encoder.to_frame({feature!r}).index."
+        )
+    return int(codes[0])
