@@ -122,13 +122,14 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     batch_size : int or "auto", default="auto"
         Rows of a batch; "auto" is the power of two from 64 to 1024 that makes about 256
         batches of the rows.
-    max_iter : int, default=10
+    max_iter : int, default=20
         Passes over the rows for the network, at most.
     tol : float, default=1e-3
         Smallest fall of the progressive validation loss that counts, as a share of the
         loss of a constant prediction.
-    n_iter_no_change : int, default=2
-        Stop after so many passes without such a fall.
+    n_iter_no_change : int, default=4
+        Stop after so many passes without such a fall, once the loss is below that of a
+        constant prediction.
     cross_fit : bool, default=True
         Whether ``fit_transform`` encodes the training rows without leaking their
         targets.
@@ -138,8 +139,9 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     cv : int, splitter or iterable of splits, default=5
         Folds of ``fit_transform``; an int makes shuffled folds.
     init_scale : float, default=0.0
-        Standard deviation of the vectors' random start. At 0 they start at the origin,
-        where unknown categories stay.
+        Standard deviation of the vectors' random start; 0 starts them at the origin. The
+        share of the start that a category's rows have not overwritten is taken out
+        again, and unknown categories get the origin in any case.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the network's weights of the last ``fit``.
     n_jobs : int, default=None
@@ -199,12 +201,12 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     >>> from sk_embed import EmbeddingEncoder
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame({"fruit": rng.choice(["apple", "pear", "plum"], 300)})
-    >>> y = X["fruit"].map({"apple": 1.0, "pear": 2.0, "plum": 5.0})
+    >>> y = X["fruit"].map({"apple": 1.1, "pear": 2.1, "plum": 5.1})
     >>> encoder = EmbeddingEncoder(n_components=0, random_state=0).fit(X, y)
     >>> encoder.get_feature_names_out()
     array(['fruit_effect'], dtype=object)
     >>> encoder.transform(pd.DataFrame({"fruit": ["plum", "durian"]})).round(1)
-    array([[1.4],
+    array([[1.3],
            [0. ]], dtype=float32)
     """
 
@@ -260,9 +262,9 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         learning_rate_init: float = 1e-3,
         alpha: float | str = "auto",
         batch_size: int | str = "auto",
-        max_iter: int = 10,
+        max_iter: int = 20,
         tol: float = 1e-3,
-        n_iter_no_change: int = 2,
+        n_iter_no_change: int = 4,
         cross_fit: bool = True,
         cross_fit_below: int = 30,
         cv: Any = 5,
@@ -452,7 +454,13 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     @property
     def embeddings_(self) -> list[FloatArray]:
-        """Return the table of each categorical column, without the origin's row."""
+        """Return the embedding tables.
+
+        Returns
+        -------
+        embeddings : list of ndarray of shape (n_categories, n_components_[j])
+            Row i belongs to ``categories_[j][i]``.
+        """
         check_is_fitted(self)
         return [table[:-1] for table in self._tables]
 

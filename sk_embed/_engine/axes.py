@@ -98,6 +98,43 @@ def canonical_axes(
     return Axes(rotation, moments / total if total > 0 else np.zeros(n_axes))
 
 
+def alignment_signs(
+    tables: FloatArray, reference: FloatArray, counts: IntArray | FloatArray
+) -> FloatArray:
+    """Return the signs that turn the axes of tables to those of a reference.
+
+    Where columns act on the target by their interaction alone, the network does as well
+    with the vectors of both reversed, and chance decides which it learns from one row
+    order or one half of the rows. An axis is turned round if its correlation with the
+    reference, over categories weighted by count, is more negative than chance would
+    make it: beyond two standard errors, ``-2 / sqrt(n)``, with n the effective number
+    of categories.
+
+    Parameters
+    ----------
+    tables : ndarray of shape (..., n_categories, n_axes)
+        In the axes of the reference.
+    reference : ndarray of shape (n_categories, n_axes)
+        What the signs are turned to.
+    counts : ndarray of shape (n_categories,)
+        How often each category occurs.
+
+    Returns
+    -------
+    signs : ndarray of shape (..., 1, n_axes)
+        1 or -1.
+    """
+    share = (counts / max(float(np.sum(counts)), 1.0)).astype(tables.dtype)[:, None]
+    tables = tables - (share * tables).sum(axis=-2, keepdims=True)
+    reference = reference - (share * reference).sum(axis=0)
+    covariance = (share * tables * reference).sum(axis=-2, keepdims=True)
+    variances = (share * tables**2).sum(axis=-2, keepdims=True) * (
+        share * reference**2
+    ).sum(axis=0)
+    chance = 2 * np.sqrt(np.sum(share**2))
+    return np.where(covariance < -chance * np.sqrt(variances), -1, 1).astype(tables.dtype)
+
+
 def split_half_reliability(
     first: FloatArray, second: FloatArray, counts: IntArray | FloatArray
 ) -> FloatArray:

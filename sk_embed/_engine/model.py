@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.axes import (
     Axes,
+    alignment_signs,
     canonical_axes,
     sensitivity_metrics,
     split_half_reliability,
@@ -20,7 +22,11 @@ from sk_embed._engine.losses import Loss
 from sk_embed._engine.main_effects import MainEffects, fit_main_effects
 from sk_embed._engine.network import Trunk
 from sk_embed._engine.rows import Rows
-from sk_embed._engine.training import TrainingSettings, learn_tables, learn_trunk
+from sk_embed._engine.training import (
+    TrainingSettings,
+    learn_tables,
+    learn_trunk,
+)
 
 TaskMap = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
 
@@ -139,44 +145,42 @@ def learn_model(
     -------
     LearnedModel
     """
-    trunk = _initial_trunk(rows, loss, settings, rng, start)
-    prior = _prior(rows, settings, rng)
     halves = _halves(rows, rng)
-    seeds = rng.integers(2**63, size=settings.n_orders)
-    stacked_codes = rows.stacked_codes
-    orders = [
-        RowOrder(
-            stacked_codes,
-            np.random.default_rng(seed).permutation(len(rows)),
-            settings.batch_size,
-        )
-        for seed in seeds
-    ]
-    curve = learn_trunk(rows, orders, trunk, loss, prior, settings.training, report)
-
+    orders = _row_orders(rows, settings, rng)
+    trunk = _initial_trunk(rows, loss, settings, rng, start)
+    draw_prior = partial(_prior, rows, settings, rng)
+    curve = learn_trunk(rows, orders, trunk, loss, draw_prior, settings.training, report)
+    prior = draw_prior()
     folds = _fold_weights(rows, fold_of_row)
-    weightings = [np.concatenate([rows.weight[None, :], halves]), folds]
 
     def learn(task: tuple[RowOrder, FloatArray]) -> FloatArray:
         order, weights = task
         return learn_tables(rows, weights, order, trunk, loss, prior, settings.training)
 
+    weightings = [np.concatenate([rows.weight[None, :], halves]), folds]
     tasks = [(order, weights) for weights in weightings if len(weights) for order in orders]
     learned = map_tasks(learn, tasks)
-    full, *halved = _mean(learned[: len(orders)])
-    fold_tables = (
-        _mean(learned[len(orders) :])
-        if len(folds)
-        else np.empty((0, *full.shape), full.dtype)
-    )
+    tables = np.stack(learned[: len(orders)])
+    if len(folds):
+        tables = np.concatenate([tables, np.stack(learned[len(orders) :])], axis=1)
     effects = fit_main_effects(
         rows, loss, np.concatenate([rows.weight[None, :], folds]), settings.alpha
     )
     has_halves = len(rows) > settings.batch_size
     columns = _columns(
-        rows, trunk, full, halved if has_halves else None, fold_tables, effects
+        rows, trunk, prior, tables, np.concatenate(weightings), effects, has_halves
     )
     return LearnedModel(columns, trunk, curve, effects.converged)
+
+
+def _row_orders(
+    rows: Rows, settings: ModelSettings, rng: np.random.Generator
+) -> list[RowOrder]:
+    codes = rows.stacked_codes
+    return [
+        RowOrder(codes, rng.permutation(len(rows)), settings.batch_size)
+        for _ in range(settings.n_orders)
+    ]
 
 
 def _initial_trunk(
@@ -220,50 +224,77 @@ def _fold_weights(rows: Rows, fold_of_row: IntArray | None) -> FloatArray:
     return (fold_of_row != folds) * rows.weight
 
 
-def _mean(tables_of_orders: list[FloatArray]) -> FloatArray:
-    """Mean over row orders: vectors of one trunk lie in one coordinate system."""
-    total = tables_of_orders[0].copy()
-    for tables in tables_of_orders[1:]:
-        total += tables
-    total /= len(tables_of_orders)
-    return total
-
-
 def _columns(
     rows: Rows,
     trunk: Trunk,
-    full: FloatArray,
-    halves: list[FloatArray] | None,
-    fold_tables: FloatArray,
+    prior: FloatArray,
+    tables: FloatArray,
+    weights: FloatArray,
     effects: MainEffects,
+    has_halves: bool,
 ) -> list[ColumnVectors]:
-    """Cut the stacked tables into columns and turn each to its canonical axes."""
-    metrics = sensitivity_metrics(rows, trunk, full)
+    """Cut the stacked tables into columns, and bring each to its canonical axes.
+
+    ``tables`` has shape (n_orders, n_tables, sum(n_codes), width). The first table of an
+    order is that of all rows; then come two halves, then the folds.
+    """
+    metrics = sensitivity_metrics(rows, trunk, tables[0, 0])
     columns = []
-    for number, start in enumerate(rows.offsets):
+    for number, offset in enumerate(rows.offsets):
         n_codes = rows.n_codes[number]
-        part = slice(start, start + n_codes)
-        counts = np.bincount(rows.codes[:, number], rows.weight, minlength=n_codes)
-        axes = canonical_axes(full[part], counts, metrics[number])
-        rotation = axes.rotation.astype(full.dtype)
+        part = slice(offset, offset + n_codes)
+        counts = _counts(rows.codes[:, number], weights, n_codes)
+        axes, vectors, reliability = _in_canonical_axes(
+            tables[:, :, part], prior[part], counts, metrics[number]
+        )
         columns.append(
             ColumnVectors(
                 effects=effects.effects[0, part],
-                vectors=full[part] @ rotation,
+                vectors=vectors[0],
                 fold_effects=effects.effects[1:, part],
-                fold_vectors=fold_tables[:, part] @ rotation,
+                fold_vectors=vectors[3:],
                 explained_variance_ratio=axes.explained_variance_ratio,
-                reliability=_reliability(halves, part, axes, counts),
+                reliability=reliability
+                if has_halves
+                else np.full_like(reliability, np.nan),
                 noise_ratio=float(effects.noise_ratio[number]),
             )
         )
     return columns
 
 
-def _reliability(
-    halves: list[FloatArray] | None, part: slice, axes: Axes, counts: IntArray | FloatArray
-) -> FloatArray:
-    if halves is None:
-        return np.full(axes.rotation.shape[1], np.nan)
-    first, second = (half[part].astype(np.float64) @ axes.rotation for half in halves)
-    return split_half_reliability(first, second, counts)
+def _in_canonical_axes(
+    tables: FloatArray, prior: FloatArray, counts: FloatArray, metric: FloatArray
+) -> tuple[Axes, FloatArray, FloatArray]:
+    """Bring one column's tables to common axes, and take the mean over row orders.
+
+    Axes, signs and reliability are those of what was learned, the tables less their
+    random start. Of the vectors only that share of the start is taken out which their
+    rows have not overwritten: all of it where a category has no rows.
+
+    Returns
+    -------
+    axes : Axes
+        Those of the mean full table.
+    vectors : ndarray of shape (n_tables, n_codes, n_axes)
+        Means over the orders, in these axes.
+    reliability : ndarray of shape (n_axes,)
+        Agreement of the halves, tables 1 and 2.
+    """
+    first = canonical_axes(tables[0, 0] - prior, counts[0], metric).rotation
+    first = first.astype(tables.dtype)
+    learned = (tables - prior) @ first
+    signs = alignment_signs(learned, learned[0, 0], counts[0])
+    learned = (signs * learned).mean(axis=0)
+    axes = canonical_axes(learned[0], counts[0], np.eye(learned.shape[2]))
+    rotation = axes.rotation.astype(tables.dtype)
+    left = prior / (1 + counts[:, :, None])
+    vectors = (signs * ((tables - left) @ first)).mean(axis=0) @ rotation
+    learned = learned @ rotation
+    return axes, vectors, split_half_reliability(learned[1], learned[2], counts[0])
+
+
+def _counts(codes: IntArray, weights: FloatArray, n_codes: int) -> FloatArray:
+    """Return the weight of each code's rows, shape (n_weightings, n_codes)."""
+    counts = [np.bincount(codes, weight, minlength=n_codes) for weight in weights]
+    return np.array(counts, dtype=weights.dtype)

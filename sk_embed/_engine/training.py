@@ -41,7 +41,8 @@ class TrainingSettings:
         Smallest fall of the progressive validation loss that counts, as a share of
         the loss of a constant prediction.
     patience : int
-        Stop after so many epochs in a row without such a fall.
+        Stop after so many epochs in a row without such a fall, once the loss is below
+        that of a constant prediction.
     n_sweeps : int
         Passes over the rows for each final table.
     """
@@ -146,33 +147,45 @@ def run_pass(
     return total_loss / float(weights.sum())
 
 
+def constant_loss(rows: Rows, loss: Loss) -> float:
+    """Return the weighted mean loss of the best constant prediction."""
+    mean = np.average(rows.targets, axis=0, weights=rows.weight)
+    raw_prediction = np.broadcast_to(loss.link(mean), rows.targets.shape)
+    losses = loss.loss(rows.targets, raw_prediction)
+    return float(np.average(losses, weights=rows.weight))
+
+
 def learn_trunk(
     rows: Rows,
     orders: Sequence[RowOrder],
     trunk: Trunk,
     loss: Loss,
-    prior: FloatArray,
+    draw_prior: Callable[[], FloatArray],
     settings: TrainingSettings,
     report: Callable[[int, float], None],
 ) -> list[float]:
     """Learn the trunk in place; return the progressive validation loss of each epoch.
 
-    ``prior`` is the stacked table, shape (sum(n_codes), width), that each epoch starts
-    from; ``report`` is called after each epoch with its number and its loss.
+    ``draw_prior`` gives the stacked table, shape (sum(n_codes), width), that an epoch
+    starts from. A random one must be drawn anew for each epoch: the trunk would learn
+    the targets of one that stays by heart, as a fingerprint of the category.
+    ``report`` is called after each epoch with its number and its loss.
     """
-    mean = np.average(rows.targets, axis=0, weights=rows.weight)[None, :]
-    constant = loss.loss(rows.targets, np.broadcast_to(loss.link(mean), rows.targets.shape))
-    needed = settings.tolerance * float(np.average(constant, weights=rows.weight))
+    constant = constant_loss(rows, loss)
+    needed = settings.tolerance * constant
     update_trunk = adam_update(trunk, settings.learning_rate)
     weights = rows.weight[None, :]
     best, n_stale, curve = np.inf, 0, []
     for epoch in range(settings.max_epochs):
-        tables = RowAdagrad(prior.copy(), settings.table_learning_rate)
+        tables = RowAdagrad(draw_prior(), settings.table_learning_rate)
         order = orders[epoch % len(orders)]
         current = run_pass(rows, weights, order, trunk, loss, tables, update_trunk)
         curve.append(current)
         report(epoch + 1, current)
-        n_stale = 0 if current < best - needed else n_stale + 1
+        # Interactions without main effects start on a plateau: while nothing is learned
+        # there is nothing to stop.
+        has_learned = min(best, current) < constant - needed
+        n_stale = n_stale + 1 if has_learned and current >= best - needed else 0
         best = min(best, current)
         if n_stale >= settings.patience:
             break
