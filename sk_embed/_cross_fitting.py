@@ -37,9 +37,15 @@ def fold_of_each_row(splits: Iterable[tuple[IntArray, IntArray]], n_rows: int) -
     """
     fold_of_row = np.full(n_rows, -1)
     n_times = np.zeros(n_rows, dtype=np.intp)
-    for number, (_, test) in enumerate(splits):
-        fold_of_row[test] = number
-        n_times[test] += 1
+    try:
+        for number, (_, test) in enumerate(splits):
+            fold_of_row[test] = number
+            n_times[test] += 1
+    except (IndexError, TypeError) as error:
+        raise ValueError(
+            f"`cv` does not give pairs of training and test rows of X ({error}); pass an "
+            "int or a splitter such as KFold."
+        ) from error
     if np.any(n_times != 1):
         row = int(np.flatnonzero(n_times != 1)[0])
         raise ValueError(

@@ -29,14 +29,15 @@ from sk_embed._engine.losses import (
     HalfSquaredError,
     Loss,
 )
-from sk_embed._engine.model import ColumnVectors, LearnedModel, ModelSettings, learn_model
+from sk_embed._engine.model import ColumnVectors, LearnedModel, learn_model
 from sk_embed._engine.rows import Rows
-from sk_embed._engine.training import TrainingSettings
-from sk_embed._selection import auto_batch_size, kept_axes, table_width
+from sk_embed._selection import kept_axes
+from sk_embed._settings import checked_dtype, model_settings
 from sk_embed._sklearn_compat import (
     Interval,
     MetadataRouter,
     MethodMapping,
+    RealNotInt,
     StrOptions,
     check_feature_names_in,
     check_sample_weight,
@@ -51,10 +52,6 @@ _LOSSES: dict[str, type[Loss]] = {
     "binary": HalfBinomialLoss,
     "multiclass": HalfMultinomialLoss,
 }
-_HIDDEN_LAYER_SIZES = (64, 32)
-_TABLE_LEARNING_RATE = 0.1
-_N_ORDERS = 3
-_N_SWEEPS = 2
 
 
 @dataclass(frozen=True)
@@ -151,8 +148,8 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     verbose : int, default=0
         1 prints a line for each pass.
     dtype : {numpy.float32, numpy.float64}, default=numpy.float32
-        Of the output and of the network's arithmetic. Where the rows fit into one
-        batch, arithmetic is float64.
+        Of the output and of the network's arithmetic; arithmetic is float64 where the
+        rows fit into one batch.
 
     Attributes
     ----------
@@ -214,7 +211,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         "n_components": [
             StrOptions({"auto"}),
             Interval(Integral, 0, None, closed="left"),
-            Interval(Real, 0, 1, closed="neither"),
+            Interval(RealNotInt, 0, 1, closed="neither"),
         ],
         "categorical_features": [StrOptions({"all", "from_dtype"}), "array-like"],
         "main_effects": ["boolean"],
@@ -223,7 +220,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         "handle_unknown": [StrOptions({"prior", "error"})],
         "min_frequency": [
             Interval(Integral, 1, None, closed="left"),
-            Interval(Real, 0, 1, closed="neither"),
+            Interval(RealNotInt, 0, 1, closed="neither"),
             None,
         ],
         "max_categories": [Interval(Integral, 1, None, closed="left"), None],
@@ -317,7 +314,8 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         y : array-like of shape (n_samples,)
             Numbers or labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights; a row of weight 0 is left out.
+            Weights, which act as counts: a row of weight 2 is two rows, weights that
+            sum to 1 are one row of evidence. A row of weight 0 is left out.
 
         Returns
         -------
@@ -369,9 +367,10 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         with _unchanged_on_error(self):
             training = self._read(X, y, sample_weight)
             learning_seed, fold_seed = self._draw_seeds()
+            routed = process_routing(self, "fit_transform", **params).splitter.split
             folds = None
             if self.cross_fit and any(leaks.any() for leaks in self._leaks(training)):
-                folds = self._folds(X, y, fold_seed, params)[training.is_used]
+                folds = self._folds(y, fold_seed, routed)[training.is_used]
             model = self._learn(training, folds, learning_seed)
             self._keep(training, model)
             encoded = self._encode(X)
@@ -498,10 +497,10 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         y = as_target_column(y)
         check_consistent_length(columns[0], y)
         weight = check_sample_weight(sample_weight, columns[0])
+        target = read_target(y, self.target_type, weight)
         is_used = weight > 0
         columns = [column[is_used] for column in columns]
         weight = weight[is_used]
-        target = read_target(y[is_used], self.target_type, weight)
         learned = learn_columns(
             columns,
             getattr(self, "feature_names_in_", None),
@@ -534,7 +533,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 strict=True,
             )
         ]
-        dtype = self._arithmetic_dtype(len(weight))
+        dtype = model_settings(self.get_params(deep=False), len(weight)).dtype
         context = learned.scaler.transform(learned.numbers(columns))
         return Rows(
             codes=np.column_stack(codes).astype(np.int32),
@@ -544,21 +543,6 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             weight=weight.astype(dtype),
         )
 
-    def _arithmetic_dtype(self, n_rows: int) -> np.dtype[Any]:
-        """Return the engine's dtype: where all rows are one batch, precision is free."""
-        dtype = np.dtype(self.dtype)
-        if dtype.kind != "f":
-            raise ValueError(
-                f"dtype={self.dtype!r} is not a float type; use numpy.float32."
-            )
-        is_one_batch = n_rows <= self._batch_size(n_rows)
-        return np.dtype(np.float64) if is_one_batch else dtype
-
-    def _batch_size(self, n_rows: int) -> int:
-        if isinstance(self.batch_size, str):
-            return auto_batch_size(n_rows)
-        return int(self.batch_size)
-
     # ------------------------------------------------------------ learning
 
     def _draw_seeds(self) -> tuple[int, int]:
@@ -567,41 +551,18 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         learning, folds = random_state.randint(np.iinfo(np.int32).max, size=2)
         return int(learning), int(folds)
 
-    def _settings(self, n_rows: int) -> ModelSettings:
-        sizes = self.hidden_layer_sizes
-        if isinstance(sizes, str):
-            sizes = _HIDDEN_LAYER_SIZES
-        return ModelSettings(
-            training=TrainingSettings(
-                width=table_width(self.n_components),
-                table_learning_rate=_TABLE_LEARNING_RATE,
-                learning_rate=self.learning_rate_init,
-                max_epochs=self.max_iter,
-                tolerance=self.tol,
-                patience=self.n_iter_no_change,
-                n_sweeps=_N_SWEEPS,
-            ),
-            hidden_layer_sizes=_HIDDEN_LAYER_SIZES
-            if isinstance(sizes, str)
-            else tuple(sizes),
-            batch_size=self._batch_size(n_rows),
-            n_orders=_N_ORDERS,
-            alpha=None if isinstance(self.alpha, str) else float(self.alpha),
-            init_scale=self.init_scale,
-            dtype=self._arithmetic_dtype(n_rows),
-        )
-
     def _learn(
         self, training: _Training, fold_of_row: IntArray | None, seed: int
     ) -> LearnedModel:
+        settings = model_settings(self.get_params(deep=False), len(training.rows))
         with single_blas_thread():
             model = learn_model(
                 training.rows,
                 _LOSSES[training.target.type](),
-                self._settings(len(training.rows)),
+                settings,
                 fold_of_row,
                 np.random.default_rng(seed),
-                start=self._trunk if self.warm_start and hasattr(self, "_trunk") else None,
+                start=getattr(self, "_trunk", None) if self.warm_start else None,
                 map_tasks=map_in_threads(self.n_jobs),
                 report=self._report,
             )
@@ -678,14 +639,16 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if self.remainder == "passthrough":
             n_passed = int((~self._columns.is_categorical).sum())
         n_encoded = sum(self.n_components_)
-        encoded = np.empty((len(columns[0]), n_encoded + n_passed), dtype=self.dtype)
+        encoded = np.empty(
+            (len(columns[0]), n_encoded + n_passed), dtype=checked_dtype(self.dtype)
+        )
         for part, table, column_codes in zip(
             self._parts(encoded), self._tables, codes, strict=True
         ):
             # An unknown category's code, -1, reads the last row: the origin.
             part[:] = table[column_codes]
         if n_passed:
-            encoded[:, n_encoded:] = self._columns.numbers(columns)
+            encoded[:, n_encoded:] = self._columns.passed_through(columns, encoded.dtype)
         return encoded
 
     def _parts(self, encoded: FloatArray) -> list[FloatArray]:
@@ -703,14 +666,14 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             for v in training.columns.vocabularies
         ]
 
-    def _folds(self, X: Any, y: Any, seed: int, params: dict[str, Any]) -> IntArray:
-        n_rows = len(as_columns(X)[0])
+    def _folds(self, y: Any, seed: int, routed: dict[str, Any]) -> IntArray:
+        """Return the fold of each row; X means nothing to a splitter but its length."""
+        y = np.asarray(y)
         splitter = self.cv
         if isinstance(splitter, Integral):
             splitter = KFold(int(splitter), shuffle=True, random_state=seed)
-        routed = process_routing(self, "fit_transform", **params).splitter.split
-        splits = check_cv(splitter).split(np.zeros(n_rows), y, **routed)
-        return fold_of_each_row(splits, n_rows)
+        splits = check_cv(splitter).split(np.zeros(len(y)), y, **routed)
+        return fold_of_each_row(splits, len(y))
 
     def _write_cross_fitted(
         self,

@@ -13,6 +13,8 @@ from sk_embed._arrays import BoolArray, FloatArray
 DEFAULT_WIDTH = 8
 # An axis on which two halves of the rows agree less than this is more noise than signal.
 MIN_RELIABILITY = 0.5
+# Of a sum of shares.
+_ROUNDING = 1e-9
 # So many batches an epoch give the trunk's optimiser enough steps.
 _BATCHES_PER_EPOCH = 256
 _BATCH_SIZES = (64, 1024)
@@ -45,7 +47,7 @@ def kept_axes(
     if isinstance(n_components, str):
         return ~(reliability <= MIN_RELIABILITY)
     before = np.cumsum(explained_variance_ratio) - explained_variance_ratio
-    return before < n_components
+    return (before < n_components - _ROUNDING) & (explained_variance_ratio > 0)
 
 
 def auto_batch_size(n_rows: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from sklearn.base import _fit_context as fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
@@ -19,6 +19,7 @@ __all__ = [
     "Interval",
     "MetadataRouter",
     "MethodMapping",
+    "RealNotInt",
     "StrOptions",
     "check_feature_names_in",
     "check_sample_weight",
@@ -31,7 +32,14 @@ __all__ = [
 
 def check_sample_weight(sample_weight: Any, X: Any) -> Any:
     """Return the weights as float64 of shape (n_rows,), or raise ValueError."""
-    weight = _check_sample_weight(sample_weight, X, dtype="float64")
+    try:
+        weight = _check_sample_weight(sample_weight, X, dtype="float64")
+    except TypeError as error:
+        raise ValueError(f"sample_weight must be numbers ({error}).") from error
+    except ValueError as error:
+        if "sample_weight" in str(error) or "weights" in str(error):
+            raise
+        raise ValueError(f"sample_weight must be numbers ({error}).") from error
     if (weight < 0).any():
         row = int((weight < 0).argmax())
         raise ValueError(f"sample_weight is negative in row {row} ({weight[row]}).")

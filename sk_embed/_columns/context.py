@@ -43,7 +43,7 @@ class ContextScaler:
         """Return the context, shape (n_rows, n_columns + n_indicators)."""
         missing = np.isnan(values)
         scaled = (np.where(missing, self.center, values) - self.center) / self.scale
-        scaled /= np.sqrt(1 + (scaled / _BOUND) ** 2)
+        scaled /= np.hypot(1, scaled / _BOUND)  # which does not overflow
         return np.column_stack([scaled, missing[:, self.with_indicator]])
 
 
@@ -67,6 +67,10 @@ def read_numbers(columns: list[pd.Series], names: list[str], n_rows: int) -> Flo
 
 
 def _read_number(column: pd.Series, name: str) -> FloatArray:
+    if column.dtype.kind == "c":
+        raise ValueError(
+            f"Context column {name!r} is not numeric but complex; pass its parts."
+        )
     try:
         with np.errstate(over="ignore"):
             return column.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 from sk_embed._arrays import BoolArray
@@ -34,6 +35,12 @@ def _require_rows_and_columns(shape: tuple[int, int]) -> None:
 
 def _as_array(X: Any) -> NDArray[Any]:
     """Return a two-dimensional array; a list that mixes types keeps them."""
+    if not issparse(X) and np.asarray(X).ndim < 2:
+        raise ValueError(
+            "Expected 2D array, got 1D array instead: X must be a table of rows and "
+            "columns. Reshape your data by X.reshape(-1, 1) if it is a single column, by "
+            "X.reshape(1, -1) if it is a single row."
+        )
     array = check_array(X, dtype=None, ensure_all_finite=False)
     if not hasattr(X, "dtype") and array.dtype.kind in "US":
         array = check_array(X, dtype=object, ensure_all_finite=False)
@@ -83,6 +90,10 @@ def _chosen_mask(
     chosen: NDArray[Any], n_columns: int, feature_names: NDArray[Any] | None
 ) -> BoolArray:
     mask = np.zeros(n_columns, dtype=bool)
+    if chosen.ndim != 1:
+        raise ValueError(
+            f"categorical_features must be one list, but has shape {chosen.shape}."
+        )
     if chosen.dtype.kind == "b":
         if chosen.shape != (n_columns,):
             raise ValueError(

@@ -50,6 +50,18 @@ class TableColumns:
         chosen = _chosen(columns, ~self.is_categorical)
         return read_numbers(chosen, self.scaler.names, len(columns[0]))
 
+    def passed_through(self, columns: list[pd.Series], dtype: np.dtype[Any]) -> FloatArray:
+        """Return the context columns unscaled, in the output's dtype."""
+        numbers = self.numbers(columns)
+        too_large = (np.abs(numbers) > np.finfo(dtype).max).any(axis=0)
+        if too_large.any():
+            name = self.scaler.names[int(np.argmax(too_large))]
+            raise ValueError(
+                f"Context column {name!r} holds a value too large for {dtype}; use "
+                "dtype=numpy.float64 or remainder='drop'."
+            )
+        return numbers.astype(dtype)
+
 
 def learn_columns(
     columns: list[pd.Series],
@@ -95,7 +107,7 @@ def learn_columns(
                 "are categorical; give one list for each."
             )
         vocabularies = [
-            given_vocabulary(column, name, listed)
+            given_vocabulary(column, name, listed, min_frequency, max_categories)
             for column, name, listed in zip(chosen, names, categories, strict=True)
         ]
     context_names = [str(name) for name in feature_names[~is_categorical]]

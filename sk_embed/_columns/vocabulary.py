@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sk_embed._arrays import IntArray
+from sk_embed._arrays import BoolArray, IntArray
 
 UNKNOWN = -1
 
@@ -27,14 +28,14 @@ class Vocabulary:
         Sorted; missing is last where it occurs.
     counts : ndarray of shape (n_categories,)
         Rows of each category in fit.
-    groups : ndarray of shape (n_categories,)
-        Row of the table that each category reads: infrequent ones share the last.
+    is_infrequent : ndarray of bool of shape (n_categories,)
+        Categories that share one vector.
     """
 
     name: str
     categories: NDArray[Any]
     counts: IntArray
-    groups: IntArray
+    is_infrequent: BoolArray
 
     @property
     def has_missing(self) -> bool:
@@ -42,9 +43,16 @@ class Vocabulary:
         return len(self.categories) > 0 and bool(pd.isna(self.categories[-1]))
 
     @property
+    def groups(self) -> IntArray:
+        """Row of the table that each category reads: the infrequent share the last."""
+        groups = np.cumsum(~self.is_infrequent) - 1
+        groups[self.is_infrequent] = (~self.is_infrequent).sum()
+        return groups
+
+    @property
     def n_groups(self) -> int:
         """Rows of the table."""
-        return int(self.groups.max()) + 1
+        return int((~self.is_infrequent).sum()) + bool(self.is_infrequent.any())
 
     @property
     def group_counts(self) -> IntArray:
@@ -63,15 +71,14 @@ class Vocabulary:
     @property
     def infrequent_categories(self) -> NDArray[Any] | None:
         """Categories that share one vector, or None as in OneHotEncoder."""
-        shared = np.bincount(self.groups)[self.groups] > 1
-        is_last = self.groups == self.n_groups - 1
-        infrequent = shared & is_last
-        return self.categories[infrequent] if infrequent.any() else None
+        if not self.is_infrequent.any():
+            return None
+        return self.categories[self.is_infrequent]
 
     @cached_property
     def _index(self) -> pd.Index:
         n_present = len(self.categories) - self.has_missing
-        return pd.Index(self.categories[:n_present])
+        return _as_keys(self.categories[:n_present])
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the index, which repeats the categories, out of pickles."""
@@ -80,7 +87,11 @@ class Vocabulary:
     def encode(self, column: pd.Series) -> IntArray:
         """Return the code of each value: its place in ``categories``, or UNKNOWN."""
         codes, uniques = factorize(column, self.name)
-        known = np.append(self._index.get_indexer(uniques), self._missing_code)
+        index, keys = self._index, _as_keys(_as_array(uniques))
+        if index.dtype.kind != keys.dtype.kind and not _are_numbers(index, keys):
+            # Else pandas would read strings as dates.
+            index, keys = index.astype(object), keys.astype(object)
+        known = np.append(index.get_indexer(keys), self._missing_code)
         return known[codes]
 
     @property
@@ -152,24 +163,38 @@ def learn_vocabulary(
     if n_missing:
         values = _append_missing(values)
         counts = np.append(counts, n_missing)
-    groups = _groups(counts, len(column), min_frequency, max_categories)
-    return Vocabulary(name, values, counts, groups)
+    infrequent = _infrequent(counts, len(column), min_frequency, max_categories)
+    return Vocabulary(name, values, counts, infrequent)
 
 
-def given_vocabulary(column: pd.Series, name: str, categories: Any) -> Vocabulary:
+def given_vocabulary(
+    column: pd.Series,
+    name: str,
+    categories: Any,
+    min_frequency: float | None = None,
+    max_categories: int | None = None,
+) -> Vocabulary:
     """Return the vocabulary of categories that the user lists, in the user's order."""
-    listed = pd.Series(categories)
-    missing = listed.isna().to_numpy()
-    if listed.duplicated().any() or missing.sum() > 1:
+    if isinstance(categories, str) or not hasattr(categories, "__iter__"):
+        raise ValueError(
+            f"categories of column {name!r} must be a list, but are {categories!r}."
+        )
+    listed = pd.Series(list(categories), dtype=object).infer_objects()
+    codes, _ = factorize(listed, name)
+    missing = codes < 0
+    if missing.sum() > 1 or len(np.unique(codes)) < len(codes):
         raise ValueError(f"categories of column {name!r} repeat a value; list each once.")
+    if len(codes) == 0:
+        raise ValueError(f"categories of column {name!r} are empty; list at least one.")
     values = _as_array(pd.Index(listed[~missing]))
     if missing.any():
         values = _append_missing(values)
-    groups = np.arange(len(values))
-    empty = Vocabulary(name, values, np.zeros(len(values), dtype=np.intp), groups)
+    none = np.zeros(len(values), dtype=bool)
+    empty = Vocabulary(name, values, np.zeros(len(values), dtype=np.intp), none)
     codes = empty.encode(column)
     counts = np.bincount(codes[codes >= 0], minlength=len(values))
-    return Vocabulary(name, values, counts, groups)
+    infrequent = _infrequent(counts, len(column), min_frequency, max_categories)
+    return Vocabulary(name, values, counts, infrequent)
 
 
 def _as_array(uniques: pd.Index) -> NDArray[Any]:
@@ -179,13 +204,32 @@ def _as_array(uniques: pd.Index) -> NDArray[Any]:
     return uniques.to_numpy(dtype=object)
 
 
+def _as_keys(values: NDArray[Any]) -> pd.Index:
+    """Return an index that finds values as Python compares them: 1 == 1.0 == True."""
+    if values.dtype == object and pd.api.types.infer_dtype(values) == "boolean":
+        values = values.astype(np.int8)
+    return pd.Index(values, dtype=values.dtype)
+
+
+def _are_numbers(*indexes: pd.Index) -> bool:
+    return all(index.dtype.kind in "iuf" for index in indexes)
+
+
 def _sorting_order(values: NDArray[Any]) -> IntArray:
-    """Return the ascending order; values of types that do not compare, type by type."""
+    """Return the ascending order; values that do not compare, numbers first, by type."""
     try:
         return np.argsort(values, kind="stable")
     except TypeError:
-        keys = [(type(value).__name__, str(value)) for value in values]
-        return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.intp)
+        return np.array(sorted(range(len(values)), key=_sorting_keys(values).__getitem__))
+
+
+def _sorting_keys(values: NDArray[Any]) -> list[tuple[Any, ...]]:
+    return [
+        ("", value, "")
+        if isinstance(value, Real)
+        else (type(value).__name__, 0, str(value))
+        for value in values
+    ]
 
 
 def _append_missing(values: NDArray[Any]) -> NDArray[Any]:
@@ -196,22 +240,18 @@ def _append_missing(values: NDArray[Any]) -> NDArray[Any]:
     return np.append(values, np.array([np.nan], dtype=values.dtype))
 
 
-def _groups(
+def _infrequent(
     counts: IntArray,
     n_rows: int,
     min_frequency: float | None,
     max_categories: int | None,
-) -> IntArray:
-    """Return each category's table row; infrequent categories share the last one."""
+) -> BoolArray:
+    """Return which categories share one vector, by the rules of OneHotEncoder."""
     infrequent = np.zeros(len(counts), dtype=bool)
     if min_frequency is not None:
-        is_share = not isinstance(min_frequency, (int, np.integer))
-        infrequent = counts < (min_frequency * n_rows if is_share else min_frequency)
-    if max_categories is not None:
-        n_kept = len(counts) - infrequent.sum()
-        if n_kept + infrequent.any() > max_categories:
-            by_count = np.argsort(-counts, kind="stable")
-            infrequent[by_count[max_categories - 1 :]] = True
-    groups = np.cumsum(~infrequent) - 1
-    groups[infrequent] = (~infrequent).sum()
-    return groups
+        is_count = isinstance(min_frequency, Integral)
+        infrequent = counts < (min_frequency if is_count else min_frequency * n_rows)
+    if max_categories is not None and max_categories < (~infrequent).sum() + 1:
+        by_count = np.argsort(counts, kind="stable")
+        infrequent[by_count[: len(counts) - (max_categories - 1)]] = True
+    return infrequent

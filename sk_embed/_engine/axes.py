@@ -28,6 +28,9 @@ from sk_embed._engine.training import look_up
 
 # The metric is a mean over rows; so many, evenly spaced, tell it well enough.
 _MAX_ROWS_FOR_METRIC = 10_000
+_RANK_TOLERANCE = 1e-12
+# Categories that weigh the same but for rounding tie, and the first of them decides.
+_TIE_TOLERANCE = 1e-6
 
 
 class Axes(NamedTuple):
@@ -88,11 +91,13 @@ def canonical_axes(
     table = table.astype(np.float64)
     root = _root(metric)
     in_metric = table @ root
-    share = counts / max(float(np.sum(counts)), 1.0)
+    share = _shares(counts)
     moments, turn = np.linalg.eigh((in_metric * share[:, None]).T @ in_metric)
     n_axes = min(table.shape)
-    moments = np.maximum(moments[::-1][:n_axes], 0)
-    rotation = root @ turn[:, ::-1][:, :n_axes]
+    moments = moments[::-1][:n_axes]
+    # Directions that the trunk does not read leave moments of the size of rounding.
+    moments = np.where(moments > _RANK_TOLERANCE * moments.max(initial=0), moments, 0)
+    rotation = root @ turn[:, ::-1][:, :n_axes] * (moments > 0)
     rotation *= _signs(table @ rotation, share)
     total = moments.sum()
     return Axes(rotation, moments / total if total > 0 else np.zeros(n_axes))
@@ -124,7 +129,7 @@ def alignment_signs(
     signs : ndarray of shape (..., 1, n_axes)
         1 or -1.
     """
-    share = (counts / max(float(np.sum(counts)), 1.0)).astype(tables.dtype)[:, None]
+    share = _shares(counts).astype(tables.dtype)[:, None]
     tables = tables - (share * tables).sum(axis=-2, keepdims=True)
     reference = reference - (share * reference).sum(axis=0)
     covariance = (share * tables * reference).sum(axis=-2, keepdims=True)
@@ -156,12 +161,16 @@ def split_half_reliability(
     reliability : ndarray of shape (n_axes,)
         Between -1 and 1.
     """
-    share = (counts / max(float(np.sum(counts)), 1.0))[:, None]
+    share = _shares(counts)[:, None]
     first = first - (share * first).sum(axis=0)
     second = second - (share * second).sum(axis=0)
     both = (share * (first**2 + second**2)).sum(axis=0)
     shared = 2 * (share * first * second).sum(axis=0)
     return np.divide(shared, both, out=np.zeros_like(shared), where=both > 0)
+
+
+def _shares(counts: IntArray | FloatArray) -> FloatArray:
+    return counts / (float(np.sum(counts)) or 1.0)
 
 
 def _root(metric: FloatArray) -> FloatArray:
@@ -173,6 +182,7 @@ def _root(metric: FloatArray) -> FloatArray:
 def _signs(coordinates: FloatArray, share: FloatArray) -> FloatArray:
     """Return the signs that make each axis's heaviest category positive."""
     weighted = coordinates * np.sqrt(share)[:, None]
-    heaviest = np.argmax(np.abs(weighted), axis=0)
-    signs = np.sign(weighted[heaviest, np.arange(weighted.shape[1])])
+    size = np.abs(weighted)
+    first_heaviest = np.argmax(size >= (1 - _TIE_TOLERANCE) * size.max(axis=0), axis=0)
+    signs = np.sign(weighted[first_heaviest, np.arange(weighted.shape[1])])
     return np.where(signs == 0, 1.0, signs)

@@ -47,6 +47,7 @@ _MAX_NEWTON_STEPS = 50
 _MAX_CONJUGATE_GRADIENT_STEPS = 200
 _CONJUGATE_GRADIENT_TOLERANCE = 0.1
 _MAX_HALVINGS = 20
+_ROUNDING = 1e-10
 _MAX_ALPHA_UPDATES = 30
 _ALPHA_TOLERANCE = 0.02
 _ALPHA_RANGE = (1e-3, 1e6)
@@ -58,20 +59,16 @@ class MainEffects:
 
     Parameters
     ----------
-    effects : ndarray of shape (n_weightings, sum(n_codes), n_outputs)
-        Stacked main effects.
+    effects : ndarray of shape (1 + n_folds, sum(n_codes), n_outputs)
+        Stacked main effects: of all rows, then without each fold.
     alpha : ndarray of shape (n_columns,)
         Penalty of each column.
-    noise_ratio : ndarray of shape (n_columns,)
-        Dispersion over the variance of each column's effects, in rows: so many rows
-        of a category weigh as much as the prior.
     converged : bool
         Whether the gradient vanished.
     """
 
     effects: FloatArray
     alpha: FloatArray
-    noise_ratio: FloatArray
     converged: bool
 
 
@@ -111,12 +108,13 @@ class AdditiveModel:
     def raw_prediction(self, coefficients: FloatArray) -> FloatArray:
         """Return the raw prediction, shape (n_rows, n_weightings, n_outputs)."""
         flat = coefficients.reshape(len(coefficients), -1)
-        return (self.design @ flat).reshape(-1, *coefficients.shape[1:])
+        return (self.design @ flat).reshape(len(self.rows), *coefficients.shape[1:])
 
     def pull_back(self, at_rows: FloatArray) -> FloatArray:
         """Apply the transposed design to an array of the raw prediction's shape."""
         flat = at_rows.reshape(len(at_rows), -1)
-        return (self.design_transposed @ flat).reshape(-1, *at_rows.shape[1:])
+        n_coefficients = self.design.shape[1]
+        return (self.design_transposed @ flat).reshape(n_coefficients, *at_rows.shape[1:])
 
     def objective(
         self, coefficients: FloatArray, weights: FloatArray, penalty: FloatArray
@@ -222,9 +220,11 @@ class AdditiveModel:
         for _ in range(_MAX_HALVINGS):
             candidate = coefficients + length[:, None] * step
             new_value = self.objective(candidate, weights, penalty)
-            rises = ~(new_value <= value)
+            # Near the solution a step gains less than the rounding of so long a sum; the
+            # objective is convex, and it is the gradient that decides convergence.
+            rises = ~(new_value <= value + _ROUNDING * np.abs(value))
             if not rises.any():
-                return candidate, new_value, bool(np.any(new_value < value))
+                return candidate, new_value, True
             length[rises] /= 2
         length[rises] = 0
         candidate = coefficients + length[:, None] * step
@@ -258,8 +258,11 @@ class AdditiveModel:
             squares = np.add.reduceat((effects**2).sum(1), first)
             n_effective = self.n_leading + effective.sum() / self.n_outputs
             dispersion = self.dispersion(coefficients, weights[0], n_effective)
-            with np.errstate(divide="ignore", over="ignore"):
-                new_alpha = np.clip(dispersion * effective / squares, *_ALPHA_RANGE)
+            # No effects at all call for the largest penalty.
+            tiny = np.finfo(np.float64).tiny
+            with np.errstate(over="ignore"):
+                ratio = dispersion * effective / np.maximum(squares, tiny)
+            new_alpha = np.clip(np.where(squares > tiny, ratio, np.inf), *_ALPHA_RANGE)
             change = np.abs(np.log(new_alpha / alpha))
             alpha = new_alpha
             if change.max() < _ALPHA_TOLERANCE:
@@ -268,9 +271,9 @@ class AdditiveModel:
 
 
 def fit_main_effects(
-    rows: Rows, loss: Loss, weights: FloatArray, alpha: float | None
+    rows: Rows, loss: Loss, fold_weights: FloatArray, alpha: float | None
 ) -> MainEffects:
-    """Solve the additive model for all rows and for further weightings of them.
+    """Solve the additive model for all rows, and for those without each fold.
 
     Parameters
     ----------
@@ -278,8 +281,8 @@ def fit_main_effects(
         Training rows.
     loss : Loss
         What is minimised.
-    weights : ndarray of shape (n_weightings, n_rows)
-        Weight of each row, for each model.
+    fold_weights : ndarray of shape (n_folds, n_rows)
+        Weight of each row, for each fold.
     alpha : float or None
         Penalty of every column, or None to estimate one for each column.
 
@@ -292,26 +295,16 @@ def fit_main_effects(
         alphas = model.estimate_alpha()
     else:
         alphas = np.full(len(rows.n_codes), float(alpha))
-    weights = weights.astype(np.float64)
-    # Each weighting starts from its own rows alone. From a solution of all rows, what is
-    # left of a held-out row's target would be tiny, yet trees split on its sign.
-    coefficients, converged = model.solve(weights, alphas, model.empty(weights))
-    effects = coefficients[model.n_leading :].transpose(1, 0, 2)
-    return MainEffects(effects, alphas, _noise_ratio(model, coefficients), converged)
-
-
-def _noise_ratio(model: AdditiveModel, coefficients: FloatArray) -> FloatArray:
-    """Dispersion over the count-weighted variance of each column's effects."""
-    rows = model.rows
-    first = coefficients[:, :1]
-    weight = rows.weight.astype(np.float64)
-    dispersion = model.dispersion(first, weight, model.n_leading)
-    counts = model.design_transposed[model.n_leading :] @ weight
-    squares = counts * (first[model.n_leading :, 0] ** 2).mean(axis=1)
-    starts = np.cumsum(np.append(0, rows.n_codes[:-1]))
-    variance = np.add.reduceat(squares, starts) / weight.sum()
-    with np.errstate(divide="ignore", over="ignore"):
-        return dispersion / variance
+    solutions, converged = [], True
+    # All rows apart from the folds, whose number so changes no bit of the solution. Each
+    # starts from its own rows alone: from a solution of all rows, what is left of a
+    # held-out row's target would be tiny, yet trees split on its sign.
+    for weights in [rows.weight[None, :], *([fold_weights] if len(fold_weights) else [])]:
+        weights = weights.astype(np.float64)
+        solution, has_converged = model.solve(weights, alphas, model.empty(weights))
+        solutions.append(solution[model.n_leading :].transpose(1, 0, 2))
+        converged = converged and has_converged
+    return MainEffects(np.concatenate(solutions), alphas, converged)
 
 
 def _design(rows: Rows) -> csr_array:

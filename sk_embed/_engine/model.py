@@ -81,8 +81,6 @@ class ColumnVectors:
     reliability : ndarray of shape (n_axes,)
         Agreement of two halves of the rows on each axis; NaN where all rows fit into
         one batch, too few for halves.
-    noise_ratio : float
-        Rows that weigh as much as the prior of the main effects.
     """
 
     effects: FloatArray
@@ -91,7 +89,6 @@ class ColumnVectors:
     fold_vectors: FloatArray
     explained_variance_ratio: FloatArray
     reliability: FloatArray
-    noise_ratio: float
 
 
 @dataclass(frozen=True)
@@ -145,10 +142,12 @@ def learn_model(
     -------
     LearnedModel
     """
-    halves = _halves(rows, rng)
-    orders = _row_orders(rows, settings, rng)
-    trunk = _initial_trunk(rows, loss, settings, rng, start)
-    draw_prior = partial(_prior, rows, settings, rng)
+    # A stream for each purpose: how much one draws, by the number of rows, changes none
+    # of the others.
+    trunk_rng, prior_rng, half_rng, order_rng = rng.spawn(4)
+    trunk = _initial_trunk(rows, loss, settings, trunk_rng, start)
+    draw_prior = partial(_prior, rows, settings, prior_rng)
+    orders = _row_orders(rows, settings, order_rng)
     curve = learn_trunk(rows, orders, trunk, loss, draw_prior, settings.training, report)
     prior = draw_prior()
     folds = _fold_weights(rows, fold_of_row)
@@ -157,15 +156,14 @@ def learn_model(
         order, weights = task
         return learn_tables(rows, weights, order, trunk, loss, prior, settings.training)
 
+    halves = _halves(rows, half_rng)
     weightings = [np.concatenate([rows.weight[None, :], halves]), folds]
     tasks = [(order, weights) for weights in weightings if len(weights) for order in orders]
     learned = map_tasks(learn, tasks)
     tables = np.stack(learned[: len(orders)])
     if len(folds):
         tables = np.concatenate([tables, np.stack(learned[len(orders) :])], axis=1)
-    effects = fit_main_effects(
-        rows, loss, np.concatenate([rows.weight[None, :], folds]), settings.alpha
-    )
+    effects = fit_main_effects(rows, loss, folds, settings.alpha)
     has_halves = len(rows) > settings.batch_size
     columns = _columns(
         rows, trunk, prior, tables, np.concatenate(weightings), effects, has_halves
@@ -199,6 +197,12 @@ def _initial_trunk(
     mean = np.average(rows.targets, axis=0, weights=rows.weight)
     trunk.initialize(rng, intercept=loss.link(mean))
     if start is not None:
+        if start.shapes != trunk.shapes:
+            raise ValueError(
+                f"warm_start=True goes on from a network of layers {start.shapes}, but "
+                f"these columns, outputs and parameters make one of {trunk.shapes}; fit "
+                "with warm_start=False first."
+            )
         trunk.parameters[:] = start.parameters
     return trunk
 
@@ -257,7 +261,6 @@ def _columns(
                 reliability=reliability
                 if has_halves
                 else np.full_like(reliability, np.nan),
-                noise_ratio=float(effects.noise_ratio[number]),
             )
         )
     return columns

@@ -71,6 +71,11 @@ class Trunk:
         self._gradient = np.empty_like(self.parameters)
         self._gradient_views = self._views(self._gradient)
 
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """Shapes of the weight matrices, the first including the skip."""
+        return [*self._shapes, *([] if self._last_shape is None else [self._last_shape])]
+
     def _views(
         self, flat: FloatArray
     ) -> tuple[list[FloatArray], list[FloatArray], FloatArray | None]:
@@ -83,7 +88,7 @@ class Trunk:
         return weights, biases, last
 
     def initialize(self, rng: np.random.Generator, intercept: FloatArray) -> None:
-        """Draw the weights (Glorot & Bengio, 2010); the output starts at ``intercept``."""
+        """Draw the weights (Glorot & Bengio, 2010); the skip starts at ``intercept``."""
         matrices = [*self._weights, *([] if self._last is None else [self._last])]
         for weights in matrices:
             bound = np.sqrt(6.0 / sum(weights.shape))

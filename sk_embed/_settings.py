@@ -1,0 +1,76 @@
+"""From the estimator's parameters to the engine's settings; what "auto" stands for."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from sk_embed._engine.model import ModelSettings
+from sk_embed._engine.training import TrainingSettings
+from sk_embed._selection import auto_batch_size, table_width
+
+_HIDDEN_LAYER_SIZES = (64, 32)
+_TABLE_LEARNING_RATE = 0.1
+_N_ORDERS = 3
+_N_SWEEPS = 2
+
+
+def model_settings(parameters: dict[str, Any], n_rows: int) -> ModelSettings:
+    """Return the engine's settings.
+
+    Parameters
+    ----------
+    parameters : dict
+        Those of the estimator, by name.
+    n_rows : int
+        Rows to learn from.
+
+    Raises
+    ------
+    ValueError
+        If ``dtype`` or ``hidden_layer_sizes`` cannot be used.
+    """
+    output_dtype = checked_dtype(parameters["dtype"])
+    batch_size, alpha = parameters["batch_size"], parameters["alpha"]
+    batch_size = auto_batch_size(n_rows) if batch_size == "auto" else int(batch_size)
+    training = TrainingSettings(
+        width=table_width(parameters["n_components"]),
+        table_learning_rate=_TABLE_LEARNING_RATE,
+        learning_rate=parameters["learning_rate_init"],
+        max_epochs=parameters["max_iter"],
+        tolerance=parameters["tol"],
+        patience=parameters["n_iter_no_change"],
+        n_sweeps=_N_SWEEPS,
+    )
+    return ModelSettings(
+        training=training,
+        hidden_layer_sizes=_checked_sizes(parameters["hidden_layer_sizes"]),
+        batch_size=batch_size,
+        n_orders=_N_ORDERS,
+        alpha=None if alpha == "auto" else float(alpha),
+        init_scale=parameters["init_scale"],
+        # Where all rows are one batch, precision costs nothing.
+        dtype=np.dtype(np.float64) if n_rows <= batch_size else output_dtype,
+    )
+
+
+def checked_dtype(dtype: Any) -> np.dtype[Any]:
+    """Return the dtype of the output, or raise ValueError."""
+    for allowed in (np.float32, np.float64):
+        if dtype is allowed or (
+            isinstance(dtype, (str, np.dtype)) and str(dtype) == allowed.__name__
+        ):
+            return np.dtype(allowed)
+    raise ValueError(f"dtype must be numpy.float32 or numpy.float64, but is {dtype!r}.")
+
+
+def _checked_sizes(sizes: Any) -> tuple[int, ...]:
+    if isinstance(sizes, str):
+        return _HIDDEN_LAYER_SIZES
+    if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
+        raise ValueError(
+            f"hidden_layer_sizes must be positive integers or 'auto', but is {sizes!r}."
+        )
+    return tuple(int(size) for size in sizes)

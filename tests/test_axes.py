@@ -1,0 +1,405 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from engine_data import (
+    LOSS_CASES,
+    draw_rows,
+    draw_table,
+    draw_trunk,
+    finite_differences,
+    make_rows,
+    trunk_over,
+)
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.spatial.distance import pdist
+
+from sk_embed._engine.axes import (
+    alignment_signs,
+    canonical_axes,
+    sensitivity_metrics,
+    split_half_reliability,
+)
+from sk_embed._selection import kept_axes
+
+each_loss = pytest.mark.parametrize(
+    ("loss", "n_outputs"), LOSS_CASES.values(), ids=LOSS_CASES
+)
+# As many categories as the width, more, and fewer.
+each_shape = pytest.mark.parametrize("shape", [(5, 5), (30, 5), (3, 5), (1, 5)], ids=str)
+WIDTH = 3
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def draw_metric(rng, width, rank=None):
+    jacobian = rng.normal(size=(rank or 2 * width, width))
+    return jacobian.T @ jacobian
+
+
+def raw_predictions_at(rows, trunk, vectors):
+    """Predict rows that each bring vectors of their own: (n_rows, n_columns, width)."""
+    inputs = np.hstack([vectors.reshape(len(rows), -1), rows.context])
+    return trunk.forward(inputs)[0]
+
+
+# ------------------------------------------------------------------ sensitivity
+
+
+@pytest.mark.parametrize("hidden_layer_sizes", [(), (6,), (6, 4)], ids=str)
+@each_loss
+def test_metric_is_mean_square_of_slopes_of_the_raw_prediction(
+    hidden_layer_sizes, loss, n_outputs, rng
+):
+    rows = draw_rows(rng, loss, n_outputs)
+    table = draw_table(rng, rows, WIDTH)
+    trunk = trunk_over(rng, rows, WIDTH, hidden_layer_sizes)
+    vectors = table[rows.stacked_codes]
+    jacobian = finite_differences(
+        # Rows do not meet in the trunk: the slope of the sum is that of each row.
+        lambda shift: raw_predictions_at(rows, trunk, vectors + shift),
+        np.zeros(vectors.shape[1:]),
+    )
+    expected = np.einsum(
+        "cwik,cvik,i->cwv", jacobian, jacobian, rows.weight / rows.weight.sum()
+    )
+    assert_allclose(sensitivity_metrics(rows, trunk, table), expected, rtol=1e-6, atol=1e-9)
+
+
+def test_metric_of_a_linear_trunk_is_that_of_exchanging_vectors(rng):
+    rows = draw_rows(rng)
+    table = draw_table(rng, rows, WIDTH)
+    trunk = trunk_over(rng, rows, WIDTH, ())
+    metric = sensitivity_metrics(rows, trunk, table)[0]
+    vectors = table[rows.stacked_codes]
+    first, second = vectors.copy(), vectors.copy()
+    first[:, 0], second[:, 0] = table[1], table[4]
+    change = raw_predictions_at(rows, trunk, first) - raw_predictions_at(
+        rows, trunk, second
+    )
+    apart = table[1] - table[4]
+    assert apart @ metric @ apart == pytest.approx(np.mean(change**2), rel=1e-10)
+
+
+def test_metric_of_many_rows_is_told_by_some_of_them(rng):
+    # Far more rows than the metric needs, of few kinds.
+    few = draw_rows(rng, n_rows=8, n_codes=(4, 2))
+    chosen = rng.permutation(np.repeat(np.arange(8), 5000))
+    many = make_rows(
+        few.codes[chosen], few.targets[chosen], few.context[chosen], n_codes=(4, 2)
+    )
+    even = make_rows(few.codes, few.targets, few.context, n_codes=(4, 2))
+    table = draw_table(rng, few, WIDTH)
+    trunk = trunk_over(rng, few, WIDTH, (6, 4))
+    assert_allclose(
+        sensitivity_metrics(many, trunk, table),
+        sensitivity_metrics(even, trunk, table),
+        rtol=0.05,
+        atol=0.01,
+    )
+
+
+def test_metric_counts_rows_by_weight(rng):
+    rows = draw_rows(rng)
+    used = np.arange(40) % 3 > 0
+    table = draw_table(rng, rows, WIDTH)
+    trunk = trunk_over(rng, rows, WIDTH, (6, 4))
+    ignoring = make_rows(rows.codes, rows.targets, rows.context, 5.0 * used)
+    kept = make_rows(
+        rows.codes[used], rows.targets[used], rows.context[used], n_codes=rows.n_codes
+    )
+    assert_allclose(
+        sensitivity_metrics(ignoring, trunk, table),
+        sensitivity_metrics(kept, trunk, table),
+        rtol=1e-10,
+        atol=1e-12,
+    )
+
+
+# ------------------------------------------------------------------ canonical axes
+
+
+@each_shape
+def test_second_moment_is_diagonal_and_falling(shape, rng):
+    table, counts = rng.normal(size=shape), rng.integers(1, 50, size=shape[0])
+    axes = canonical_axes(table, counts, draw_metric(rng, shape[1]))
+    coordinates = table @ axes.rotation
+    moment = (coordinates.T * counts) @ coordinates / counts.sum()
+    diagonal = np.diag(moment)
+    assert_allclose(moment, np.diag(diagonal), atol=1e-10 * diagonal[0])
+    assert np.all(np.diff(diagonal) <= 1e-10 * diagonal[0])
+    assert_allclose(axes.explained_variance_ratio, diagonal / diagonal.sum(), atol=1e-12)
+
+
+@each_shape
+def test_there_are_no_more_axes_than_categories_or_width(shape, rng):
+    axes = canonical_axes(rng.normal(size=shape), np.ones(shape[0]), np.eye(shape[1]))
+    assert axes.rotation.shape == (shape[1], min(shape))
+    assert axes.explained_variance_ratio.shape == (min(shape),)
+    assert axes.explained_variance_ratio.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (30, 5), (3, 5)], ids=str)
+def test_distances_are_those_of_the_metric(shape, rng):
+    table, metric = rng.normal(size=shape), draw_metric(rng, shape[1])
+    axes = canonical_axes(table, rng.integers(1, 50, size=shape[0]), metric)
+    # scipy's Mahalanobis distance takes any metric as its "inverse covariance".
+    expected = pdist(table, "mahalanobis", VI=metric)
+    assert_allclose(pdist(table @ axes.rotation), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(30, 5), (3, 5)], ids=str)
+def test_norms_are_distances_to_the_origin(shape, rng):
+    table, metric = rng.normal(size=shape), draw_metric(rng, shape[1])
+    table[1] = 0
+    axes = canonical_axes(table, rng.integers(1, 50, size=shape[0]), metric)
+    coordinates = table @ axes.rotation
+    expected = np.sqrt(np.einsum("cw,wv,cv->c", table, metric, table))
+    assert_array_equal(coordinates[1], 0)
+    assert_allclose(np.linalg.norm(coordinates, axis=1), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("turn", ["rotation", "any invertible matrix", "another unit"])
+@each_loss
+def test_coordinates_do_not_depend_on_those_of_the_network(loss, n_outputs, turn, rng):
+    rows = draw_rows(rng, loss, n_outputs, n_rows=200, n_codes=(12, 8))
+    table = draw_table(rng, rows, WIDTH)
+    trunk = trunk_over(rng, rows, WIDTH, (8, 4))
+    matrix = {
+        "rotation": np.linalg.qr(rng.normal(size=(WIDTH, WIDTH)))[0],
+        "any invertible matrix": rng.normal(size=(WIDTH, WIDTH)) + 2 * np.eye(WIDTH),
+        "another unit": 1000 * np.eye(WIDTH),
+    }[turn]
+    other_table = table @ matrix
+    other = draw_trunk(rng, trunk.n_inputs, (8, 4), n_outputs)
+    other.parameters[:] = trunk.parameters
+    # The first layer, which is first among the parameters, undoes the change.
+    first_size = trunk.n_inputs * (8 + n_outputs)
+    first = other.parameters[:first_size].reshape(trunk.n_inputs, -1)
+    for start in (0, WIDTH):
+        part = slice(start, start + WIDTH)
+        first[part] = np.linalg.solve(matrix, first[part])
+
+    def coordinates(trunk, table):
+        metrics = sensitivity_metrics(rows, trunk, table)
+        counts = np.bincount(rows.codes[:, 0])
+        return table[:12] @ canonical_axes(table[:12], counts, metrics[0]).rotation
+
+    assert_allclose(
+        coordinates(other, other_table), coordinates(trunk, table), rtol=1e-8, atol=1e-9
+    )
+
+
+def test_heaviest_category_of_each_axis_is_positive(rng):
+    table, counts = rng.normal(size=(30, 5)), rng.integers(1, 50, size=30)
+    axes = canonical_axes(table, counts, draw_metric(rng, 5))
+    weighted = table @ axes.rotation * np.sqrt(counts)[:, None]
+    heaviest = np.argmax(np.abs(weighted), axis=0)
+    assert np.all(weighted[heaviest, np.arange(5)] > 0)
+
+
+def test_sign_of_the_table_is_not_seen(rng):
+    # The network may find a vector or its mirror image.
+    table, counts = rng.normal(size=(30, 5)), rng.integers(1, 50, size=30)
+    metric = draw_metric(rng, 5)
+    mirrored = -table @ canonical_axes(-table, counts, metric).rotation
+    straight = table @ canonical_axes(table, counts, metric).rotation
+    assert_allclose(mirrored, straight, rtol=1e-9, atol=1e-12)
+
+
+def test_axes_do_not_depend_on_the_unit_of_counts(rng):
+    table, counts = rng.normal(size=(30, 5)), rng.uniform(1, 50, size=30)
+    metric = draw_metric(rng, 5)
+    expected = canonical_axes(table, counts, metric)
+    # Weights of rows may well add up to less than one.
+    found = canonical_axes(table, 1e-4 * counts, metric)
+    assert_allclose(found.rotation, expected.rotation, rtol=1e-9, atol=1e-12)
+    assert_allclose(found.explained_variance_ratio, expected.explained_variance_ratio)
+
+
+def test_categories_without_rows_do_not_turn_the_axes(rng):
+    table, counts = rng.normal(size=(30, 5)), rng.integers(1, 50, size=30)
+    metric = draw_metric(rng, 5)
+    more = np.vstack([table, 100 * rng.normal(size=(2, 5))])
+    found = canonical_axes(more, np.append(counts, [0, 0]), metric).rotation
+    assert_allclose(found, canonical_axes(table, counts, metric).rotation, rtol=1e-9)
+
+
+# A warning is an error here, a division of zero by zero therefore too.
+@pytest.mark.parametrize("counts", [np.ones(6), np.zeros(6)], ids=["rows", "no rows"])
+@pytest.mark.parametrize("metric", [np.eye(3), np.zeros((3, 3))], ids=["read", "unread"])
+def test_table_of_zeros_has_axes_of_zero_variance(metric, counts):
+    table = np.zeros((6, 3), np.float32)
+    axes = canonical_axes(table, counts, metric)
+    assert np.isfinite(axes.rotation).all()
+    assert_array_equal(table @ axes.rotation, np.zeros((6, 3)))
+    assert_array_equal(axes.explained_variance_ratio, np.zeros(3))
+
+
+def test_table_that_the_trunk_does_not_read_has_coordinates_of_zero(rng):
+    table = rng.normal(size=(6, 3))
+    axes = canonical_axes(table, np.ones(6), np.zeros((3, 3)))
+    assert_array_equal(table @ axes.rotation, np.zeros((6, 3)))
+    assert_array_equal(axes.explained_variance_ratio, np.zeros(3))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_directions_that_the_trunk_does_not_read_are_never_kept(dtype, rng):
+    # A linear trunk of one output reads one direction of eight. What rounding leaves of
+    # the others is far too small to matter, yet the halves would agree on it.
+    table = rng.normal(size=(30, 8)).astype(dtype)
+    jacobian = np.outer(rng.normal(size=50), rng.normal(size=8)).astype(dtype)
+    axes = canonical_axes(table, np.ones(30), jacobian.T.astype(float) @ jacobian)
+    first, second = (table + 0.1 * rng.normal(size=table.shape) for _ in range(2))
+    reliability = split_half_reliability(
+        first @ axes.rotation, second @ axes.rotation, np.ones(30)
+    )
+    kept = kept_axes("auto", axes.explained_variance_ratio, reliability)
+    assert_array_equal(np.flatnonzero(kept), [0])
+
+
+# ------------------------------------------------------------------ signs of several tables
+
+
+def test_reversed_axes_are_turned_to_the_reference(rng):
+    reference, counts = rng.normal(size=(30, 4)), rng.uniform(1, 50, size=30)
+    signs = np.array([[1.0, -1.0, 1.0, -1.0], [-1.0, -1.0, 1.0, 1.0]])[:, None]
+    tables = signs * (reference + 0.3 * rng.normal(size=(2, 30, 4)))
+    assert_array_equal(alignment_signs(tables, reference, counts), signs)
+
+
+def test_a_table_is_turned_as_if_it_were_alone(rng):
+    reference, counts = rng.normal(size=(30, 4)), rng.uniform(1, 50, size=30)
+    tables = rng.choice([-1, 1], size=(3, 2, 1, 4)) * reference
+    together = alignment_signs(tables, reference, counts)
+    assert together.shape == (3, 2, 1, 4)
+    assert_array_equal(together[2, 1], alignment_signs(tables[2, 1], reference, counts))
+
+
+def test_axes_of_noise_are_seldom_turned(rng):
+    reference, counts = rng.normal(size=(50, 4)), np.ones(50)
+    tables = rng.normal(size=(2000, 50, 4))
+    turned = alignment_signs(tables, reference, counts) < 0
+    # Two standard errors of the normal distribution leave 2.3 % on one side.
+    assert 0.01 < turned.mean() < 0.04
+
+
+def test_axes_are_not_turned_on_the_evidence_of_a_few_categories(rng):
+    reference = rng.normal(size=(50, 4))
+    # Forty-seven of the categories hardly occur.
+    counts = np.where(np.arange(50) < 3, 1000.0, 0.001)
+    assert_array_equal(alignment_signs(-reference, reference, counts), np.ones((1, 4)))
+
+
+def test_a_common_shift_does_not_turn_axes(rng):
+    reference, counts = rng.normal(size=(30, 4)), rng.uniform(1, 50, size=30)
+    signs = alignment_signs(5 - reference, reference + 5, counts)
+    assert_array_equal(signs, -np.ones((1, 4)))
+    signs = alignment_signs(reference - 5, reference + 5, counts)
+    assert_array_equal(signs, np.ones((1, 4)))
+
+
+def test_signs_do_not_depend_on_the_unit_of_counts(rng):
+    reference, counts = rng.normal(size=(30, 4)) + 5, rng.uniform(1, 50, size=30)
+    tables = 10 - reference
+    assert_array_equal(alignment_signs(tables, reference, counts), -np.ones((1, 4)))
+    assert_array_equal(alignment_signs(tables, reference, 1e-4 * counts), -np.ones((1, 4)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("counts", [np.ones(6), np.zeros(6)], ids=["rows", "no rows"])
+def test_axes_of_zeros_keep_their_sign_and_dtype(counts, dtype):
+    zeros = np.zeros((6, 4), dtype)
+    signs = alignment_signs(zeros, zeros, counts)
+    assert_array_equal(signs, np.ones((1, 4)))
+    assert signs.dtype == dtype
+
+
+# ------------------------------------------------------------------ reliability
+
+
+def draw_halves(rng, n_categories):
+    return rng.normal(size=(2, n_categories, 4)), rng.uniform(1, 50, size=n_categories)
+
+
+def test_equal_halves_are_wholly_reliable(rng):
+    (half, _), counts = draw_halves(rng, 20)
+    assert_allclose(split_half_reliability(half, half, counts), 1, rtol=1e-12)
+
+
+def test_opposite_halves_are_wholly_unreliable(rng):
+    (half, _), counts = draw_halves(rng, 20)
+    assert_allclose(split_half_reliability(half, -half, counts), -1, rtol=1e-12)
+
+
+def test_independent_noise_is_not_reliable(rng):
+    (first, second), counts = draw_halves(rng, 20_000)
+    assert_allclose(split_half_reliability(first, second, counts), 0, atol=0.05)
+
+
+def test_reliability_is_the_share_of_variance_that_is_signal(rng):
+    noise, counts = draw_halves(rng, 20_000)
+    signal = rng.normal(size=(20_000, 1)) * np.sqrt([0.0, 1 / 3, 1.0, 9.0])
+    found = split_half_reliability(signal + noise[0], signal + noise[1], counts)
+    assert_allclose(found, [0.0, 0.25, 0.5, 0.9], atol=0.05)
+
+
+def test_halves_that_differ_in_size_agree_less_than_they_correlate(rng):
+    (half, _), counts = draw_halves(rng, 20)
+    # 2 s / (1 + s^2) for a half that is s times the other.
+    assert_allclose(split_half_reliability(half, 3 * half, counts), 0.6, rtol=1e-12)
+
+
+def test_reliability_counts_a_category_as_often_as_it_occurs(rng):
+    (first, second), _ = draw_halves(rng, 20)
+    counts = rng.integers(1, 6, size=20)
+    found = split_half_reliability(first, second, counts)
+    repeated = (np.repeat(half, counts, axis=0) for half in (first, second))
+    expected = split_half_reliability(*repeated, np.ones(counts.sum()))
+    assert_allclose(found, expected, rtol=1e-10)
+
+
+def test_reliability_does_not_depend_on_the_unit_of_counts(rng):
+    (first, second), counts = draw_halves(rng, 20)
+    expected = split_half_reliability(first + 5, second + 5, counts)
+    # Weights of rows may well add up to less than one.
+    found = split_half_reliability(first + 5, second + 5, 1e-4 * counts)
+    assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_reliability_is_that_of_deviations_from_the_mean(rng):
+    (first, second), counts = draw_halves(rng, 20)
+    shifted = split_half_reliability(first + 5, second - 3, counts)
+    assert_allclose(shifted, split_half_reliability(first, second, counts), rtol=1e-9)
+
+
+def test_reliability_is_that_of_each_axis_alone(rng):
+    (first, second), counts = draw_halves(rng, 20)
+    together = split_half_reliability(first, second, counts)
+    apart = [
+        split_half_reliability(first[:, [a]], second[:, [a]], counts) for a in range(4)
+    ]
+    assert_allclose(together, np.concatenate(apart), rtol=1e-12)
+
+
+def test_halves_are_interchangeable(rng):
+    (first, second), counts = draw_halves(rng, 20)
+    assert_allclose(
+        split_half_reliability(second, first, counts),
+        split_half_reliability(first, second, counts),
+        rtol=1e-12,
+    )
+
+
+@pytest.mark.parametrize("counts", [np.ones(6), np.zeros(6)], ids=["rows", "no rows"])
+def test_halves_of_zeros_are_not_reliable(counts):
+    zeros = np.zeros((6, 4))
+    assert_array_equal(split_half_reliability(zeros, zeros, counts), np.zeros(4))
+
+
+def test_a_column_of_one_category_has_nothing_to_agree_on(rng):
+    half = rng.normal(size=(1, 4))
+    assert_array_equal(split_half_reliability(half, half, np.array([7])), np.zeros(4))

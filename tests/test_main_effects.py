@@ -1,0 +1,381 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from engine_data import (
+    BINOMIAL,
+    LOSS_CASES,
+    MULTINOMIAL,
+    SQUARED,
+    draw_rows,
+    draw_targets,
+    finite_differences,
+    make_rows,
+    slope,
+)
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from sk_embed._engine.main_effects import AdditiveModel, fit_main_effects
+
+each_loss = pytest.mark.parametrize(
+    ("loss", "n_outputs"), LOSS_CASES.values(), ids=LOSS_CASES
+)
+# The norm of the gradient, relative to the empty model's, at which tests call it solved.
+TIGHT = 1e-8
+ALPHA = np.array([0.5, 4.0])
+
+
+def no_folds(rows):
+    return np.empty((0, len(rows)))
+
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def dense_design(rows):
+    one_hot = [np.eye(n)[c] for n, c in zip(rows.n_codes, rows.codes.T, strict=True)]
+    return np.hstack([np.ones((len(rows), 1)), rows.context, *one_hot])
+
+
+def solve(rows, loss, alpha, weights=None):
+    """Solve for each row of weights: shape (n_coefficients, n_weightings, n_outputs)."""
+    weights = rows.weight[None] if weights is None else weights
+    model = AdditiveModel(rows, loss)
+    coefficients, converged = model.solve(weights, alpha, model.empty(weights), TIGHT)
+    assert converged
+    return coefficients
+
+
+def logistic_regression(rows, loss, alpha):
+    """Solve by scikit-learn, whose penalty is the same for all: scale the columns."""
+    penalty = AdditiveModel(rows, loss).penalty(alpha)[1:, 0, 0]
+    y = rows.targets[:, 0] if rows.targets.shape[1] == 1 else rows.targets.argmax(axis=1)
+    regression = LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000)
+    regression.fit(dense_design(rows)[:, 1:] / np.sqrt(penalty), y, rows.weight)
+    coefficients = regression.coef_ / np.sqrt(penalty)
+    return np.vstack([regression.intercept_, coefficients.T])
+
+
+def simulate(rng, n_rows, n_codes, deviations, noise):
+    """Draw crossed random effects; return the rows and the variances that were drawn."""
+    codes = np.column_stack([rng.integers(n, size=n_rows) for n in n_codes])
+    effects = [
+        rng.normal(scale=deviation, size=n)
+        for n, deviation in zip(n_codes, deviations, strict=True)
+    ]
+    signal = sum(e[c] for e, c in zip(effects, codes.T, strict=True))
+    targets = signal + rng.normal(scale=noise, size=n_rows)
+    return make_rows(codes, targets, n_codes=n_codes), np.array([e.var() for e in effects])
+
+
+# ------------------------------------------------------------------ derivatives
+
+
+@each_loss
+def test_gradient_is_slope_of_objective(loss, n_outputs, rng):
+    rows = draw_rows(rng, loss, n_outputs)
+    model = AdditiveModel(rows, loss)
+    weights = np.stack([rows.weight, rng.uniform(size=40)])
+    penalty = model.penalty(ALPHA)
+    point = rng.normal(size=(1 + 2 + 6 + 3, 2, n_outputs))
+    gradient, _ = model.gradient(point, weights, penalty)
+    expected = finite_differences(
+        lambda coefficients: model.objective(coefficients, weights, penalty).sum(), point
+    )
+    assert_allclose(gradient, expected, rtol=1e-6, atol=1e-6)
+
+
+@each_loss
+def test_hessian_product_is_slope_of_gradient(loss, n_outputs, rng):
+    rows = draw_rows(rng, loss, n_outputs)
+    model = AdditiveModel(rows, loss)
+    weights = np.stack([rows.weight, rng.uniform(size=40)])
+    penalty = model.penalty(ALPHA)
+    point, direction = rng.normal(size=(2, 1 + 2 + 6 + 3, 2, n_outputs))
+    _, mean = model.gradient(point, weights, penalty)
+    expected = slope(lambda p: model.gradient(p, weights, penalty)[0], point, direction)
+    product = model.hessian_product(direction, mean, weights, penalty)
+    assert_allclose(product, expected, rtol=1e-6, atol=1e-7)
+
+
+@each_loss
+def test_curvature_is_diagonal_of_hessian_without_penalty(loss, n_outputs, rng):
+    rows = draw_rows(rng, loss, n_outputs)
+    model = AdditiveModel(rows, loss)
+    weights = np.stack([rows.weight, rng.uniform(size=40)])
+    nothing = np.zeros((12, 1, 1))
+    point = rng.normal(size=(12, 2, n_outputs))
+    _, mean = model.gradient(point, weights, nothing)
+    units = np.eye(point.size).reshape(-1, *point.shape)
+    diagonal = [
+        (model.hessian_product(unit, mean, weights, nothing) * unit).sum() for unit in units
+    ]
+    assert_allclose(model.curvature(mean, weights).ravel(), diagonal, rtol=1e-10)
+
+
+def test_raw_prediction_is_intercept_slopes_and_effects(rng):
+    rows = draw_rows(rng)
+    coefficients = rng.normal(size=(12, 1, 1))
+    assert_allclose(
+        AdditiveModel(rows, SQUARED).raw_prediction(coefficients)[:, 0],
+        dense_design(rows) @ coefficients[:, 0],
+        rtol=1e-10,
+        atol=1e-12,
+    )
+
+
+@each_loss
+def test_empty_model_predicts_each_weighting_its_mean(loss, n_outputs, rng):
+    rows = draw_rows(rng, loss, n_outputs)
+    weights = np.stack([rows.weight, rng.uniform(size=40)])
+    model = AdditiveModel(rows, loss)
+    mean = loss.inverse_link(model.raw_prediction(model.empty(weights)))
+    expected = [np.average(rows.targets, axis=0, weights=w) for w in weights]
+    assert_allclose(mean, np.tile(expected, (40, 1, 1)), rtol=1e-10)
+
+
+# ------------------------------------------------------------------ solutions
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_squared_loss_is_solved_in_closed_form(n_outputs, rng):
+    rows = draw_rows(rng, SQUARED, n_outputs)
+    X, penalty = dense_design(rows), AdditiveModel(rows, SQUARED).penalty(ALPHA)[:, 0, 0]
+    weighted = X * rows.weight[:, None]
+    expected = np.linalg.solve(X.T @ weighted + np.diag(penalty), weighted.T @ rows.targets)
+    assert_allclose(solve(rows, SQUARED, ALPHA)[:, 0], expected, rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 1.0, 30.0])
+def test_squared_loss_agrees_with_ridge(alpha, rng):
+    rows = draw_rows(rng, n_context=0)
+    ridge = Ridge(alpha=alpha).fit(dense_design(rows)[:, 1:], rows.targets, rows.weight)
+    learned = fit_main_effects(rows, SQUARED, no_folds(rows), alpha)
+    assert_allclose(learned.effects[0, :, 0], ridge.coef_.ravel(), rtol=1e-4, atol=1e-5)
+    assert learned.converged
+
+
+def test_binomial_loss_agrees_with_logistic_regression(rng):
+    rows = draw_rows(rng, BINOMIAL, n_rows=300)
+    expected = logistic_regression(rows, BINOMIAL, ALPHA)
+    assert_allclose(solve(rows, BINOMIAL, ALPHA)[:, 0], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_multinomial_loss_agrees_with_logistic_regression(rng):
+    rows = draw_rows(rng, MULTINOMIAL, 3, n_rows=300)
+    expected = logistic_regression(rows, MULTINOMIAL, ALPHA)
+    found = solve(rows, MULTINOMIAL, ALPHA)[:, 0]
+    # A shift of all classes' intercepts changes nothing.
+    expected[0] -= expected[0].mean()
+    found[0] -= found[0].mean()
+    assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 1.0, 1e3])
+@each_loss
+def test_gradient_vanishes_at_the_solution(loss, n_outputs, alpha, rng):
+    rows = draw_rows(rng, loss, n_outputs, n_rows=200, n_codes=(30, 5))
+    alpha = np.full(2, alpha)
+    model = AdditiveModel(rows, loss)
+    penalty, weights = model.penalty(alpha), rows.weight[None]
+    at_empty, _ = model.gradient(model.empty(weights), weights, penalty)
+    at_solution, _ = model.gradient(solve(rows, loss, alpha), weights, penalty)
+    assert np.abs(at_solution).max() < 1e-7 * np.abs(at_empty).max()
+
+
+@each_loss
+def test_weightings_side_by_side_are_solved_as_if_apart(loss, n_outputs, rng):
+    rows = draw_rows(rng, loss, n_outputs)
+    weights = rows.weight * (np.arange(40) % 4 != np.arange(4)[:, None])
+    together = solve(rows, loss, ALPHA, weights)
+    apart = np.concatenate([solve(rows, loss, ALPHA, w[None]) for w in weights], axis=1)
+    # The intercept, which a shift of all classes leaves open, follows from the rest.
+    assert_allclose(together[1:], apart[1:], rtol=1e-6, atol=1e-7)
+    assert np.abs(together[1:, 0] - together[1:, 1]).max() > 1e-3
+
+
+@each_loss
+def test_row_of_weight_two_is_two_rows(loss, n_outputs, rng):
+    rows = draw_rows(rng, loss, n_outputs)
+    once = make_rows(rows.codes, rows.targets, rows.context, n_codes=rows.n_codes)
+    times = np.arange(40) % 2 + 1
+    repeated = make_rows(
+        *(np.repeat(a, times, axis=0) for a in (rows.codes, rows.targets, rows.context)),
+        n_codes=rows.n_codes,
+    )
+    weighted = solve(once, loss, ALPHA, times[None].astype(float))[1:]
+    assert_allclose(weighted, solve(repeated, loss, ALPHA)[1:], rtol=1e-6, atol=1e-7)
+
+
+@each_loss
+def test_row_of_weight_zero_is_no_row(loss, n_outputs, rng):
+    rows = draw_rows(rng, loss, n_outputs)
+    used = np.arange(40) % 3 > 0
+    kept = make_rows(
+        rows.codes[used],
+        rows.targets[used],
+        rows.context[used],
+        rows.weight[used],
+        n_codes=rows.n_codes,
+    )
+    ignored = solve(rows, loss, ALPHA, (rows.weight * used)[None])[1:]
+    assert_allclose(ignored, solve(kept, loss, ALPHA)[1:], rtol=1e-6, atol=1e-7)
+
+
+@each_loss
+def test_effects_without_a_fold_do_not_depend_on_its_targets(loss, n_outputs, rng):
+    rows = draw_rows(rng, loss, n_outputs)
+    fold = (np.arange(40) % 4 == 1)[:, None]
+    targets = np.where(fold, draw_targets(rng, loss, 40, n_outputs), rows.targets)
+    changed = make_rows(rows.codes, targets, rows.context, rows.weight)
+    weights = (rows.weight * ~fold[:, 0])[None]
+    # Bit for bit: trees split on the sign of what would be left.
+    before, after = (fit_main_effects(r, loss, weights, 1.0) for r in (rows, changed))
+    assert_array_equal(before.effects[1], after.effects[1])
+
+
+def test_category_without_rows_has_no_effect(rng):
+    rows = draw_rows(rng, n_codes=(6, 3))
+    wider = make_rows(rows.codes, rows.targets, rows.context, n_codes=(8, 3))
+    without_fold = (rows.codes[:, 0] != 2).astype(float)[None]
+    effects = fit_main_effects(wider, SQUARED, without_fold, None).effects[:, :, 0]
+    assert_array_equal(np.flatnonzero(effects[0] == 0), [6, 7])
+    assert_array_equal(np.flatnonzero(effects[1] == 0), [2, 6, 7])
+
+
+def test_without_penalty_predictions_are_least_squares(rng):
+    # With a category that has neither rows nor a prior.
+    rows = draw_rows(rng, n_context=0)
+    rows = make_rows(rows.codes, rows.targets, n_codes=(6, 4))
+    X = dense_design(rows)
+    coefficients = solve(rows, SQUARED, np.zeros(2))
+    least_squares, *_ = np.linalg.lstsq(X, rows.targets, rcond=None)
+    assert_allclose(X @ coefficients[:, 0], X @ least_squares, rtol=1e-6, atol=1e-7)
+
+
+def test_given_alpha_is_that_of_each_column(rng):
+    rows = draw_rows(rng)
+    learned = fit_main_effects(rows, SQUARED, no_folds(rows), 2.5)
+    assert_array_equal(learned.alpha, [2.5, 2.5])
+
+
+@pytest.mark.parametrize("alpha", [None, 1.0], ids=["estimated", "given"])
+@pytest.mark.parametrize("n_codes", [2, 3, 10])
+@pytest.mark.parametrize("loss", [SQUARED, BINOMIAL], ids=["squared", "binomial"])
+def test_noise_of_many_rows_converges(loss, n_codes, alpha, rng):
+    # Nearly all of the objective is noise, and its rounding more than a step can gain.
+    n_rows = 3000
+    codes = rng.integers(n_codes, size=n_rows)
+    rows = make_rows(codes, draw_targets(rng, loss, n_rows, 1))
+    without_fold = np.arange(n_rows) % 5 != np.arange(5)[:, None]
+    learned = fit_main_effects(rows, loss, without_fold.astype(float), alpha)
+    assert learned.converged
+
+
+@pytest.mark.parametrize("alpha", [None, 1.0], ids=["estimated", "given"])
+def test_separable_classes_have_finite_effects(alpha, rng):
+    codes = rng.integers(20, size=(400, 1))
+    rows = make_rows(codes, (codes < 10).astype(float))
+    learned = fit_main_effects(rows, BINOMIAL, no_folds(rows), alpha)
+    effects = learned.effects[0, :, 0]
+    assert learned.converged
+    assert np.isfinite(effects).all()
+    assert effects[:10].min() > 1
+    assert effects[10:].max() < -1
+
+
+def test_separable_classes_of_several_have_finite_effects(rng):
+    codes = rng.integers(21, size=(400, 1))
+    rows = make_rows(codes, np.eye(3)[codes[:, 0] % 3])
+    learned = fit_main_effects(rows, MULTINOMIAL, no_folds(rows), None)
+    assert learned.converged
+    assert np.isfinite(learned.effects).all()
+    assert_array_equal(learned.effects[0].argmax(axis=1), np.arange(21) % 3)
+
+
+# ------------------------------------------------------------------ estimated penalties
+
+
+@pytest.mark.parametrize("noise", [0.5, 2.0])
+def test_empirical_bayes_recovers_variance_components(noise, rng):
+    rows, variances = simulate(rng, 40_000, (300, 200), (1.0, 0.4), noise)
+    learned = fit_main_effects(rows, SQUARED, no_folds(rows), None)
+    assert_allclose(learned.alpha, noise**2 / variances, rtol=0.25)
+
+
+def test_empirical_bayes_recovers_variances_of_rare_categories(rng):
+    # Ten rows a category, noise of nine times the variance.
+    rows, variances = simulate(rng, 40_000, (4000,), (1 / 3,), 1.0)
+    learned = fit_main_effects(rows, SQUARED, no_folds(rows), None)
+    assert_allclose(learned.alpha, 1 / variances, rtol=0.25)
+
+
+def test_empirical_bayes_recovers_variances_under_the_logit_link(rng):
+    rows, variances = simulate(rng, 40_000, (300, 200), (1.0, 0.4), 0.0)
+    targets = rng.random((40_000, 1)) < BINOMIAL.inverse_link(rows.targets)
+    rows = make_rows(rows.codes, targets.astype(float), n_codes=(300, 200))
+    learned = fit_main_effects(rows, BINOMIAL, no_folds(rows), None)
+    assert_allclose(learned.alpha, 1 / variances, rtol=0.25)
+
+
+@pytest.mark.parametrize("loss", [SQUARED, BINOMIAL], ids=["squared", "binomial"])
+def test_column_of_noise_is_shrunk_to_nothing(loss, rng):
+    rows, _ = simulate(rng, 20_000, (100, 200), (1.0, 0.0), 1.0)
+    if loss is BINOMIAL:
+        rows = make_rows(rows.codes, (rows.targets > 0).astype(float))
+    learned = fit_main_effects(rows, loss, rows.weight[None], None)
+    signal, noise = np.split(learned.effects[0, :, 0], [100])
+    rows_per_category = 20_000 / 200
+    assert learned.alpha[1] > 3 * rows_per_category
+    assert learned.alpha[0] < 0.1 * rows_per_category
+    assert noise.std() < 0.05 * signal.std()
+
+
+def test_estimated_alpha_does_not_depend_on_the_unit_of_the_target(rng):
+    rows, _ = simulate(rng, 2000, (50, 20), (1.0, 0.4), 1.0)
+    larger = make_rows(rows.codes, 1000 * rows.targets)
+    alpha, expected = (
+        fit_main_effects(r, SQUARED, r.weight[None], None).alpha for r in (larger, rows)
+    )
+    assert_allclose(alpha, expected, rtol=1e-6)
+
+
+def test_estimated_alpha_depends_on_all_rows_alone(rng):
+    rows, _ = simulate(rng, 2000, (50, 20), (1.0, 0.4), 1.0)
+    weights = np.stack([np.ones(2000), np.arange(2000) % 5 > 0])
+    more = fit_main_effects(rows, SQUARED, weights, None)
+    alone = fit_main_effects(rows, SQUARED, weights[:1], None)
+    assert_array_equal(more.alpha, alone.alpha)
+    assert_allclose(more.effects[0], alone.effects[0], rtol=1e-4, atol=1e-5)
+
+
+def test_column_of_one_category_has_no_effect_beside_the_intercept(rng):
+    rows = draw_rows(rng, n_codes=(1, 4))
+    learned = fit_main_effects(rows, SQUARED, no_folds(rows), None)
+    assert abs(learned.effects[0, 0, 0]) < 1e-6
+
+
+@each_loss
+def test_constant_target_has_no_effects(loss, n_outputs, rng):
+    rows = draw_rows(rng, loss, n_outputs)
+    constant = make_rows(rows.codes, np.tile(rows.targets[:1], (40, 1)), rows.context)
+    learned = fit_main_effects(constant, loss, constant.weight[None], None)
+    assert learned.converged
+    assert_allclose(learned.effects, 0, atol=1e-3)
+
+
+def test_target_without_noise_is_fitted(rng):
+    rows, _ = simulate(rng, 2000, (50, 20), (1.0, 0.4), 0.0)
+    learned = fit_main_effects(rows, SQUARED, no_folds(rows), None)
+    first, second = np.split(learned.effects[0, :, 0], [50])
+    fitted = first[rows.codes[:, 0]] + second[rows.codes[:, 1]]
+    residual = rows.targets[:, 0] - fitted
+    assert learned.converged
+    assert residual.std() < 1e-3
+
+
+# ------------------------------------------------------------------ noise ratio

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sk_embed._engine.optimizers import Adam, RowAdagrad
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def draw_gradients(rng, n_steps, shape):
+    """Gradients over many orders of size, some of them zero."""
+    size = 10 ** rng.uniform(-4, 3, size=shape)
+    gradients = size * rng.normal(size=(n_steps, *shape))
+    return gradients * (rng.random(gradients.shape) < 0.9)
+
+
+@pytest.mark.parametrize(
+    ("learning_rate", "betas", "epsilon"),
+    [(1e-3, (0.9, 0.999), 1e-8), (0.3, (0.5, 0.8), 1e-3)],
+)
+def test_adam_agrees_with_torch(learning_rate, betas, epsilon, rng):
+    torch = pytest.importorskip("torch")
+    parameters = rng.normal(size=20)
+    theirs = torch.tensor(parameters)
+    optimizer = torch.optim.Adam([theirs], lr=learning_rate, betas=betas, eps=epsilon)
+    ours = Adam(parameters, learning_rate, *betas, epsilon)
+    for gradient in draw_gradients(rng, 50, (20,)):
+        theirs.grad = torch.tensor(gradient)
+        optimizer.step()
+        ours.update(gradient)
+        assert_allclose(parameters, theirs, rtol=1e-12, atol=1e-14)
+
+
+def test_first_step_of_adam_is_the_learning_rate_against_the_gradient():
+    parameters = np.zeros(3)
+    Adam(parameters, 0.01, epsilon=0).update(np.array([1e-5, -3.0, 1e5]))
+    assert_allclose(parameters, [-0.01, 0.01, -0.01], rtol=1e-12)
+
+
+def test_row_adagrad_agrees_with_torch(rng):
+    torch = pytest.importorskip("torch")
+    table = rng.normal(size=(12, 3))
+    theirs = torch.tensor(table)
+    optimizer = torch.optim.Adagrad([theirs], lr=0.1, initial_accumulator_value=1, eps=0)
+    ours = RowAdagrad(table, 0.1)
+    # torch takes a gradient of zero on the rows that ours does not touch.
+    for gradient in draw_gradients(rng, 50, (12, 3)):
+        touched = np.sort(rng.choice(12, size=5, replace=False))
+        dense = np.zeros_like(gradient)
+        dense[touched] = gradient[touched]
+        theirs.grad = torch.tensor(dense)
+        optimizer.step()
+        ours.update(touched, gradient[touched])
+        assert_allclose(table, theirs, rtol=1e-12, atol=1e-14)
+
+
+def test_initial_accumulator_agrees_with_torch(rng):
+    torch = pytest.importorskip("torch")
+    table = rng.normal(size=(4, 3))
+    theirs = torch.tensor(table)
+    optimizer = torch.optim.Adagrad([theirs], lr=0.1, initial_accumulator_value=5, eps=0)
+    theirs.grad = torch.tensor(np.ones((4, 3)))
+    optimizer.step()
+    RowAdagrad(table, 0.1, initial_accumulator=5).update(np.arange(4), np.ones((4, 3)))
+    assert_allclose(table, theirs, rtol=1e-12)
+
+
+def test_untouched_rows_keep_their_value(rng):
+    table = rng.normal(size=(6, 3))
+    before = table.copy()
+    RowAdagrad(table, 0.1).update(np.array([1, 4]), rng.normal(size=(2, 3)))
+    untouched = [0, 2, 3, 5]
+    assert_array_equal(table[untouched], before[untouched])
+    assert np.all(table[[1, 4]] != before[[1, 4]])
+
+
+def test_untouched_rows_keep_their_state(rng):
+    start, gradient = rng.normal(size=(2, 6, 3))
+    lived, fresh = start.copy(), start.copy()
+    optimizer = RowAdagrad(lived, 0.1)
+    for _ in range(10):
+        optimizer.update(np.array([1, 4]), 100 * rng.normal(size=(2, 3)))
+    # A row's step tells its state: the rest still step as on the first day.
+    rest = np.array([0, 2, 3, 5])
+    optimizer.update(rest, gradient[rest])
+    RowAdagrad(fresh, 0.1).update(rest, gradient[rest])
+    assert_array_equal(lived[rest], fresh[rest])
+
+
+def test_gradient_of_zero_changes_neither_value_nor_state(rng):
+    start, gradient = rng.normal(size=(2, 4, 3))
+    idle, fresh = start.copy(), start.copy()
+    every = np.arange(4)
+    optimizer = RowAdagrad(idle, 0.1)
+    optimizer.update(every, np.zeros((4, 3)))
+    assert_array_equal(idle, start)
+    optimizer.update(every, gradient.copy())
+    RowAdagrad(fresh, 0.1).update(every, gradient.copy())
+    assert_array_equal(idle, fresh)
+
+
+def test_steps_of_a_row_shrink_with_its_own_evidence():
+    table = np.zeros((1, 1))
+    optimizer = RowAdagrad(table, 0.1)
+    values = []
+    for _ in range(5):
+        optimizer.update(np.array([0]), np.ones((1, 1)))
+        values.append(table[0, 0])
+    expected = -0.1 * np.cumsum(1 / np.sqrt(np.arange(2, 7)))
+    assert_allclose(values, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_updates_are_in_place(dtype):
+    parameters, table = np.ones(3, dtype), np.ones((3, 2), dtype)
+    adam, adagrad = Adam(parameters, 0.1), RowAdagrad(table, 0.1)
+    adam.update(np.ones(3, dtype))
+    adagrad.update(np.arange(3), np.ones((3, 2), dtype))
+    assert adam.parameters is parameters
+    assert adagrad.table is table
+    assert np.all(parameters < 1)
+    assert np.all(table < 1)
+    assert parameters.dtype == table.dtype == dtype

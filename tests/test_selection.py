@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from sk_embed._selection import (
+    DEFAULT_WIDTH,
+    MIN_RELIABILITY,
+    auto_batch_size,
+    kept_axes,
+    table_width,
+)
+
+RATIO = np.array([0.5, 0.25, 0.125, 0.125])
+RELIABLE = np.ones(4)
+
+
+@pytest.mark.parametrize(("n_components", "kept"), [(1, 1), (3, 3), (4, 4), (9, 4)])
+def test_an_int_keeps_so_many_first_axes(n_components, kept):
+    unreliable = -np.ones(4)
+    assert_array_equal(kept_axes(n_components, RATIO, unreliable), np.arange(4) < kept)
+
+
+def test_a_numpy_int_is_an_int():
+    assert kept_axes(np.int64(2), RATIO, RELIABLE).sum() == 2
+
+
+@pytest.mark.parametrize(
+    ("share", "kept"), [(0.1, 1), (0.5, 1), (0.51, 2), (0.75, 2), (0.8, 3), (0.99, 4)]
+)
+def test_a_share_keeps_the_first_axes_that_explain_it(share, kept):
+    assert_array_equal(kept_axes(share, RATIO, RELIABLE), np.arange(4) < kept)
+
+
+def test_a_share_of_one_leaves_out_axes_that_explain_nothing():
+    ratio = np.array([0.75, 0.25, 0.0, 0.0])
+    assert_array_equal(kept_axes(1.0, ratio, RELIABLE), [True, True, False, False])
+
+
+def test_auto_keeps_the_reliable_axes_wherever_they_are():
+    reliability = np.array([0.9, MIN_RELIABILITY / 2, MIN_RELIABILITY * 1.1, -0.5])
+    assert_array_equal(kept_axes("auto", RATIO, reliability), [True, False, True, False])
+
+
+def test_auto_may_keep_no_axis():
+    assert not kept_axes("auto", RATIO, np.zeros(4)).any()
+
+
+def test_auto_keeps_axes_that_there_were_too_few_rows_to_judge():
+    assert kept_axes("auto", RATIO, np.full(4, np.nan)).all()
+
+
+@pytest.mark.parametrize("n_components", [2, 0.5, "auto"])
+def test_a_column_without_axes_keeps_none(n_components):
+    assert kept_axes(n_components, np.empty(0), np.empty(0)).shape == (0,)
+
+
+@pytest.mark.parametrize("n_components", ["auto", 0.9, 1, DEFAULT_WIDTH])
+def test_a_smaller_width_is_cut_from_tables_of_the_same_width(n_components):
+    assert table_width(n_components) == DEFAULT_WIDTH
+
+
+def test_a_larger_width_is_learned():
+    assert table_width(DEFAULT_WIDTH + 3) == DEFAULT_WIDTH + 3
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 100, 5_000, 20_000, 10**5, 10**6, 10**9])
+def test_batch_size_is_a_power_of_two_within_bounds(n_rows):
+    batch_size = auto_batch_size(n_rows)
+    assert batch_size.bit_count() == 1
+    assert 64 <= batch_size <= 1024
+
+
+@pytest.mark.parametrize("n_rows", [20_000, 50_000, 100_000, 250_000])
+def test_batch_size_cuts_the_rows_into_about_256_batches(n_rows):
+    assert 256 / 2 <= n_rows / auto_batch_size(n_rows) <= 256 * 2
+
+
+def test_batch_size_never_falls_with_the_rows():
+    sizes = [auto_batch_size(n_rows) for n_rows in range(1, 300_000, 997)]
+    assert sizes == sorted(sizes)
+    assert len(set(sizes)) > 2

@@ -1,0 +1,60 @@
+"""scikit-learn's common checks, and those that it does not yield to third parties."""
+
+from __future__ import annotations
+
+import pytest
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sk_embed import EmbeddingEncoder
+
+REASON = (
+    "fit_transform(X, y) encodes rare categories by vectors that were learned without "
+    "the row's fold, and so differs from fit(X, y).transform(X), as TargetEncoder's does"
+)
+CROSS_FITTED_CHECKS = {
+    "check_transformer_general": REASON,
+    "check_transformer_data_not_an_array": REASON,
+}
+
+ENCODERS = [
+    EmbeddingEncoder(),
+    EmbeddingEncoder(n_components=2),
+    EmbeddingEncoder(main_effects=False),
+    EmbeddingEncoder(min_frequency=3),
+    EmbeddingEncoder(cross_fit=False),
+    EmbeddingEncoder(categorical_features=[0], remainder="passthrough"),
+]
+
+CHECKS_BY_HAND = [
+    "check_param_validation",
+    "check_dataframe_column_names_consistency",
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+    "check_get_feature_names_out_error",
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_set_output_transform_polars",
+    "check_global_output_transform_pandas",
+    "check_global_set_output_transform_polars",
+    "check_inplace_ensure_writeable",
+]
+
+
+def expected_failures(encoder):
+    return CROSS_FITTED_CHECKS if encoder.cross_fit else {}
+
+
+@parametrize_with_checks(ENCODERS, expected_failed_checks=expected_failures)
+def test_scikit_learns_common_check_passes(estimator, check):
+    check(estimator)
+
+
+# The checks fit on frames and encode arrays, and the reverse, of which
+# scikit-learn warns.
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names:UserWarning")
+@pytest.mark.filterwarnings("ignore:X has feature names, but:UserWarning")
+@pytest.mark.parametrize("encoder", [ENCODERS[0], ENCODERS[4], ENCODERS[5]], ids=str)
+@pytest.mark.parametrize("name", CHECKS_BY_HAND)
+def test_scikit_learns_own_check_passes(name, encoder):
+    getattr(estimator_checks, name)("EmbeddingEncoder", encoder)

@@ -1,0 +1,490 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from engine_data import (
+    LOSS_CASES,
+    SQUARED,
+    draw_rows,
+    draw_table,
+    draw_targets,
+    make_rows,
+    torch_forward,
+    trunk_over,
+)
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize
+
+from sk_embed._engine.batches import RowOrder
+from sk_embed._engine.optimizers import RowAdagrad
+from sk_embed._engine.training import (
+    TrainingSettings,
+    adam_update,
+    constant_loss,
+    learn_tables,
+    learn_trunk,
+    leave_frozen,
+    run_pass,
+)
+
+each_loss = pytest.mark.parametrize(
+    ("loss", "n_outputs"), LOSS_CASES.values(), ids=LOSS_CASES
+)
+WIDTH = 3
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def settings(**changes):
+    defaults = {
+        "width": WIDTH,
+        "table_learning_rate": 0.1,
+        "learning_rate": 1e-3,
+        "max_epochs": 3,
+        "tolerance": 0.0,
+        "patience": 10**6,
+        "n_sweeps": 2,
+    }
+    return TrainingSettings(**defaults | changes)
+
+
+def draw_order(rng, rows, batch_size=8):
+    return RowOrder(rows.stacked_codes, rng.permutation(len(rows)), batch_size)
+
+
+def zero_prior(rows):
+    return np.zeros((int(rows.n_codes.sum()), WIDTH))
+
+
+def random_prior(rng, rows, scale=0.1):
+    """Return what draws a random start anew at each call."""
+    return lambda: scale * draw_table(rng, rows, WIDTH)
+
+
+def curve_of(rows, orders, trunk, loss=SQUARED, draw_prior=None, report=None, **changes):
+    """Learn the trunk, from tables of zeros unless said; return the loss curve."""
+    return learn_trunk(
+        rows,
+        orders,
+        trunk,
+        loss,
+        draw_prior or (lambda: zero_prior(rows)),
+        settings(**changes),
+        report or (lambda epoch, loss: None),
+    )
+
+
+def pure_noise(rng, n_rows, rows_per_category):
+    codes = rng.permutation(np.arange(n_rows) // rows_per_category)
+    return make_rows(codes, rng.normal(size=n_rows))
+
+
+# ------------------------------------------------------------------ one pass
+
+
+@each_loss
+def test_progressive_loss_is_that_before_the_update(loss, n_outputs, rng):
+    rows = draw_rows(rng, loss, n_outputs)
+    trunk = trunk_over(rng, rows, WIDTH, (6, 4))
+    prior = draw_table(rng, rows, WIDTH)
+    first, second = rows.codes.T
+    inputs = np.hstack([prior[first], prior[6 + second], rows.context])
+    raw_prediction, _ = trunk.forward(inputs)
+    expected = np.average(loss.loss(rows.targets, raw_prediction), weights=rows.weight)
+
+    progressive_loss = run_pass(
+        rows,
+        rows.weight[None],
+        draw_order(rng, rows, batch_size=40),
+        trunk,
+        loss,
+        RowAdagrad(prior.copy(), 0.1),
+        adam_update(trunk, 1e-3),
+    )
+    assert progressive_loss == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("hidden_layer_sizes", [(), (6, 4)], ids=str)
+@each_loss
+def test_pass_agrees_with_torch(hidden_layer_sizes, loss, n_outputs, rng):
+    torch = pytest.importorskip("torch")
+    functional = torch.nn.functional
+    rows = draw_rows(rng, loss, n_outputs)
+    trunk = trunk_over(rng, rows, WIDTH, hidden_layer_sizes)
+    table = draw_table(rng, rows, WIDTH)
+    order = draw_order(rng, rows, batch_size=7)
+
+    def losses(raw_prediction, y):
+        if loss is SQUARED:
+            return ((raw_prediction - y) ** 2).sum(1) / 2
+        if n_outputs == 3:
+            return functional.cross_entropy(raw_prediction, y, reduction="none")
+        return functional.binary_cross_entropy_with_logits(
+            raw_prediction, y, reduction="none"
+        ).sum(1)
+
+    flat = torch.tensor(trunk.parameters, requires_grad=True)
+    vectors = torch.tensor(table, requires_grad=True)
+    adam = torch.optim.Adam([flat], lr=1e-2)
+    adagrad = torch.optim.Adagrad([vectors], lr=0.1, initial_accumulator_value=1, eps=0)
+    for batch in order:
+        n = len(batch.rows)
+        read = vectors[torch.tensor(rows.stacked_codes[batch.rows], dtype=torch.long)]
+        context = torch.tensor(rows.context[batch.rows])
+        inputs = torch.hstack([read.reshape(n, -1), context])
+        raw_prediction = torch_forward(flat, inputs, hidden_layer_sizes, n_outputs)
+        weight = torch.tensor(rows.weight[batch.rows])
+        adam.zero_grad()
+        adagrad.zero_grad()
+        (losses(raw_prediction, torch.tensor(rows.targets[batch.rows])) @ weight).backward()
+        # The tables take the batch's sum, the trunk its mean.
+        flat.grad /= weight.sum()
+        adam.step()
+        adagrad.step()
+
+    tables = RowAdagrad(table, 0.1)
+    run_pass(rows, rows.weight[None], order, trunk, loss, tables, adam_update(trunk, 1e-2))
+    assert_allclose(table, vectors.detach(), rtol=1e-9, atol=1e-11)
+    assert_allclose(trunk.parameters, flat.detach(), rtol=1e-7, atol=1e-9)
+
+
+def test_weights_of_all_rows_together_do_not_change_the_step_of_the_trunk(rng):
+    rows = draw_rows(rng)
+    parameters = []
+    for scale in (1.0, 8.0):
+        trunk = trunk_over(np.random.default_rng(1), rows, WIDTH, (6, 4))
+        # Tables that hardly move, for their gradient is a sum.
+        tables = RowAdagrad(zero_prior(rows), 1e-300)
+        order = draw_order(np.random.default_rng(2), rows)
+        weights = scale * rows.weight[None]
+        run_pass(rows, weights, order, trunk, SQUARED, tables, adam_update(trunk, 1e-2))
+        parameters.append(trunk.parameters)
+    assert_allclose(parameters[0], parameters[1], rtol=1e-10)
+
+
+# ------------------------------------------------------------------ honest tables
+
+
+@each_loss
+def test_each_epoch_is_a_pass_from_the_prior_with_the_trunk_as_it_is(loss, n_outputs, rng):
+    rows = draw_rows(rng, loss, n_outputs)
+    orders = [draw_order(rng, rows), draw_order(rng, rows)]
+    trunk, expected_trunk = (
+        trunk_over(np.random.default_rng(1), rows, WIDTH, (6, 4)) for _ in range(2)
+    )
+    draw_prior = random_prior(np.random.default_rng(2), rows)
+    curve = curve_of(rows, orders, trunk, loss, draw_prior, max_epochs=5)
+
+    update = adam_update(expected_trunk, 1e-3)
+    draw_same_prior = random_prior(np.random.default_rng(2), rows)
+    expected = [
+        run_pass(
+            rows,
+            rows.weight[None],
+            orders[epoch % 2],
+            expected_trunk,
+            loss,
+            RowAdagrad(draw_same_prior(), 0.1),
+            update,
+        )
+        for epoch in range(5)
+    ]
+    assert curve == expected
+    assert_array_equal(trunk.parameters, expected_trunk.parameters)
+
+
+def test_categories_of_one_row_teach_the_trunk_nothing(rng):
+    # What is learned about such a category meets no other row within an epoch, and does
+    # not live into the next: its learning rate cannot matter to a single bit.
+    rows = pure_noise(rng, 128, rows_per_category=1)
+    orders = [draw_order(rng, rows), draw_order(rng, rows)]
+    curves, parameters = [], []
+    for rate in (1e-3, 10.0):
+        trunk = trunk_over(np.random.default_rng(1), rows, WIDTH, (8,))
+        curves.append(curve_of(rows, orders, trunk, max_epochs=6, table_learning_rate=rate))
+        parameters.append(trunk.parameters)
+    assert curves[0] == curves[1]
+    assert_array_equal(parameters[0], parameters[1])
+
+
+@pytest.mark.parametrize("rows_per_category", [1, 2])
+def test_progressive_loss_on_noise_stays_at_that_of_a_constant(rows_per_category, rng):
+    rows = pure_noise(rng, 512, rows_per_category)
+    order = draw_order(rng, rows, batch_size=32)
+    constant = rows.targets.var() / 2
+    changes = {"table_learning_rate": 0.3, "learning_rate": 1e-2}
+
+    trunk = trunk_over(np.random.default_rng(1), rows, WIDTH, (16,))
+    honest = curve_of(rows, [order], trunk, max_epochs=15, **changes)
+
+    # The same passes with tables that live on learn the noise by heart: nearly all of it
+    # if each row has a category of its own, up to half of it if two rows share one.
+    trunk = trunk_over(np.random.default_rng(1), rows, WIDTH, (16,))
+    tables, update = RowAdagrad(zero_prior(rows), 0.3), adam_update(trunk, 1e-2)
+    kept = [
+        run_pass(rows, rows.weight[None], order, trunk, SQUARED, tables, update)
+        for _ in range(15)
+    ]
+    assert min(honest) > 0.97 * constant
+    assert min(kept) < 0.7 * constant
+
+
+def test_random_start_that_is_drawn_anew_is_not_learned_by_heart(rng):
+    rows = pure_noise(rng, 128, rows_per_category=1)
+    order = draw_order(rng, rows)
+    constant = rows.targets.var() / 2
+    changes = {"max_epochs": 100, "learning_rate": 1e-2}
+
+    trunk = trunk_over(np.random.default_rng(1), rows, WIDTH, (64, 32))
+    anew = curve_of(
+        rows, [order], trunk, draw_prior=random_prior(rng, rows, 1.0), **changes
+    )
+
+    # A start that stays is a fingerprint of each category.
+    prior = draw_table(rng, rows, WIDTH)
+    trunk = trunk_over(np.random.default_rng(1), rows, WIDTH, (64, 32))
+    kept = curve_of(rows, [order], trunk, draw_prior=prior.copy, **changes)
+    assert np.mean(anew[-20:]) > constant
+    assert kept[-1] < 0.6 * constant
+
+
+def test_trunk_learns_an_interaction_that_no_additive_model_has(rng):
+    codes = rng.integers(10, size=(4000, 2))
+    signs = np.where(np.arange(10) % 2, 1.0, -1.0)
+    rows = make_rows(codes, signs[codes].prod(axis=1))
+    trunk = trunk_over(rng, rows, WIDTH, (16,))
+    orders = [draw_order(rng, rows, batch_size=32) for _ in range(3)]
+    draw_prior = random_prior(rng, rows)
+    curve = curve_of(
+        rows, orders, trunk, draw_prior=draw_prior, max_epochs=15, learning_rate=1e-2
+    )
+    # The best additive prediction is zero, its loss a half.
+    assert curve[0] > 0.2
+    assert curve[-1] < 0.05
+
+
+def test_trunk_learns_from_context(rng):
+    context = rng.normal(size=(2000, 1))
+    rows = make_rows(np.zeros(2000, int), np.abs(context) - 0.8, context)
+    trunk = trunk_over(rng, rows, WIDTH, (16,))
+    order = draw_order(rng, rows, batch_size=32)
+    curve = curve_of(rows, [order], trunk, max_epochs=10, learning_rate=1e-2)
+    assert curve[-1] < 0.01 * rows.targets.var() / 2
+
+
+# ------------------------------------------------------------------ early stopping
+
+
+def draw_rows_with_signal(rng, loss, n_outputs, n_rows=300):
+    """Draw rows whose targets follow from their categories, and are off zero."""
+    rows = draw_rows(rng, loss, n_outputs, n_rows=n_rows)
+    effects = 2 * rng.normal(size=(6, n_outputs))
+    raw_prediction = 0.5 + effects[rows.codes[:, 0]]
+    if loss is SQUARED:
+        targets = raw_prediction + rng.normal(size=raw_prediction.shape)
+    elif n_outputs < 3:
+        targets = rng.random(raw_prediction.shape) < loss.inverse_link(raw_prediction)
+    else:
+        # The largest of Gumbel-distributed utilities is a draw from the softmax.
+        utility = raw_prediction + rng.gumbel(size=raw_prediction.shape)
+        targets = np.eye(n_outputs)[utility.argmax(axis=1)]
+    return make_rows(rows.codes, targets.astype(float), rows.context, rows.weight)
+
+
+def n_epochs_by_rule(curve, constant, tolerance, patience):
+    """Count the epochs until ``patience`` in a row, once below a constant, do not help."""
+    needed = tolerance * constant
+    n_stale = 0
+    for epoch in range(1, len(curve)):
+        falls = curve[epoch] < min(curve[:epoch]) - needed
+        has_learned = min(curve[: epoch + 1]) < constant - needed
+        n_stale = n_stale + 1 if has_learned and not falls else 0
+        if n_stale == patience:
+            return epoch + 1
+    return len(curve)
+
+
+@pytest.mark.parametrize("patience", [1, 2, 4])
+@pytest.mark.parametrize("tolerance", [0.0, 0.001, 0.01, 0.1])
+@each_loss
+def test_learning_stops_by_tolerance_and_patience(
+    loss, n_outputs, tolerance, patience, rng
+):
+    rows = draw_rows_with_signal(rng, loss, n_outputs)
+    orders = [draw_order(rng, rows, 32), draw_order(rng, rows, 32)]
+
+    def curve(**changes):
+        trunk = trunk_over(np.random.default_rng(1), rows, WIDTH, (8,))
+        return curve_of(
+            rows, orders, trunk, loss, max_epochs=25, learning_rate=1e-2, **changes
+        )
+
+    whole = curve()
+    n_epochs = n_epochs_by_rule(whole, constant_loss(rows, loss), tolerance, patience)
+    assert curve(tolerance=tolerance, patience=patience) == whole[:n_epochs]
+    # So that the rule is seen at work: no fall is a tenth of the loss for long.
+    assert tolerance < 0.1 or n_epochs < 25
+
+
+def test_learning_goes_on_while_nothing_is_learned(rng):
+    rows = pure_noise(rng, 128, rows_per_category=1)
+    trunk = trunk_over(rng, rows, WIDTH, (8,))
+    curve = curve_of(
+        rows, [draw_order(rng, rows)], trunk, max_epochs=20, tolerance=0.01, patience=1
+    )
+    assert len(curve) == 20
+
+
+@each_loss
+def test_constant_loss_is_that_of_the_best_constant(loss, n_outputs, rng):
+    rows = draw_rows(rng, loss, n_outputs)
+
+    def loss_at(raw_prediction):
+        losses = loss.loss(rows.targets, np.tile(raw_prediction, (40, 1)))
+        return np.average(losses, weights=rows.weight)
+
+    best = minimize(loss_at, np.zeros(n_outputs))
+    assert constant_loss(rows, loss) == pytest.approx(best.fun, rel=1e-6)
+
+
+def test_learning_ends_after_max_epochs(rng):
+    rows = draw_rows(rng)
+    trunk = trunk_over(rng, rows, WIDTH, (8,))
+    assert len(curve_of(rows, [draw_order(rng, rows)], trunk, max_epochs=7)) == 7
+
+
+def test_each_epoch_is_reported_with_its_number_and_loss(rng):
+    rows = draw_rows(rng)
+    trunk = trunk_over(rng, rows, WIDTH, (8,))
+    reported = []
+    curve = curve_of(
+        rows, [draw_order(rng, rows)], trunk, report=lambda *epoch: reported.append(epoch)
+    )
+    assert reported == list(enumerate(curve, start=1))
+
+
+# ------------------------------------------------------------------ final tables
+
+
+def test_learning_tables_leaves_trunk_and_prior_bit_for_bit(rng):
+    rows = draw_rows(rng)
+    trunk = trunk_over(rng, rows, WIDTH, (6, 4))
+    prior = draw_table(rng, rows, WIDTH)
+    before = trunk.parameters.copy(), prior.copy()
+    (table,) = learn_tables(
+        rows,
+        rows.weight[None],
+        draw_order(rng, rows),
+        trunk,
+        SQUARED,
+        prior,
+        settings(),
+    )
+    assert np.all(table != prior)
+    assert_array_equal(trunk.parameters, before[0])
+    assert_array_equal(prior, before[1])
+
+
+@pytest.mark.parametrize("n_sweeps", [1, 3])
+def test_sweeps_are_passes_over_the_same_tables(n_sweeps, rng):
+    rows = draw_rows(rng)
+    trunk = trunk_over(rng, rows, WIDTH, (6, 4))
+    prior = draw_table(rng, rows, WIDTH)
+    order = draw_order(rng, rows)
+    (learned,) = learn_tables(
+        rows, rows.weight[None], order, trunk, SQUARED, prior, settings(n_sweeps=n_sweeps)
+    )
+    tables = RowAdagrad(prior.copy(), 0.1)
+    for _ in range(n_sweeps):
+        run_pass(rows, rows.weight[None], order, trunk, SQUARED, tables, leave_frozen)
+    assert_array_equal(learned, tables.table)
+
+
+@each_loss
+def test_tables_without_a_fold_do_not_depend_on_its_targets(loss, n_outputs, rng):
+    rows = draw_rows(rng, loss, n_outputs)
+    trunk = trunk_over(rng, rows, WIDTH, (6, 4))
+    prior = draw_table(rng, rows, WIDTH)
+    order = draw_order(rng, rows, batch_size=7)
+    fold_of_row = rng.integers(4, size=40)
+    weights = rows.weight * (fold_of_row != np.arange(4)[:, None])
+    targets = np.where(
+        fold_of_row[:, None] == 2, draw_targets(rng, loss, 40, n_outputs), rows.targets
+    )
+    changed = make_rows(rows.codes, targets, rows.context, rows.weight)
+
+    before, after = (
+        learn_tables(r, weights, order, trunk, loss, prior, settings())
+        for r in (rows, changed)
+    )
+    assert_array_equal(before[2], after[2])
+    others = [0, 1, 3]
+    assert np.all(np.abs(before[others] - after[others]).max(axis=(1, 2)) > 1e-6)
+
+
+def test_category_without_rows_stays_at_the_prior(rng):
+    rows = draw_rows(rng, n_codes=(6, 3))
+    wider = make_rows(rows.codes, rows.targets, rows.context, rows.weight, n_codes=(7, 3))
+    trunk = trunk_over(rng, wider, WIDTH, (6, 4))
+    prior = draw_table(rng, wider, WIDTH)
+    (table,) = learn_tables(
+        wider,
+        wider.weight[None],
+        draw_order(rng, wider),
+        trunk,
+        SQUARED,
+        prior,
+        settings(),
+    )
+    unmoved = np.all(table == prior, axis=1)
+    assert_array_equal(np.flatnonzero(unmoved), [6])
+
+
+def test_vectors_of_rare_categories_stay_nearer_to_the_prior(rng):
+    # A category of one row and one of a hundred, both far from the mean.
+    codes = np.repeat([0, 1, 2], [1, 100, 300])
+    rows = make_rows(codes, np.where(codes < 2, 2.0, 0.0))
+    trunk = trunk_over(rng, rows, WIDTH, (6,))
+    trunk.initialize(rng, intercept=np.zeros(1))
+    (table,) = learn_tables(
+        rows,
+        rows.weight[None],
+        draw_order(rng, rows, batch_size=32),
+        trunk,
+        SQUARED,
+        zero_prior(rows),
+        settings(),
+    )
+    rare, frequent, _ = np.linalg.norm(table, axis=1)
+    assert 0 < rare < frequent / 2
+
+
+def test_pass_keeps_float32(rng):
+    rows = draw_rows(rng)
+    single = make_rows(
+        rows.codes,
+        rows.targets.astype(np.float32),
+        rows.context.astype(np.float32),
+        rows.weight.astype(np.float32),
+    )
+    trunk = trunk_over(rng, rows, WIDTH, (6, 4))
+    prior = draw_table(rng, rows, WIDTH)
+    order = draw_order(rng, rows)
+    double = learn_tables(rows, rows.weight[None], order, trunk, SQUARED, prior, settings())
+
+    single_trunk = type(trunk)(trunk.n_inputs, (6, 4), 1, np.dtype(np.float32))
+    single_trunk.parameters[:] = trunk.parameters
+    tables = learn_tables(
+        single,
+        single.weight[None],
+        order,
+        single_trunk,
+        SQUARED,
+        prior.astype(np.float32),
+        settings(),
+    )
+    assert tables.dtype == np.float32
+    assert_allclose(tables, double, rtol=1e-3, atol=1e-5)
