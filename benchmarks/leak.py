@@ -62,7 +62,8 @@ def main() -> None:
         for model_name, model in models.items():
             fitted = clone(model).fit(Z_train, y_train)
             train, test = fitted.score(Z_train, y_train), fitted.score(Z_test, y_test)
-            print(f"| {name} | {model_name} | {train:.3f} | {test:.3f} | {train - test:+.3f} |")
+            scores = f"{train:.3f} | {test:.3f} | {train - test:+.3f}"
+            print(f"| {name} | {model_name} | {scores} |")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._columns.frame import as_columns
 from sk_embed._columns.table import TableColumns, learn_columns
 from sk_embed._columns.target import TARGET_TYPES, Target, as_target_column, read_target
+from sk_embed._columns.vocabulary import UNKNOWN
 from sk_embed._cross_fitting import fold_of_each_row
 from sk_embed._engine.losses import (
     HalfBinomialLoss,
@@ -703,6 +704,17 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             if self.target_type_ == "multiclass" and self.classes_ is not None:
                 effects = [f"effect_{label}" for label in self.classes_]
         return effects + [str(axis) for axis in range(width - len(effects))]
+
+    def _category_row(self, feature: Any, category: Any) -> int:
+        """Return the row of a category in the table of a column."""
+        vocabulary = self._columns.vocabularies[self._column_number(feature)]
+        row = int(vocabulary.encode(pd.Series([category], dtype=object))[0])
+        if row == UNKNOWN:
+            raise ValueError(
+                f"{category!r} is not a category of column {feature!r}; its categories are "
+                f"in encoder.to_frame({feature!r}).index."
+            )
+        return row
 
     def _column_number(self, feature: Any) -> int:
         """Return the place of a categorical column among the categorical ones."""

@@ -57,7 +57,7 @@ def nearest_categories(
         raise ValueError(f"n_neighbors must be at least 1, but is {n_neighbors}.")
     table = encoder.to_frame(feature)
     vectors = table.drop(columns="count").to_numpy()
-    row = _row_of(table.index, feature, category)
+    row = encoder._category_row(feature, category)
     distances = np.linalg.norm(vectors - vectors[row], axis=1)
     distances[row] = np.inf
     nearest = np.argsort(distances, kind="stable")[: min(n_neighbors, len(table) - 1)]
@@ -68,15 +68,3 @@ def nearest_categories(
             "count": table["count"].to_numpy()[nearest],
         }
     )
-
-
-def _row_of(categories: pd.Index, feature: Any, category: Any) -> int:
-    codes = pd.Index(categories).get_indexer([category])
-    if codes[0] < 0 and pd.isna(category) and pd.isna(categories[-1]):
-        return len(categories) - 1
-    if codes[0] < 0:
-        raise ValueError(
-            f"{category!r} is not a category of column {feature!r}; its categories are "
-            f"in encoder.to_frame({feature!r}).index."
-        )
-    return int(codes[0])

@@ -30,7 +30,6 @@ def no_folds(rows):
     return np.empty((0, len(rows)))
 
 
-
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
