@@ -10,10 +10,36 @@ vectors loses its identity to the next model.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Integral
+from typing import Any
 
 import numpy as np
+from sklearn.model_selection import KFold, check_cv
 
 from sk_embed._arrays import IntArray
+
+
+def assign_folds(cv: Any, X: Any, y: Any, seed: int, **routed: Any) -> IntArray:
+    """Return the number of the one test fold that holds each row.
+
+    Parameters
+    ----------
+    cv : int, splitter or iterable of (train, test)
+        The estimator's parameter; an int makes shuffled folds.
+    X, y : array-like of n_rows
+        For the splitter.
+    seed : int
+        Of the shuffled folds.
+    **routed : dict
+        For the splitter, as ``groups``.
+
+    Returns
+    -------
+    fold_of_row : ndarray of shape (n_rows,)
+    """
+    if isinstance(cv, Integral):
+        cv = KFold(int(cv), shuffle=True, random_state=seed)
+    return fold_of_each_row(check_cv(cv).split(X, y, **routed), len(y))
 
 
 def fold_of_each_row(splits: Iterable[tuple[IntArray, IntArray]], n_rows: int) -> IntArray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -14,16 +13,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._columns.frame import as_columns
-from sk_embed._columns.table import TableColumns, learn_columns
-from sk_embed._columns.target import TARGET_TYPES, Target, as_target_column, read_target
+from sk_embed._columns.target import TARGET_TYPES, as_target_column
 from sk_embed._columns.vocabulary import UNKNOWN
-from sk_embed._cross_fitting import fold_of_each_row
+from sk_embed._cross_fitting import assign_folds
 from sk_embed._engine.losses import (
     HalfBinomialLoss,
     HalfMultinomialLoss,
@@ -31,7 +28,6 @@ from sk_embed._engine.losses import (
     Loss,
 )
 from sk_embed._engine.model import ColumnVectors, LearnedModel, learn_model
-from sk_embed._engine.rows import Rows
 from sk_embed._selection import kept_axes
 from sk_embed._settings import checked_dtype, model_settings
 from sk_embed._sklearn_compat import (
@@ -47,22 +43,13 @@ from sk_embed._sklearn_compat import (
     process_routing,
     single_blas_thread,
 )
+from sk_embed._training_data import TrainingData, read_training_data
 
 _LOSSES: dict[str, type[Loss]] = {
     "continuous": HalfSquaredError,
     "binary": HalfBinomialLoss,
     "multiclass": HalfMultinomialLoss,
 }
-
-
-@dataclass(frozen=True)
-class _Training:
-    """X and y as read for learning; rows of weight zero are left out."""
-
-    columns: TableColumns
-    target: Target
-    rows: Rows
-    is_used: BoolArray
 
 
 class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -370,8 +357,10 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             learning_seed, fold_seed = self._draw_seeds()
             routed = process_routing(self, "fit_transform", **params).splitter.split
             folds = None
-            if self.cross_fit and any(leaks.any() for leaks in self._leaks(training)):
-                folds = self._folds(y, fold_seed, routed)[training.is_used]
+            rare = training.is_rare(self.cross_fit_below)
+            if self.cross_fit and any(codes.any() for codes in rare):
+                folds = assign_folds(self.cv, X, y, fold_seed, **routed)
+                folds = folds[training.row_numbers]
             model = self._learn(training, folds, learning_seed)
             self._keep(training, model)
             encoded = self._encode(X)
@@ -487,7 +476,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     # ------------------------------------------------------------ from X to arrays
 
-    def _read(self, X: Any, y: Any, sample_weight: Any) -> _Training:
+    def _read(self, X: Any, y: Any, sample_weight: Any) -> TrainingData:
         """Turn X, y and weights into arrays; learn vocabularies and scales."""
         if y is None:
             raise ValueError(
@@ -498,51 +487,8 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         y = as_target_column(y)
         check_consistent_length(columns[0], y)
         weight = check_sample_weight(sample_weight, columns[0])
-        target = read_target(y, self.target_type, weight)
-        is_used = weight > 0
-        columns = [column[is_used] for column in columns]
-        weight = weight[is_used]
-        learned = learn_columns(
-            columns,
-            getattr(self, "feature_names_in_", None),
-            weight,
-            categorical_features=self.categorical_features,
-            categories=self.categories,
-            min_frequency=self.min_frequency,
-            max_categories=self.max_categories,
-        )
-        rows = self._rows(learned, columns, target, weight)
-        return _Training(learned, target, rows, is_used)
-
-    def _rows(
-        self,
-        learned: TableColumns,
-        columns: list[pd.Series],
-        target: Target,
-        weight: FloatArray,
-    ) -> Rows:
-        """Return what the engine learns from.
-
-        Each column's table has a last row for categories that are not in a given
-        vocabulary: what is learned there is not kept.
-        """
-        codes = [
-            vocabulary.group_codes(column)
-            for vocabulary, column in zip(
-                learned.vocabularies,
-                learned.codes(columns, self.handle_unknown),
-                strict=True,
-            )
-        ]
-        dtype = model_settings(self.get_params(deep=False), len(weight)).dtype
-        context = learned.scaler.transform(learned.numbers(columns))
-        return Rows(
-            codes=np.column_stack(codes).astype(np.int32),
-            n_codes=np.array([v.n_groups + 1 for v in learned.vocabularies]),
-            context=context.astype(dtype),
-            targets=target.values.astype(dtype),
-            weight=weight.astype(dtype),
-        )
+        names = getattr(self, "feature_names_in_", None)
+        return read_training_data(columns, names, y, weight, self.get_params(deep=False))
 
     # ------------------------------------------------------------ learning
 
@@ -553,7 +499,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return int(learning), int(folds)
 
     def _learn(
-        self, training: _Training, fold_of_row: IntArray | None, seed: int
+        self, training: TrainingData, fold_of_row: IntArray | None, seed: int
     ) -> LearnedModel:
         settings = model_settings(self.get_params(deep=False), len(training.rows))
         with single_blas_thread():
@@ -579,7 +525,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if self.verbose:
             print(f"[EmbeddingEncoder] epoch {epoch} of {self.max_iter}: loss {loss:.5f}")
 
-    def _keep(self, training: _Training, model: LearnedModel) -> None:
+    def _keep(self, training: TrainingData, model: LearnedModel) -> None:
         """Set the fitted attributes."""
         columns = training.columns
         self._columns = columns
@@ -660,40 +606,25 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             for end, width in zip(ends, self.n_components_, strict=True)
         ]
 
-    def _leaks(self, training: _Training) -> list[BoolArray]:
-        """Return which codes of each column are too rare for the full vector."""
-        return [
-            np.append(v.group_counts < self.cross_fit_below, False)
-            for v in training.columns.vocabularies
-        ]
-
-    def _folds(self, y: Any, seed: int, routed: dict[str, Any]) -> IntArray:
-        """Return the fold of each row; X means nothing to a splitter but its length."""
-        y = np.asarray(y)
-        splitter = self.cv
-        if isinstance(splitter, Integral):
-            splitter = KFold(int(splitter), shuffle=True, random_state=seed)
-        splits = check_cv(splitter).split(np.zeros(len(y)), y, **routed)
-        return fold_of_each_row(splits, len(y))
-
     def _write_cross_fitted(
         self,
         encoded: FloatArray,
-        training: _Training,
+        training: TrainingData,
         model: LearnedModel,
         folds: IntArray,
     ) -> None:
         """Overwrite the encoded training rows where the full vector would leak."""
-        used = np.flatnonzero(training.is_used)
-        for number, (part, leaks) in enumerate(
-            zip(self._parts(encoded), self._leaks(training), strict=True)
+        for part, column, codes, is_rare in zip(
+            self._parts(encoded),
+            model.columns,
+            training.rows.codes.T,
+            training.is_rare(self.cross_fit_below),
+            strict=True,
         ):
-            column = model.columns[number]
             axes = self._kept_axes(column)
-            codes = training.rows.codes[:, number]
-            rare = np.flatnonzero(leaks[codes])
             tables = self._output(column.fold_effects, column.fold_vectors[:, :, axes])
-            part[used[rare]] = tables[folds[rare], codes[rare]]
+            rare = np.flatnonzero(is_rare[codes])
+            part[training.row_numbers[rare]] = tables[folds[rare], codes[rare]]
 
     # ------------------------------------------------------------ names
 

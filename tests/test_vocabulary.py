@@ -330,7 +330,7 @@ def test_infrequent_categories_keep_their_own_codes():
     codes = vocabulary.encode(pd.Series(["d", "e", "a", "zebra"]))
     assert codes.tolist() == [3, 4, 0, UNKNOWN]
     # Unknown reads the row behind all tables' rows, not the one that is shared.
-    assert vocabulary.group_codes(codes).tolist() == [3, 3, 0, 4]
+    assert vocabulary.table_rows[codes].tolist() == [3, 3, 0, 4]
 
 
 def test_a_share_counts_missing_rows_too():

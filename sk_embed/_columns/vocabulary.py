@@ -64,10 +64,6 @@ class Vocabulary:
         """Table row of each code, and last, at code UNKNOWN, the row behind all others."""
         return np.append(self.groups, self.n_groups)
 
-    def group_codes(self, codes: IntArray) -> IntArray:
-        """Return the table row that each code reads."""
-        return self.table_rows[codes]
-
     @property
     def infrequent_categories(self) -> NDArray[Any] | None:
         """Categories that share one vector, or None as in OneHotEncoder."""

@@ -1,0 +1,105 @@
+"""The door between the rooms: columns, target and weights become the engine's rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._columns.table import TableColumns, learn_columns
+from sk_embed._columns.target import Target, read_target
+from sk_embed._engine.rows import Rows
+from sk_embed._settings import model_settings
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """X and y as read for learning.
+
+    Parameters
+    ----------
+    columns : TableColumns
+        What was learned about the columns of X.
+    target : Target
+        The target.
+    rows : Rows
+        What the engine learns from: the rows of positive weight.
+    row_numbers : ndarray of shape (n_used_rows,)
+        Their places in X.
+    """
+
+    columns: TableColumns
+    target: Target
+    rows: Rows
+    row_numbers: IntArray
+
+    def is_rare(self, n_rows: int) -> list[BoolArray]:
+        """Return which codes of each column have fewer rows than this."""
+        return [
+            np.append(vocabulary.group_counts < n_rows, False)
+            for vocabulary in self.columns.vocabularies
+        ]
+
+
+def read_training_data(
+    columns: list[pd.Series],
+    feature_names: NDArray[Any] | None,
+    y: NDArray[Any],
+    weight: FloatArray,
+    parameters: dict[str, Any],
+) -> TrainingData:
+    """Learn the columns, and turn them, target and weights into arrays.
+
+    Parameters
+    ----------
+    columns : list of Series
+        The columns of X.
+    feature_names : ndarray of shape (n_columns,) or None
+        Their names, where X has any.
+    y : ndarray of shape (n_rows,)
+        Numbers or labels.
+    weight : ndarray of shape (n_rows,)
+        Weights; rows of weight 0 are left out.
+    parameters : dict
+        Those of the estimator, by name.
+
+    Returns
+    -------
+    TrainingData
+    """
+    target = read_target(y, parameters["target_type"], weight)
+    row_numbers = np.flatnonzero(weight > 0)
+    columns = [column.iloc[row_numbers] for column in columns]
+    weight = weight[row_numbers]
+    learned = learn_columns(
+        columns,
+        feature_names,
+        weight,
+        categorical_features=parameters["categorical_features"],
+        categories=parameters["categories"],
+        min_frequency=parameters["min_frequency"],
+        max_categories=parameters["max_categories"],
+    )
+    dtype = model_settings(parameters, len(weight)).dtype
+    codes = learned.codes(columns, parameters["handle_unknown"])
+    context = learned.scaler.transform(learned.numbers(columns))
+    rows = Rows(
+        codes=_table_rows(learned, codes),
+        # The last row of a table is for categories that are not in a given vocabulary:
+        # what it learns is not kept.
+        n_codes=np.array([v.n_groups + 1 for v in learned.vocabularies]),
+        context=context.astype(dtype),
+        targets=target.values.astype(dtype),
+        weight=weight.astype(dtype),
+    )
+    return TrainingData(learned, target, rows, row_numbers)
+
+
+def _table_rows(learned: TableColumns, codes: list[IntArray]) -> IntArray:
+    """Return the table row that each value reads, shape (n_rows, n_columns)."""
+    pairs = zip(learned.vocabularies, codes, strict=True)
+    return np.column_stack([v.table_rows[column] for v, column in pairs]).astype(np.int32)
