@@ -11,23 +11,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 from sklearn.model_selection import KFold, check_cv
 
-from sk_embed._arrays import IntArray
+from sk_embed._arrays import BoolArray, IntArray
 
 
-def assign_folds(cv: Any, X: Any, y: Any, seed: int, **routed: Any) -> IntArray:
-    """Return the number of the one test fold that holds each row.
+class Folds(NamedTuple):
+    """The folds of cross-fitting.
 
     Parameters
     ----------
-    cv : int, splitter or iterable of (train, test)
-        The estimator's parameter; an int makes shuffled folds.
-    X, y : array-like of n_rows
+    of_row : ndarray of shape (n_rows,)
+        Number of the one test fold that holds each row.
+    is_training : ndarray of bool of shape (n_folds, n_rows)
+        Rows that the tables of each fold are learned from.
+    """
+
+    of_row: IntArray
+    is_training: BoolArray
+
+
+def draw_folds(cv: Any, X: Any, y: NDArray[Any], seed: int, **routed: Any) -> Folds:
+    """Draw the folds.
+
+    Parameters
+    ----------
+    cv : int, splitter, iterable of (train, test) or None
+        The estimator's parameter; an int makes shuffled folds, None five of them.
+    X : array-like of n_rows
         For the splitter.
+    y : ndarray of shape (n_rows,)
+        For the splitter, which gets labels as integers.
     seed : int
         Of the shuffled folds.
     **routed : dict
@@ -35,38 +54,46 @@ def assign_folds(cv: Any, X: Any, y: Any, seed: int, **routed: Any) -> IntArray:
 
     Returns
     -------
-    fold_of_row : ndarray of shape (n_rows,)
+    Folds
     """
-    if isinstance(cv, Integral):
-        cv = KFold(int(cv), shuffle=True, random_state=seed)
-    return fold_of_each_row(check_cv(cv).split(X, y, **routed), len(y))
+    if cv is None or isinstance(cv, Integral):
+        cv = KFold(5 if cv is None else int(cv), shuffle=True, random_state=seed)
+    if y.dtype == object:
+        y = pd.factorize(y)[0]
+    return read_folds(check_cv(cv).split(X, y, **routed), len(y))
 
 
-def fold_of_each_row(splits: Iterable[tuple[IntArray, IntArray]], n_rows: int) -> IntArray:
-    """Return the number of the one test fold that holds each row.
+def read_folds(splits: Iterable[tuple[IntArray, IntArray]], n_rows: int) -> Folds:
+    """Read splits whose test folds hold each row once.
 
     Parameters
     ----------
     splits : iterable of (train, test)
-        As from a splitter.
+        As from a splitter. Rows in neither part of a split are left out of its fold's
+        tables, as purged cross-validation wants it.
     n_rows : int
         Rows to be covered.
 
     Returns
     -------
-    fold_of_row : ndarray of shape (n_rows,)
+    Folds
 
     Raises
     ------
     ValueError
-        If a row is in no test fold or in several.
+        If a row is in no test fold or in several, in a fold's training and test part, or
+        if a fold has no training rows.
     """
     fold_of_row = np.full(n_rows, -1)
     n_times = np.zeros(n_rows, dtype=np.intp)
+    is_training = []
     try:
-        for number, (_, test) in enumerate(splits):
+        for number, (train, test) in enumerate(splits):
             fold_of_row[test] = number
             n_times[test] += 1
+            mask = np.zeros(n_rows, dtype=bool)
+            mask[train] = True
+            is_training.append(mask)
     except (IndexError, TypeError) as error:
         raise ValueError(
             f"`cv` does not give pairs of training and test rows of X ({error}); pass an "
@@ -78,4 +105,13 @@ def fold_of_each_row(splits: Iterable[tuple[IntArray, IntArray]], n_rows: int) -
             f"The test folds of `cv` must hold each row exactly once, but row {row} is "
             f"in {n_times[row]} of them; pass an int or a splitter such as KFold."
         )
-    return fold_of_row
+    folds = Folds(fold_of_row, np.array(is_training))
+    is_tested = fold_of_row == np.arange(len(is_training))[:, None]
+    for number in range(len(is_training)):
+        trains_on_test = (folds.is_training[number] & is_tested[number]).any()
+        if trains_on_test or not folds.is_training[number].any():
+            raise ValueError(
+                f"Fold {number} of `cv` has training rows among its test rows, or no "
+                "training rows at all; pass an int or a splitter such as KFold."
+            )
+    return folds

@@ -16,11 +16,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._arrays import BoolArray, FloatArray
 from sk_embed._columns.frame import as_columns
 from sk_embed._columns.target import TARGET_TYPES, as_target_column
 from sk_embed._columns.vocabulary import UNKNOWN
-from sk_embed._cross_fitting import assign_folds
+from sk_embed._cross_fitting import Folds, draw_folds
 from sk_embed._engine.losses import (
     HalfBinomialLoss,
     HalfMultinomialLoss,
@@ -70,20 +70,23 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     n_components : int, float or "auto", default="auto"
-        Width of the interaction part of each column. An int keeps so many first axes
-        (0 leaves the main effects alone), a float in (0, 1) the first axes that explain
-        this share of the variance. "auto" keeps the reliable axes: those on which
-        vectors that are learned from two halves of the rows agree to more than .5 (all
-        axes if the rows fit into one batch).
+        Width of the interaction part of each column, beside its main effect. An int
+        keeps so many first axes at most (0 leaves the main effects alone), a float in
+        (0, 1) the first axes that explain this share of the variance. "auto" keeps the
+        reliable axes: those of more than 0.01 % of the variance on which vectors that
+        are learned from two halves of the rows agree to more than .5; none
+        if the rows fit into one batch, too few to tell. Up to 8, fewer components are
+        the first of more. Without main effects a column keeps one axis at least.
     categorical_features : {"all", "from_dtype"} or array-like, default="all"
-        Categorical columns, by names, indices or a mask; "from_dtype" takes all that
-        are not numbers. The other columns are numeric context: they take part in
-        learning, and ``remainder`` says whether they are in the output.
+        Categorical columns, by names, indices or a mask; "from_dtype" takes all whose
+        dtype is not a number (booleans are categories; of an array of objects all
+        columns are). The other columns are numeric context: they take part in learning,
+        and ``remainder`` says whether they are in the output.
     main_effects : bool, default=True
         Whether each category's main effect is put before its vector.
     remainder : {"drop", "passthrough"}, default="drop"
         What becomes of the context columns in the output: "passthrough" appends them
-        unchanged, in the output's dtype.
+        unscaled, rounded to the output's dtype.
     categories : "auto" or list of array-like, default="auto"
         Categories of each categorical column, in the order of the tables' rows; "auto"
         takes those that occur in ``fit``, sorted.
@@ -95,8 +98,10 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     max_categories : int, default=None
         At most so many vectors for each column, the shared one included.
     target_type : {"auto", "continuous", "binary", "multiclass"}, default="auto"
-        "auto" takes :func:`~sklearn.utils.multiclass.type_of_target`'s word, but reads
-        numbers with more than 100 different values as continuous.
+        "auto" takes :func:`~sklearn.utils.multiclass.type_of_target`'s word, for which
+        whole numbers are classes, but reads numbers with more than 100 different values
+        as continuous. Say "continuous" for counts and ratings: each class makes an
+        output of its own.
     hidden_layer_sizes : "auto" or tuple of int, default="auto"
         Hidden layers of the network; "auto" is (64, 32).
     learning_rate_init : float, default=1e-3
@@ -121,8 +126,10 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     cross_fit_below : int, default=30
         Training rows whose category has fewer rows than this get the vector that was
         learned without their fold; those of frequent categories get the full vector.
+        Of weighted rows the effective number counts, ``(sum w)**2 / sum(w**2)``.
     cv : int, splitter or iterable of splits, default=5
-        Folds of ``fit_transform``; an int makes shuffled folds.
+        Folds of ``fit_transform``; an int makes shuffled folds. The test folds must hold
+        each row once; the vectors of a fold are learned from its training part.
     init_scale : float, default=0.0
         Standard deviation of the vectors' random start; 0 starts them at the origin. The
         share of the start that a category's rows have not overwritten is taken out
@@ -145,15 +152,17 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Categories of each categorical column; missing is last where it occurs.
     embeddings_ : list of ndarray of shape (n_categories, n_components_[j])
         Row i belongs to ``categories_[j][i]``: its main effect, in units of the
-        standardised target or log-odds, then its vector, in units of the same: the
-        distance of two vectors is the root mean square change of the raw prediction
-        that exchanging them brings about.
+        standardised target or log-odds, then its vector, in units of the same: to first
+        order, the distance of two vectors is the root mean square change of the
+        network's prediction (over classes, of the sum of squares) that exchanging them
+        brings about.
     n_components_ : list of int
         Output columns of each categorical column.
     explained_variance_ratio_ : list of ndarray
-        Share of variance on each axis of the interaction part.
+        Share of variance, about the origin, on each axis of the interaction part.
     reliability_ : list of ndarray
-        Agreement of two halves of the rows on each axis: 1 is perfect, 0 is noise.
+        Agreement of two halves of the rows on each axis: 1 is perfect, 0 is noise; NaN
+        where the rows fit into one batch.
     infrequent_categories_ : list of ndarray or None
         Categories of each column that share a vector, None where none do.
     classes_ : ndarray of shape (n_classes,) or None
@@ -359,8 +368,10 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             folds = None
             rare = training.is_rare(self.cross_fit_below)
             if self.cross_fit and any(codes.any() for codes in rare):
-                folds = assign_folds(self.cv, X, y, fold_seed, **routed)
-                folds = folds[training.row_numbers]
+                labels = as_target_column(y)
+                folds = draw_folds(self.cv, X, labels, fold_seed, **routed)
+                used = training.row_numbers
+                folds = Folds(folds.of_row[used], folds.is_training[:, used])
             model = self._learn(training, folds, learning_seed)
             self._keep(training, model)
             encoded = self._encode(X)
@@ -482,6 +493,10 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
+        if not self.main_effects and self.n_components == 0:
+            raise ValueError(
+                "n_components=0 and main_effects=False leave no output column; change one."
+            )
         columns = as_columns(X)
         validate_data(self, X=X, skip_check_array=True)
         y = as_target_column(y)
@@ -499,17 +514,23 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return int(learning), int(folds)
 
     def _learn(
-        self, training: TrainingData, fold_of_row: IntArray | None, seed: int
+        self, training: TrainingData, folds: Folds | None, seed: int
     ) -> LearnedModel:
+        start = getattr(self, "_trunk", None) if self.warm_start else None
+        if start is not None and self.target_type_ != training.target.type:
+            raise ValueError(
+                f"warm_start=True goes on from a {self.target_type_} target, but this one "
+                f"is {training.target.type}; fit with warm_start=False first."
+            )
         settings = model_settings(self.get_params(deep=False), len(training.rows))
         with single_blas_thread():
             model = learn_model(
                 training.rows,
                 _LOSSES[training.target.type](),
                 settings,
-                fold_of_row,
+                None if folds is None else folds.is_training,
                 np.random.default_rng(seed),
-                start=getattr(self, "_trunk", None) if self.warm_start else None,
+                start=start,
                 map_tasks=map_in_threads(self.n_jobs),
                 report=self._report,
             )
@@ -559,6 +580,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ]
         self.classes_ = training.target.classes
         self.target_type_ = training.target.type
+        self._n_effects = training.rows.targets.shape[1] if self.main_effects else 0
         self.loss_curve_ = model.loss_curve
         self.n_iter_ = len(model.loss_curve)
 
@@ -611,7 +633,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         encoded: FloatArray,
         training: TrainingData,
         model: LearnedModel,
-        folds: IntArray,
+        folds: Folds,
     ) -> None:
         """Overwrite the encoded training rows where the full vector would leak."""
         for part, column, codes, is_rare in zip(
@@ -624,16 +646,15 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             axes = self._kept_axes(column)
             tables = self._output(column.fold_effects, column.fold_vectors[:, :, axes])
             rare = np.flatnonzero(is_rare[codes])
-            part[training.row_numbers[rare]] = tables[folds[rare], codes[rare]]
+            part[training.row_numbers[rare]] = tables[folds.of_row[rare], codes[rare]]
 
     # ------------------------------------------------------------ names
 
     def _suffixes(self, width: int) -> list[str]:
-        effects: list[str] = []
-        if self.main_effects:
-            effects = ["effect"]
-            if self.target_type_ == "multiclass" and self.classes_ is not None:
-                effects = [f"effect_{label}" for label in self.classes_]
+        effects = ["effect"]
+        if self.target_type_ == "multiclass" and self.classes_ is not None:
+            effects = [f"effect_{label}" for label in self.classes_]
+        effects = effects[: self._n_effects]
         return effects + [str(axis) for axis in range(width - len(effects))]
 
     def _category_row(self, feature: Any, category: Any) -> int:

@@ -13,6 +13,9 @@ from sk_embed._arrays import BoolArray, FloatArray
 DEFAULT_WIDTH = 8
 # An axis on which two halves of the rows agree less than this is more noise than signal.
 MIN_RELIABILITY = 0.5
+# An axis of less than a hundredth of the table's standard deviation carries nothing, yet a
+# scaler behind the encoder would blow it up to the size of all others.
+MIN_SHARE = 1e-4
 # Of a sum of shares.
 _ROUNDING = 1e-9
 # So many batches an epoch give the trunk's optimiser enough steps.
@@ -40,12 +43,12 @@ def kept_axes(
         So many first axes; the first axes that together explain this share of
         variance; the reliable axes.
     explained_variance_ratio, reliability : ndarray of shape (n_axes,)
-        Of each axis. A reliability of NaN, for too few rows to tell, keeps the axis.
+        Of each axis. A reliability of NaN, for too few rows to tell, is none.
     """
     if isinstance(n_components, Integral):
         return np.arange(len(reliability)) < int(n_components)
     if isinstance(n_components, str):
-        return ~(reliability <= MIN_RELIABILITY)
+        return (reliability > MIN_RELIABILITY) & (explained_variance_ratio > MIN_SHARE)
     before = np.cumsum(explained_variance_ratio) - explained_variance_ratio
     return (before < n_components - _ROUNDING) & (explained_variance_ratio > 0)
 

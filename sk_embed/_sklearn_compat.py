@@ -53,9 +53,11 @@ def map_in_threads(n_jobs: int | None) -> Callable[..., list[Any]]:
 
     Numpy's large calls let go of the interpreter's lock.
     """
+    if n_jobs == 0:
+        raise ValueError("n_jobs must not be 0; use None or 1 for one thread.")
 
     def map_tasks(function: Callable[[Any], Any], tasks: Iterable[Any]) -> list[Any]:
-        parallel = Parallel(n_jobs=n_jobs, prefer="threads")
+        parallel = Parallel(n_jobs=n_jobs, require="sharedmem")
         return list(parallel(delayed(function)(task) for task in tasks))
 
     return map_tasks

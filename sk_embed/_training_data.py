@@ -15,6 +15,8 @@ from sk_embed._columns.target import Target, read_target
 from sk_embed._engine.rows import Rows
 from sk_embed._settings import model_settings
 
+_ROUNDING = 1e-6
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -38,11 +40,24 @@ class TrainingData:
     row_numbers: IntArray
 
     def is_rare(self, n_rows: int) -> list[BoolArray]:
-        """Return which codes of each column have fewer rows than this."""
-        return [
-            np.append(vocabulary.group_counts < n_rows, False)
-            for vocabulary in self.columns.vocabularies
-        ]
+        """Return which codes of each column have fewer rows than this.
+
+        Of weighted rows it is the effective number that counts, ``(sum w)^2 / sum w^2``:
+        one row that outweighs all others is one row.
+        """
+        weight = self.rows.weight.astype(np.float64)
+        rare = []
+        for codes, n_codes in zip(self.rows.codes.T, self.rows.n_codes, strict=True):
+            total = np.bincount(codes, weight, minlength=n_codes)
+            squares = np.bincount(codes, weight**2, minlength=n_codes)
+            n_effective = np.divide(
+                total**2, squares, out=np.zeros(n_codes), where=squares > 0
+            )
+            # Weights of 1 must give the number itself.
+            is_rare = n_effective < n_rows - _ROUNDING
+            is_rare[-1] = False  # not in the vocabulary: the origin in any case
+            rare.append(is_rare)
+        return rare
 
 
 def read_training_data(
@@ -73,8 +88,9 @@ def read_training_data(
     """
     target = read_target(y, parameters["target_type"], weight)
     row_numbers = np.flatnonzero(weight > 0)
-    columns = [column.iloc[row_numbers] for column in columns]
-    weight = weight[row_numbers]
+    if len(row_numbers) < len(weight):
+        columns = [column.iloc[row_numbers] for column in columns]
+        weight = weight[row_numbers]
     learned = learn_columns(
         columns,
         feature_names,
@@ -85,6 +101,11 @@ def read_training_data(
         max_categories=parameters["max_categories"],
     )
     dtype = model_settings(parameters, len(weight)).dtype
+    if not (weight.astype(dtype) > 0).all():
+        raise ValueError(
+            f"sample_weight holds {weight.min()}, which is zero in {dtype}; scale the "
+            "weights so that an average row has about 1."
+        )
     codes = learned.codes(columns, parameters["handle_unknown"])
     context = learned.scaler.transform(learned.numbers(columns))
     rows = Rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,8 @@ def nearest_categories(
     Returns
     -------
     neighbors : DataFrame of shape (n_neighbors, 3)
-        Columns ``category``, ``distance`` (in units of the standardised target, or
-        log-odds) and ``count`` (rows in ``fit``); nearest first.
+        Columns ``category``, ``distance`` (over effect and vector, in units of the
+        standardised target or log-odds) and ``count`` (rows in ``fit``); nearest first.
 
     Raises
     ------
@@ -53,8 +54,8 @@ def nearest_categories(
     >>> nearest_categories(encoder, "item", "boot", n_neighbors=2)["category"].tolist()
     ['clog', 'mule']
     """
-    if n_neighbors < 1:
-        raise ValueError(f"n_neighbors must be at least 1, but is {n_neighbors}.")
+    if not isinstance(n_neighbors, Integral) or int(n_neighbors) < 1:
+        raise ValueError(f"n_neighbors must be at least 1, but is {n_neighbors!r}.")
     table = encoder.to_frame(feature)
     vectors = table.drop(columns="count").to_numpy()
     row = encoder._category_row(feature, category)

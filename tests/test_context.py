@@ -219,3 +219,10 @@ def test_strings_are_an_error_that_names_the_column_and_the_way_out(dtype):
 def test_complex_numbers_are_an_error_that_names_the_column():
     with pytest.raises(ValueError, match="'price' is not numeric"):
         read_numbers([pd.Series([1 + 1j])], ["price"], 1)
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_dates_are_an_error_that_names_the_column(zone):
+    dates = pd.Series(pd.to_datetime(["2020-01-01", None])).dt.tz_localize(zone)
+    with pytest.raises(ValueError, match="'since' is not numeric but holds dates"):
+        read_numbers([dates], ["since"], 2)

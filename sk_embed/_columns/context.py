@@ -12,6 +12,8 @@ from sk_embed._arrays import BoolArray, FloatArray
 
 # Values reach no further than this many robust standard deviations.
 _BOUND = 3.0
+# Values are at the bound long before this, and sums of two do not overflow.
+_HUGE = 1e150
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,10 @@ class ContextScaler:
     def transform(self, values: FloatArray) -> FloatArray:
         """Return the context, shape (n_rows, n_columns + n_indicators)."""
         missing = np.isnan(values)
-        scaled = (np.where(missing, self.center, values) - self.center) / self.scale
-        scaled /= np.hypot(1, scaled / _BOUND)  # which does not overflow
+        filled = np.where(missing, self.center, np.clip(values, -_HUGE, _HUGE))
+        with np.errstate(over="ignore"):
+            scaled = np.clip((filled - self.center) / self.scale, -_HUGE, _HUGE)
+        scaled /= np.hypot(1, scaled / _BOUND)
         return np.column_stack([scaled, missing[:, self.with_indicator]])
 
 
@@ -67,6 +71,11 @@ def read_numbers(columns: list[pd.Series], names: list[str], n_rows: int) -> Flo
 
 
 def _read_number(column: pd.Series, name: str) -> FloatArray:
+    if column.dtype.kind in "mM":
+        raise ValueError(
+            f"Context column {name!r} is not numeric but holds dates or times; make it "
+            "numbers, as days since a date, or categorical by categorical_features."
+        )
     if column.dtype.kind == "c":
         raise ValueError(
             f"Context column {name!r} is not numeric but complex; pass its parts."
@@ -99,6 +108,7 @@ def learn_context(
     -------
     ContextScaler
     """
+    values = np.clip(values, -_HUGE, _HUGE)
     center = np.zeros(len(names))
     scale = np.ones(len(names))
     for number in range(len(names)):
@@ -117,8 +127,7 @@ def _scale(values: FloatArray, interquartile_range: float) -> float:
     if interquartile_range > 0:
         return interquartile_range / 1.349
     # A column that is mostly one value: a rare indicator stays an indicator.
-    with np.errstate(over="ignore"):
-        half_range = float(values.max() / 2 - values.min() / 2)
+    half_range = float(values.max() - values.min()) / 2
     return half_range if half_range > 0 else 1.0
 
 

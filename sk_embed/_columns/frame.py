@@ -20,9 +20,16 @@ def as_columns(X: Any) -> list[pd.Series]:
         return [X.iloc[:, number] for number in range(X.shape[1])]
     if hasattr(X, "get_columns"):  # polars
         _require_rows_and_columns(X.shape)
-        return [pd.Series(column.to_numpy()) for column in X.get_columns()]
+        return [_from_polars(column) for column in X.get_columns()]
     array = _as_array(X)
     return [pd.Series(array[:, number]) for number in range(array.shape[1])]
+
+
+def _from_polars(column: Any) -> pd.Series:
+    """Return a polars column; integers with gaps do not pass through floats."""
+    if column.dtype.is_integer() and column.null_count():
+        return pd.Series(column.to_list(), dtype="Int64")
+    return pd.Series(column.to_numpy())
 
 
 def _require_rows_and_columns(shape: tuple[int, int]) -> None:

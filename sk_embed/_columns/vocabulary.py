@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from numbers import Integral, Real
 from typing import Any
 
@@ -55,11 +54,6 @@ class Vocabulary:
         return int((~self.is_infrequent).sum()) + bool(self.is_infrequent.any())
 
     @property
-    def group_counts(self) -> IntArray:
-        """Rows of the categories that read each row of the table."""
-        return np.bincount(self.groups, self.counts).astype(np.intp)
-
-    @property
     def table_rows(self) -> IntArray:
         """Table row of each code, and last, at code UNKNOWN, the row behind all others."""
         return np.append(self.groups, self.n_groups)
@@ -71,19 +65,27 @@ class Vocabulary:
             return None
         return self.categories[self.is_infrequent]
 
-    @cached_property
-    def _index(self) -> pd.Index:
+    def __post_init__(self) -> None:
         n_present = len(self.categories) - self.has_missing
-        return _as_keys(self.categories[:n_present])
+        index = _as_keys(self.categories[:n_present])
+        # pandas fills an index's hash table at its first use, which is not safe when the
+        # first uses are those of several threads.
+        index.get_indexer(index[:1])
+        object.__setattr__(self, "_index", index)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the index, which repeats the categories, out of pickles."""
         return {key: value for key, value in vars(self).items() if key != "_index"}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.__post_init__()
+
     def encode(self, column: pd.Series) -> IntArray:
         """Return the code of each value: its place in ``categories``, or UNKNOWN."""
         codes, uniques = factorize(column, self.name)
-        index, keys = self._index, _as_keys(_as_array(uniques))
+        index: pd.Index = vars(self)["_index"]
+        keys = _as_keys(_as_array(uniques))
         if index.dtype.kind != keys.dtype.kind and not _are_numbers(index, keys):
             # Else pandas would read strings as dates.
             index, keys = index.astype(object), keys.astype(object)

@@ -9,9 +9,10 @@ square over the training rows is ::
 The canonical coordinates z = T^T e are those in which this metric is the identity and
 the second moment of the vectors, each counted as often as its category occurs, is
 diagonal and falling. So Euclidean distance between two categories is the change of the
-raw prediction that exchanging them brings about, axes are uncorrelated, the first
-matters most, and a share of variance means what it means in a PCA. The table is turned
-and scaled but not moved: the origin stays what an unknown category gets.
+raw prediction that exchanging them brings about, axes are orthogonal, the first matters
+most, and a share of variance means what it means in a PCA, but about the origin, not
+about the mean: the table is turned and scaled but not moved, for the origin is what an
+unknown category gets.
 """
 
 from __future__ import annotations
@@ -86,14 +87,14 @@ def canonical_axes(
     Returns
     -------
     Axes
-        With at most ``min(n_categories, width)`` axes.
+        As many as there are categories with rows, at most ``width``.
     """
     table = table.astype(np.float64)
     root = _root(metric)
     in_metric = table @ root
     share = _shares(counts)
     moments, turn = np.linalg.eigh((in_metric * share[:, None]).T @ in_metric)
-    n_axes = min(table.shape)
+    n_axes = min(int(np.sum(counts > 0)), table.shape[1])
     moments = moments[::-1][:n_axes]
     # Directions that the trunk does not read leave moments of the size of rounding.
     moments = np.where(moments > _RANK_TOLERANCE * moments.max(initial=0), moments, 0)

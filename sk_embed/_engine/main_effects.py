@@ -6,11 +6,11 @@ The model, for a row with codes c_j and numeric context x::
 
 minimises the convex objective ::
 
-    sum_i weight_i * loss(y_i, raw_i) + 1/2 sum_j alpha_j ||w_j||^2
+    sum_i weight_i * loss(y_i, raw_i) + 1/2 sum_j alpha_j ||w_j||^2 + 1/2 ||beta||^2
 
 by Newton's method; each step is solved by conjugate gradients with the Hessian's
-diagonal as preconditioner. Several weightings of the same rows (all rows; all but one
-fold) are solved side by side, sharing every product with the design matrix.
+diagonal as preconditioner. Weightings of the same rows (all rows; all but one fold) can be
+solved side by side, but then share the number of their steps.
 
 With ``alpha`` left open it is estimated by empirical Bayes. Read the penalty as the
 prior w_j[c] ~ N(0, tau_j^2), so that alpha_j = phi / tau_j^2 with phi the dispersion
@@ -26,9 +26,10 @@ the Hessian is left out of gamma, never of w.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array, hstack
@@ -270,8 +271,16 @@ class AdditiveModel:
         return alpha
 
 
+def _map_in_turn(function: Callable[[Any], Any], tasks: Iterable[Any]) -> list[Any]:
+    return [function(task) for task in tasks]
+
+
 def fit_main_effects(
-    rows: Rows, loss: Loss, fold_weights: FloatArray, alpha: float | None
+    rows: Rows,
+    loss: Loss,
+    fold_weights: FloatArray,
+    alpha: float | None,
+    map_tasks: Callable[..., list[Any]] = _map_in_turn,
 ) -> MainEffects:
     """Solve the additive model for all rows, and for those without each fold.
 
@@ -285,6 +294,8 @@ def fit_main_effects(
         Weight of each row, for each fold.
     alpha : float or None
         Penalty of every column, or None to estimate one for each column.
+    map_tasks : callable, optional
+        Like ``map``, but may run the tasks side by side.
 
     Returns
     -------
@@ -295,16 +306,17 @@ def fit_main_effects(
         alphas = model.estimate_alpha()
     else:
         alphas = np.full(len(rows.n_codes), float(alpha))
-    solutions, converged = [], True
-    # All rows apart from the folds, whose number so changes no bit of the solution. Each
-    # starts from its own rows alone: from a solution of all rows, what is left of a
-    # held-out row's target would be tiny, yet trees split on its sign.
-    for weights in [rows.weight[None, :], *([fold_weights] if len(fold_weights) else [])]:
-        weights = weights.astype(np.float64)
-        solution, has_converged = model.solve(weights, alphas, model.empty(weights))
-        solutions.append(solution[model.n_leading :].transpose(1, 0, 2))
-        converged = converged and has_converged
-    return MainEffects(np.concatenate(solutions), alphas, converged)
+
+    # Each solution starts from its own rows and stops by them alone. What the solution
+    # of all rows, or the number of steps that another fold takes, would carry over of a
+    # held-out row's target is tiny, yet trees split on its sign.
+    def solve(weight: FloatArray) -> tuple[FloatArray, bool]:
+        weights = weight.astype(np.float64)[None, :]
+        return model.solve(weights, alphas, model.empty(weights))
+
+    solutions = map_tasks(solve, [rows.weight, *fold_weights])
+    effects = [coefficients[model.n_leading :, 0] for coefficients, _ in solutions]
+    return MainEffects(np.stack(effects), alphas, all(done for _, done in solutions))
 
 
 def _design(rows: Rows) -> csr_array:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._engine.axes import (
     Axes,
     alignment_signs,
@@ -109,7 +109,7 @@ def learn_model(
     rows: Rows,
     loss: Loss,
     settings: ModelSettings,
-    fold_of_row: IntArray | None,
+    is_training: BoolArray | None,
     rng: np.random.Generator,
     *,
     start: Trunk | None = None,
@@ -126,9 +126,9 @@ def learn_model(
         What is minimised.
     settings : ModelSettings
         How.
-    fold_of_row : ndarray of shape (n_rows,) or None
-        Fold of each row, counted from 0; None learns no fold tables. The other results
-        do not depend on it.
+    is_training : ndarray of bool of shape (n_folds, n_rows) or None
+        Rows that each fold's tables are learned from; None learns no fold tables. The
+        other results do not depend on it.
     rng : Generator
         Source of all randomness.
     start : Trunk, optional
@@ -150,7 +150,9 @@ def learn_model(
     orders = _row_orders(rows, settings, order_rng)
     curve = learn_trunk(rows, orders, trunk, loss, draw_prior, settings.training, report)
     prior = draw_prior()
-    folds = _fold_weights(rows, fold_of_row)
+    if is_training is None:
+        is_training = np.empty((0, len(rows)), dtype=bool)
+    folds = is_training * rows.weight
 
     def learn(task: tuple[RowOrder, FloatArray]) -> FloatArray:
         order, weights = task
@@ -163,7 +165,7 @@ def learn_model(
     tables = np.stack(learned[: len(orders)])
     if len(folds):
         tables = np.concatenate([tables, np.stack(learned[len(orders) :])], axis=1)
-    effects = fit_main_effects(rows, loss, folds, settings.alpha)
+    effects = fit_main_effects(rows, loss, folds, settings.alpha, map_tasks)
     has_halves = len(rows) > settings.batch_size
     columns = _columns(
         rows, trunk, prior, tables, np.concatenate(weightings), effects, has_halves
@@ -209,6 +211,8 @@ def _initial_trunk(
 
 def _prior(rows: Rows, settings: ModelSettings, rng: np.random.Generator) -> FloatArray:
     shape = (int(rows.n_codes.sum()), settings.training.width)
+    if settings.init_scale == 0:
+        return np.zeros(shape, settings.dtype)
     drawn = rng.normal(scale=settings.init_scale, size=shape)
     return drawn.astype(settings.dtype)
 
@@ -218,14 +222,6 @@ def _halves(rows: Rows, rng: np.random.Generator) -> FloatArray:
     in_first = np.zeros(len(rows), dtype=bool)
     in_first[rng.permutation(len(rows))[: len(rows) // 2]] = True
     return np.stack([in_first, ~in_first]) * rows.weight
-
-
-def _fold_weights(rows: Rows, fold_of_row: IntArray | None) -> FloatArray:
-    """Return the weights of all rows but each fold's, shape (n_folds, n_rows)."""
-    if fold_of_row is None:
-        return np.empty((0, len(rows)), rows.weight.dtype)
-    folds = np.arange(int(fold_of_row.max()) + 1)[:, None]
-    return (fold_of_row != folds) * rows.weight
 
 
 def _columns(

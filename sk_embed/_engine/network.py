@@ -58,7 +58,7 @@ class Trunk:
     ) -> None:
         self.n_inputs = n_inputs
         self.n_outputs = n_outputs
-        sizes = tuple(hidden_layer_sizes)
+        sizes = self.hidden_layer_sizes = tuple(hidden_layer_sizes)
         self._first_width = sizes[0] if sizes else 0
         shapes = [(n_inputs, self._first_width + n_outputs)]
         shapes += list(pairwise(sizes))
@@ -70,6 +70,15 @@ class Trunk:
         self._weights, self._biases, self._last = self._views(self.parameters)
         self._gradient = np.empty_like(self.parameters)
         self._gradient_views = self._views(self._gradient)
+
+    def __getstate__(self) -> tuple[int, tuple[int, ...], int, FloatArray]:
+        """Keep the weights alone; views and buffers are made anew."""
+        return self.n_inputs, self.hidden_layer_sizes, self.n_outputs, self.parameters
+
+    def __setstate__(self, state: tuple[int, tuple[int, ...], int, FloatArray]) -> None:
+        *layout, parameters = state
+        self.__init__(*layout, parameters.dtype)  # type: ignore[misc]
+        self.parameters[:] = parameters
 
     @property
     def shapes(self) -> list[tuple[int, int]]:

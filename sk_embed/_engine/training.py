@@ -180,6 +180,11 @@ def learn_trunk(
         tables = RowAdagrad(draw_prior(), settings.table_learning_rate)
         order = orders[epoch % len(orders)]
         current = run_pass(rows, weights, order, trunk, loss, tables, update_trunk)
+        if not np.isfinite(current):
+            raise ValueError(
+                f"The network diverged in epoch {epoch + 1}; lower learning_rate_init "
+                f"(now {settings.learning_rate})."
+            )
         curve.append(current)
         report(epoch + 1, current)
         # Interactions without main effects start on a plateau: while nothing is learned
