@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from engine_data import (
@@ -30,6 +32,11 @@ def no_folds(rows):
     return np.empty((0, len(rows)))
 
 
+def without_folds(rows, n_folds):
+    """Weights without each fold: every n_folds-th row is of one fold."""
+    return rows.weight * (np.arange(len(rows)) % n_folds != np.arange(n_folds)[:, None])
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
@@ -41,8 +48,7 @@ def dense_design(rows):
 
 
 def solve(rows, loss, alpha, weights=None):
-    """Solve for each row of weights: shape (n_coefficients, n_weightings, n_outputs)."""
-    weights = rows.weight[None] if weights is None else weights
+    weights = rows.weight if weights is None else weights
     model = AdditiveModel(rows, loss)
     coefficients, converged = model.solve(weights, alpha, model.empty(weights), TIGHT)
     assert converged
@@ -51,7 +57,7 @@ def solve(rows, loss, alpha, weights=None):
 
 def logistic_regression(rows, loss, alpha):
     """Solve by scikit-learn, whose penalty is the same for all: scale the columns."""
-    penalty = AdditiveModel(rows, loss).penalty(alpha)[1:, 0, 0]
+    penalty = AdditiveModel(rows, loss).penalty(alpha)[1:, 0]
     y = rows.targets[:, 0] if rows.targets.shape[1] == 1 else rows.targets.argmax(axis=1)
     regression = LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000)
     regression.fit(dense_design(rows)[:, 1:] / np.sqrt(penalty), y, rows.weight)
@@ -78,12 +84,12 @@ def simulate(rng, n_rows, n_codes, deviations, noise):
 def test_gradient_is_slope_of_objective(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs)
     model = AdditiveModel(rows, loss)
-    weights = np.stack([rows.weight, rng.uniform(size=40)])
+    weights = rng.uniform(size=40)
     penalty = model.penalty(ALPHA)
-    point = rng.normal(size=(1 + 2 + 6 + 3, 2, n_outputs))
+    point = rng.normal(size=(1 + 2 + 6 + 3, n_outputs))
     gradient, _ = model.gradient(point, weights, penalty)
     expected = finite_differences(
-        lambda coefficients: model.objective(coefficients, weights, penalty).sum(), point
+        lambda coefficients: model.objective(coefficients, weights, penalty), point
     )
     assert_allclose(gradient, expected, rtol=1e-6, atol=1e-6)
 
@@ -92,9 +98,9 @@ def test_gradient_is_slope_of_objective(loss, n_outputs, rng):
 def test_hessian_product_is_slope_of_gradient(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs)
     model = AdditiveModel(rows, loss)
-    weights = np.stack([rows.weight, rng.uniform(size=40)])
+    weights = rng.uniform(size=40)
     penalty = model.penalty(ALPHA)
-    point, direction = rng.normal(size=(2, 1 + 2 + 6 + 3, 2, n_outputs))
+    point, direction = rng.normal(size=(2, 1 + 2 + 6 + 3, n_outputs))
     _, mean = model.gradient(point, weights, penalty)
     expected = slope(lambda p: model.gradient(p, weights, penalty)[0], point, direction)
     product = model.hessian_product(direction, mean, weights, penalty)
@@ -105,9 +111,9 @@ def test_hessian_product_is_slope_of_gradient(loss, n_outputs, rng):
 def test_curvature_is_diagonal_of_hessian_without_penalty(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs)
     model = AdditiveModel(rows, loss)
-    weights = np.stack([rows.weight, rng.uniform(size=40)])
-    nothing = np.zeros((12, 1, 1))
-    point = rng.normal(size=(12, 2, n_outputs))
+    weights = rng.uniform(size=40)
+    nothing = np.zeros((12, 1))
+    point = rng.normal(size=(12, n_outputs))
     _, mean = model.gradient(point, weights, nothing)
     units = np.eye(point.size).reshape(-1, *point.shape)
     diagonal = [
@@ -118,23 +124,23 @@ def test_curvature_is_diagonal_of_hessian_without_penalty(loss, n_outputs, rng):
 
 def test_raw_prediction_is_intercept_slopes_and_effects(rng):
     rows = draw_rows(rng)
-    coefficients = rng.normal(size=(12, 1, 1))
+    coefficients = rng.normal(size=(12, 1))
     assert_allclose(
-        AdditiveModel(rows, SQUARED).raw_prediction(coefficients)[:, 0],
-        dense_design(rows) @ coefficients[:, 0],
+        AdditiveModel(rows, SQUARED).raw_prediction(coefficients),
+        dense_design(rows) @ coefficients,
         rtol=1e-10,
         atol=1e-12,
     )
 
 
 @each_loss
-def test_empty_model_predicts_each_weighting_its_mean(loss, n_outputs, rng):
+def test_empty_model_predicts_the_weighted_mean(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs)
-    weights = np.stack([rows.weight, rng.uniform(size=40)])
+    weights = rng.uniform(size=40)
     model = AdditiveModel(rows, loss)
     mean = loss.inverse_link(model.raw_prediction(model.empty(weights)))
-    expected = [np.average(rows.targets, axis=0, weights=w) for w in weights]
-    assert_allclose(mean, np.tile(expected, (40, 1, 1)), rtol=1e-10)
+    expected = np.average(rows.targets, axis=0, weights=weights)
+    assert_allclose(mean, np.tile(expected, (40, 1)), rtol=1e-10)
 
 
 # ------------------------------------------------------------------ solutions
@@ -143,10 +149,10 @@ def test_empty_model_predicts_each_weighting_its_mean(loss, n_outputs, rng):
 @pytest.mark.parametrize("n_outputs", [1, 3])
 def test_squared_loss_is_solved_in_closed_form(n_outputs, rng):
     rows = draw_rows(rng, SQUARED, n_outputs)
-    X, penalty = dense_design(rows), AdditiveModel(rows, SQUARED).penalty(ALPHA)[:, 0, 0]
+    X, penalty = dense_design(rows), AdditiveModel(rows, SQUARED).penalty(ALPHA)[:, 0]
     weighted = X * rows.weight[:, None]
     expected = np.linalg.solve(X.T @ weighted + np.diag(penalty), weighted.T @ rows.targets)
-    assert_allclose(solve(rows, SQUARED, ALPHA)[:, 0], expected, rtol=1e-7, atol=1e-8)
+    assert_allclose(solve(rows, SQUARED, ALPHA), expected, rtol=1e-7, atol=1e-8)
 
 
 @pytest.mark.parametrize("alpha", [0.1, 1.0, 30.0])
@@ -161,13 +167,13 @@ def test_squared_loss_agrees_with_ridge(alpha, rng):
 def test_binomial_loss_agrees_with_logistic_regression(rng):
     rows = draw_rows(rng, BINOMIAL, n_rows=300)
     expected = logistic_regression(rows, BINOMIAL, ALPHA)
-    assert_allclose(solve(rows, BINOMIAL, ALPHA)[:, 0], expected, rtol=1e-4, atol=1e-5)
+    assert_allclose(solve(rows, BINOMIAL, ALPHA), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_multinomial_loss_agrees_with_logistic_regression(rng):
     rows = draw_rows(rng, MULTINOMIAL, 3, n_rows=300)
     expected = logistic_regression(rows, MULTINOMIAL, ALPHA)
-    found = solve(rows, MULTINOMIAL, ALPHA)[:, 0]
+    found = solve(rows, MULTINOMIAL, ALPHA)
     # A shift of all classes' intercepts changes nothing.
     expected[0] -= expected[0].mean()
     found[0] -= found[0].mean()
@@ -180,21 +186,38 @@ def test_gradient_vanishes_at_the_solution(loss, n_outputs, alpha, rng):
     rows = draw_rows(rng, loss, n_outputs, n_rows=200, n_codes=(30, 5))
     alpha = np.full(2, alpha)
     model = AdditiveModel(rows, loss)
-    penalty, weights = model.penalty(alpha), rows.weight[None]
+    penalty, weights = model.penalty(alpha), rows.weight
     at_empty, _ = model.gradient(model.empty(weights), weights, penalty)
     at_solution, _ = model.gradient(solve(rows, loss, alpha), weights, penalty)
     assert np.abs(at_solution).max() < 1e-7 * np.abs(at_empty).max()
 
 
 @each_loss
-def test_weightings_side_by_side_are_solved_as_if_apart(loss, n_outputs, rng):
+def test_each_fold_is_solved_as_if_alone(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs)
-    weights = rows.weight * (np.arange(40) % 4 != np.arange(4)[:, None])
-    together = solve(rows, loss, ALPHA, weights)
-    apart = np.concatenate([solve(rows, loss, ALPHA, w[None]) for w in weights], axis=1)
-    # The intercept, which a shift of all classes leaves open, follows from the rest.
-    assert_allclose(together[1:], apart[1:], rtol=1e-6, atol=1e-7)
-    assert np.abs(together[1:, 0] - together[1:, 1]).max() > 1e-3
+    weights = without_folds(rows, 4)
+    together = fit_main_effects(rows, loss, weights, 1.0).effects
+    alone = [fit_main_effects(rows, loss, w[None], 1.0).effects[1] for w in weights]
+    assert_array_equal(together[1:], alone)
+    assert_array_equal(
+        together[0], fit_main_effects(rows, loss, weights[:0], 1.0).effects[0]
+    )
+    assert np.abs(together[1] - together[2]).max() > 1e-3
+
+
+@pytest.mark.parametrize("alpha", [None, 1.0], ids=["estimated", "given"])
+def test_solutions_in_threads_are_those_in_turn(alpha, rng):
+    rows = draw_rows(rng, BINOMIAL)
+    weights = without_folds(rows, 4)
+
+    def in_threads(function, tasks):
+        with ThreadPoolExecutor(4) as pool:
+            return list(pool.map(function, tasks))
+
+    in_turn = fit_main_effects(rows, BINOMIAL, weights, alpha)
+    side_by_side = fit_main_effects(rows, BINOMIAL, weights, alpha, map_tasks=in_threads)
+    assert_array_equal(side_by_side.effects, in_turn.effects)
+    assert side_by_side.converged == in_turn.converged
 
 
 @each_loss
@@ -206,7 +229,7 @@ def test_row_of_weight_two_is_two_rows(loss, n_outputs, rng):
         *(np.repeat(a, times, axis=0) for a in (rows.codes, rows.targets, rows.context)),
         n_codes=rows.n_codes,
     )
-    weighted = solve(once, loss, ALPHA, times[None].astype(float))[1:]
+    weighted = solve(once, loss, ALPHA, times.astype(float))[1:]
     assert_allclose(weighted, solve(repeated, loss, ALPHA)[1:], rtol=1e-6, atol=1e-7)
 
 
@@ -221,7 +244,7 @@ def test_row_of_weight_zero_is_no_row(loss, n_outputs, rng):
         rows.weight[used],
         n_codes=rows.n_codes,
     )
-    ignored = solve(rows, loss, ALPHA, (rows.weight * used)[None])[1:]
+    ignored = solve(rows, loss, ALPHA, rows.weight * used)[1:]
     assert_allclose(ignored, solve(kept, loss, ALPHA)[1:], rtol=1e-6, atol=1e-7)
 
 
@@ -235,6 +258,22 @@ def test_effects_without_a_fold_do_not_depend_on_its_targets(loss, n_outputs, rn
     # Bit for bit: trees split on the sign of what would be left.
     before, after = (fit_main_effects(r, loss, weights, 1.0) for r in (rows, changed))
     assert_array_equal(before.effects[1], after.effects[1])
+
+
+def test_no_fold_depends_on_its_targets_by_way_of_other_folds(rng):
+    # All other solutions change with the target, and may take another number of steps.
+    rows = draw_rows(rng, BINOMIAL, n_rows=60, n_codes=(12, 5))
+    weights = without_folds(rows, 5)
+    before = fit_main_effects(rows, BINOMIAL, weights, 1.0).effects
+    for i in range(60):
+        targets = rows.targets.copy()
+        targets[i] = 1 - targets[i]
+        flipped = make_rows(
+            rows.codes, targets, rows.context, rows.weight, n_codes=rows.n_codes
+        )
+        after = fit_main_effects(flipped, BINOMIAL, weights, 1.0).effects
+        has_changed = (after != before).any(axis=(1, 2))
+        assert_array_equal(has_changed, np.arange(-1, 5) != i % 5)
 
 
 def test_category_without_rows_has_no_effect(rng):
@@ -253,7 +292,7 @@ def test_without_penalty_predictions_are_least_squares(rng):
     X = dense_design(rows)
     coefficients = solve(rows, SQUARED, np.zeros(2))
     least_squares, *_ = np.linalg.lstsq(X, rows.targets, rcond=None)
-    assert_allclose(X @ coefficients[:, 0], X @ least_squares, rtol=1e-6, atol=1e-7)
+    assert_allclose(X @ coefficients, X @ least_squares, rtol=1e-6, atol=1e-7)
 
 
 def test_given_alpha_is_that_of_each_column(rng):
@@ -270,8 +309,7 @@ def test_noise_of_many_rows_converges(loss, n_codes, alpha, rng):
     n_rows = 3000
     codes = rng.integers(n_codes, size=n_rows)
     rows = make_rows(codes, draw_targets(rng, loss, n_rows, 1))
-    without_fold = np.arange(n_rows) % 5 != np.arange(5)[:, None]
-    learned = fit_main_effects(rows, loss, without_fold.astype(float), alpha)
+    learned = fit_main_effects(rows, loss, without_folds(rows, 5), alpha)
     assert learned.converged
 
 

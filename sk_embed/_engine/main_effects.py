@@ -9,8 +9,8 @@ minimises the convex objective ::
     sum_i weight_i * loss(y_i, raw_i) + 1/2 sum_j alpha_j ||w_j||^2 + 1/2 ||beta||^2
 
 by Newton's method; each step is solved by conjugate gradients with the Hessian's
-diagonal as preconditioner. Weightings of the same rows (all rows; all but one fold) can be
-solved side by side, but then share the number of their steps.
+diagonal as preconditioner. Each weighting of the rows (all rows; all but one fold) is
+solved on its own, so that not even the number of its steps depends on another's rows.
 
 With ``alpha`` left open it is estimated by empirical Bayes. Read the penalty as the
 prior w_j[c] ~ N(0, tau_j^2), so that alpha_j = phi / tau_j^2 with phi the dispersion
@@ -29,6 +29,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -91,46 +92,44 @@ class AdditiveModel:
         self.design_transposed = self.design.T.tocsr()
         self.n_outputs = rows.targets.shape[1]
         self.n_leading = 1 + rows.context.shape[1]
-        self._targets = rows.targets.astype(np.float64)[:, None, :]
+        self._squared_transposed = _squared(self.design_transposed)
+        self._targets = rows.targets.astype(np.float64)
 
     def penalty(self, alpha: FloatArray) -> FloatArray:
-        """Return the penalty of each coefficient, shape (n_coefficients, 1, 1)."""
+        """Return the penalty of each coefficient, shape (n_coefficients, 1)."""
         leading = np.full(self.n_leading, _CONTEXT_ALPHA)
         leading[0] = 0.0
-        return np.concatenate([leading, np.repeat(alpha, self.rows.n_codes)])[:, None, None]
+        return np.concatenate([leading, np.repeat(alpha, self.rows.n_codes)])[:, None]
 
     def empty(self, weights: FloatArray) -> FloatArray:
-        """Return the coefficients of the model without any effect, for each weighting."""
-        coefficients = np.zeros((self.design.shape[1], len(weights), self.n_outputs))
-        mean = weights @ self._targets[:, 0] / weights.sum(axis=1, keepdims=True)
+        """Return the coefficients of the model without any effect."""
+        coefficients = np.zeros((self.design.shape[1], self.n_outputs))
+        mean = np.einsum("i,ik->k", weights, self._targets) / weights.sum()
         coefficients[0] = self.loss.link(mean)
         return coefficients
 
     def raw_prediction(self, coefficients: FloatArray) -> FloatArray:
-        """Return the raw prediction, shape (n_rows, n_weightings, n_outputs)."""
-        flat = coefficients.reshape(len(coefficients), -1)
-        return (self.design @ flat).reshape(len(self.rows), *coefficients.shape[1:])
+        """Return the raw prediction, shape (n_rows, n_outputs)."""
+        return self.design @ coefficients
 
     def pull_back(self, at_rows: FloatArray) -> FloatArray:
         """Apply the transposed design to an array of the raw prediction's shape."""
-        flat = at_rows.reshape(len(at_rows), -1)
-        n_coefficients = self.design.shape[1]
-        return (self.design_transposed @ flat).reshape(n_coefficients, *at_rows.shape[1:])
+        return self.design_transposed @ at_rows
 
     def objective(
         self, coefficients: FloatArray, weights: FloatArray, penalty: FloatArray
-    ) -> FloatArray:
-        """Return the objective of each weighting, shape (n_weightings,)."""
+    ) -> float:
+        """Return the objective."""
         losses = self.loss.loss(self._targets, self.raw_prediction(coefficients))
-        data_term: FloatArray = np.einsum("ir,ri->r", losses, weights)
-        return data_term + (penalty * coefficients**2).sum(axis=(0, 2)) / 2
+        data_term = np.einsum("i,i->", losses, weights)
+        return float(data_term + (penalty * coefficients**2).sum() / 2)
 
     def gradient(
         self, coefficients: FloatArray, weights: FloatArray, penalty: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Return the gradient, and the expected target on which the Hessian depends."""
         mean = self.loss.inverse_link(self.raw_prediction(coefficients))
-        residual = (mean - self._targets) * weights.T[:, :, None]
+        residual = (mean - self._targets) * weights[:, None]
         return self.pull_back(residual) + penalty * coefficients, mean
 
     def hessian_product(
@@ -142,12 +141,12 @@ class AdditiveModel:
     ) -> FloatArray:
         """Return the Hessian at the expected target times ``direction``."""
         at_rows = self.loss.hessian_product(mean, self.raw_prediction(direction))
-        return self.pull_back(at_rows * weights.T[:, :, None]) + penalty * direction
+        return self.pull_back(at_rows * weights[:, None]) + penalty * direction
 
     def curvature(self, mean: FloatArray, weights: FloatArray) -> FloatArray:
         """Return the diagonal of the Hessian without the penalty."""
-        at_rows = self.loss.curvature(mean) * weights.T[:, :, None]
-        return _squared(self.design_transposed) @ at_rows.reshape(len(at_rows), -1)
+        at_rows = self.loss.curvature(mean) * weights[:, None]
+        return self._squared_transposed @ at_rows
 
     def solve(
         self,
@@ -156,37 +155,37 @@ class AdditiveModel:
         start: FloatArray,
         tolerance: float = _TOLERANCE,
     ) -> tuple[FloatArray, bool]:
-        """Minimise the objective of each weighting.
+        """Minimise the objective.
 
         Parameters
         ----------
-        weights : ndarray of shape (n_weightings, n_rows)
-            Weight of each row, for each model.
+        weights : ndarray of shape (n_rows,)
+            Weight of each row.
         alpha : ndarray of shape (n_columns,)
             Penalty of each column.
-        start : ndarray of shape (n_coefficients, n_weightings, n_outputs)
+        start : ndarray of shape (n_coefficients, n_outputs)
             Where to begin.
         tolerance : float
             Where the norm of the gradient, relative to that of the empty model, is zero.
 
         Returns
         -------
-        coefficients : ndarray of shape (n_coefficients, n_weightings, n_outputs)
+        coefficients : ndarray of shape (n_coefficients, n_outputs)
         converged : bool
         """
         penalty = self.penalty(alpha)
         coefficients = start.copy()
-        scale: FloatArray | None = None
+        scale: float | None = None
         value = self.objective(coefficients, weights, penalty)
         for _ in range(_MAX_NEWTON_STEPS):
             gradient, mean = self.gradient(coefficients, weights, penalty)
-            diagonal = self.curvature(mean, weights).reshape(gradient.shape) + penalty
+            diagonal = self.curvature(mean, weights) + penalty
             # An empty category under alpha = 0 has neither data nor prior: it stays.
             inverse_diagonal = 1 / np.where(diagonal > 0, diagonal, 1)
             if scale is None:
                 scale = self._gradient_scale(weights, penalty, inverse_diagonal)
-            norm = np.sqrt(_inner(gradient, inverse_diagonal * gradient))
-            if np.all(norm <= tolerance * scale):
+            norm = sqrt(_inner(gradient, inverse_diagonal * gradient))
+            if norm <= tolerance * scale:
                 return coefficients, True
             hessian = partial(
                 self.hessian_product, mean=mean, weights=weights, penalty=penalty
@@ -197,53 +196,50 @@ class AdditiveModel:
             )
             if not moved:
                 # No step lowers the objective: the floor of float arithmetic.
-                return coefficients, bool(np.all(norm <= 1e-3 * scale))
+                return coefficients, norm <= 1e-3 * scale
         return coefficients, False
 
     def _gradient_scale(
         self, weights: FloatArray, penalty: FloatArray, inverse_diagonal: FloatArray
-    ) -> FloatArray:
+    ) -> float:
         """Norm of the gradient of the empty model, which a solved one is compared to."""
         gradient, _ = self.gradient(self.empty(weights), weights, penalty)
-        norm = np.sqrt(_inner(gradient, inverse_diagonal * gradient))
-        return np.maximum(norm, np.sqrt(np.finfo(np.float64).eps))
+        norm = sqrt(_inner(gradient, inverse_diagonal * gradient))
+        return max(norm, sqrt(np.finfo(np.float64).eps))
 
     def _descend(
         self,
         coefficients: FloatArray,
         step: FloatArray,
-        value: FloatArray,
+        value: float,
         weights: FloatArray,
         penalty: FloatArray,
-    ) -> tuple[FloatArray, FloatArray, bool]:
-        """Take the Newton step, halved for those weightings whose objective rises."""
-        length = np.ones(len(value))
+    ) -> tuple[FloatArray, float, bool]:
+        """Take the Newton step, halved as long as the objective rises."""
+        length = 1.0
         for _ in range(_MAX_HALVINGS):
-            candidate = coefficients + length[:, None] * step
+            candidate = coefficients + length * step
             new_value = self.objective(candidate, weights, penalty)
             # Near the solution a step gains less than the rounding of so long a sum; the
             # objective is convex, and it is the gradient that decides convergence.
-            rises = ~(new_value <= value + _ROUNDING * np.abs(value))
-            if not rises.any():
+            if new_value <= value + _ROUNDING * abs(value):
                 return candidate, new_value, True
-            length[rises] /= 2
-        length[rises] = 0
-        candidate = coefficients + length[:, None] * step
-        return candidate, np.where(rises, value, new_value), bool(np.any(~rises))
+            length /= 2
+        return coefficients, value, False
 
     def dispersion(
-        self, coefficients: FloatArray, weight: FloatArray, n_effective: float
+        self, coefficients: FloatArray, weights: FloatArray, n_effective: float
     ) -> float:
         """Estimate the noise variance, or return 1 where the loss fixes it."""
         if not self.loss.has_free_dispersion:
             return 1.0
-        losses = self.loss.loss(self._targets, self.raw_prediction(coefficients))[:, 0]
-        n_free = max(float(weight.sum()) - n_effective, 1.0)
-        return max(2 * float(losses @ weight) / (n_free * self.n_outputs), 1e-12)
+        losses = self.loss.loss(self._targets, self.raw_prediction(coefficients))
+        n_free = max(float(weights.sum()) - n_effective, 1.0)
+        return max(2 * float(losses @ weights) / (n_free * self.n_outputs), 1e-12)
 
     def estimate_alpha(self) -> FloatArray:
         """Estimate the penalty of each column by empirical Bayes, shape (n_columns,)."""
-        weights = self.rows.weight.astype(np.float64)[None, :]
+        weights = self.rows.weight.astype(np.float64)
         first = np.cumsum(np.append(0, self.rows.n_codes[:-1]))
         alpha = np.ones(len(self.rows.n_codes))
         coefficients = self.empty(weights)
@@ -255,10 +251,10 @@ class AdditiveModel:
             curvature = self.curvature(mean, weights)[self.n_leading :]
             per_code = np.repeat(alpha, self.rows.n_codes)[:, None]
             effective = np.add.reduceat((curvature / (curvature + per_code)).sum(1), first)
-            effects = coefficients[self.n_leading :, 0]
+            effects = coefficients[self.n_leading :]
             squares = np.add.reduceat((effects**2).sum(1), first)
             n_effective = self.n_leading + effective.sum() / self.n_outputs
-            dispersion = self.dispersion(coefficients, weights[0], n_effective)
+            dispersion = self.dispersion(coefficients, weights, n_effective)
             # No effects at all call for the largest penalty.
             tiny = np.finfo(np.float64).tiny
             with np.errstate(over="ignore"):
@@ -310,12 +306,12 @@ def fit_main_effects(
     # Each solution starts from its own rows and stops by them alone. What the solution
     # of all rows, or the number of steps that another fold takes, would carry over of a
     # held-out row's target is tiny, yet trees split on its sign.
-    def solve(weight: FloatArray) -> tuple[FloatArray, bool]:
-        weights = weight.astype(np.float64)[None, :]
+    def solve(weights: FloatArray) -> tuple[FloatArray, bool]:
+        weights = weights.astype(np.float64)
         return model.solve(weights, alphas, model.empty(weights))
 
     solutions = map_tasks(solve, [rows.weight, *fold_weights])
-    effects = [coefficients[model.n_leading :, 0] for coefficients, _ in solutions]
+    effects = [coefficients[model.n_leading :] for coefficients, _ in solutions]
     return MainEffects(np.stack(effects), alphas, all(done for _, done in solutions))
 
 
@@ -335,10 +331,8 @@ def _squared(matrix: csr_array) -> csr_array:
     return csr_array((matrix.data**2, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def _inner(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Inner product of each weighting's coefficients."""
-    product: FloatArray = np.einsum("prk,prk->r", a, b)
-    return product
+def _inner(a: FloatArray, b: FloatArray) -> float:
+    return float(np.einsum("pk,pk->", a, b))
 
 
 def _conjugate_gradients(
@@ -346,7 +340,7 @@ def _conjugate_gradients(
     target: FloatArray,
     inverse_diagonal: FloatArray,
 ) -> FloatArray:
-    """Solve a positive definite system for each weighting, all by the same products."""
+    """Solve a positive definite system roughly, by products with its matrix."""
     solution = np.zeros_like(target)
     residual = target.copy()
     preconditioned = inverse_diagonal * residual
@@ -354,16 +348,18 @@ def _conjugate_gradients(
     energy = _inner(residual, preconditioned)
     enough = _CONJUGATE_GRADIENT_TOLERANCE**2 * energy
     for _ in range(_MAX_CONJUGATE_GRADIENT_STEPS):
-        if np.all(energy <= enough):
+        if energy <= enough:
             break
         image = product(direction)
         bend = _inner(direction, image)
-        length = np.where(bend > 0, energy / np.where(bend > 0, bend, 1), 0)[:, None]
+        if bend <= 0:
+            # The system is flat along the direction, as far as floats can tell.
+            break
+        length = energy / bend
         solution += length * direction
         residual -= length * image
         preconditioned = inverse_diagonal * residual
         new_energy = _inner(residual, preconditioned)
-        ratio = np.where(energy > 0, new_energy / np.where(energy > 0, energy, 1), 0)
-        direction = preconditioned + ratio[:, None] * direction
+        direction = preconditioned + new_energy / energy * direction
         energy = new_energy
     return solution
