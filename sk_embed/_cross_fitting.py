@@ -35,6 +35,15 @@ class Folds(NamedTuple):
     of_row: IntArray
     is_training: BoolArray
 
+    def restricted_to(self, rows: IntArray) -> Folds:
+        """Return the folds of these rows alone, or raise where one has none to train on."""
+        is_training = self.is_training[:, rows]
+        if not is_training.any(axis=1).all():
+            raise ValueError(
+                "A fold of `cv` has no training rows of positive weight; pass fewer folds."
+            )
+        return Folds(self.of_row[rows], is_training)
+
 
 def draw_folds(cv: Any, X: Any, y: NDArray[Any], seed: int, **routed: Any) -> Folds:
     """Draw the folds.

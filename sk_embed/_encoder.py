@@ -370,8 +370,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             if self.cross_fit and any(codes.any() for codes in rare):
                 labels = as_target_column(y)
                 folds = draw_folds(self.cv, X, labels, fold_seed, **routed)
-                used = training.row_numbers
-                folds = Folds(folds.of_row[used], folds.is_training[:, used])
+                folds = folds.restricted_to(training.row_numbers)
             model = self._learn(training, folds, learning_seed)
             self._keep(training, model)
             encoded = self._encode(X)

@@ -72,3 +72,15 @@ def test_no_folds_are_refused():
 def test_splitters_that_do_not_partition_are_refused(splitter):
     with pytest.raises(ValueError, match=r"pass an int or a splitter such as KFold"):
         read_folds(splitter.split(np.zeros(20)), 20)
+
+
+def test_folds_may_be_restricted_to_rows():
+    folds = read_folds(pairs([[3, 0], [1], [4, 2]], 5), 5).restricted_to(np.array([1, 3]))
+    assert_array_equal(folds.of_row, [1, 0])
+    assert_array_equal(folds.is_training, [[1, 0], [0, 1], [1, 1]])
+
+
+def test_folds_without_training_rows_of_positive_weight_are_refused():
+    folds = read_folds(pairs([[0, 1], [2]], 3), 3)
+    with pytest.raises(ValueError, match=r"no training rows of positive weight"):
+        folds.restricted_to(np.array([0, 1]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any
 
@@ -35,6 +35,7 @@ class Vocabulary:
     categories: NDArray[Any]
     counts: IntArray
     is_infrequent: BoolArray
+    _index: pd.Index = field(init=False, repr=False, compare=False)
 
     @property
     def has_missing(self) -> bool:
@@ -84,8 +85,7 @@ class Vocabulary:
     def encode(self, column: pd.Series) -> IntArray:
         """Return the code of each value: its place in ``categories``, or UNKNOWN."""
         codes, uniques = factorize(column, self.name)
-        index: pd.Index = vars(self)["_index"]
-        keys = _as_keys(_as_array(uniques))
+        index, keys = self._index, _as_keys(_as_array(uniques))
         if index.dtype.kind != keys.dtype.kind and not _are_numbers(index, keys):
             # Else pandas would read strings as dates.
             index, keys = index.astype(object), keys.astype(object)
