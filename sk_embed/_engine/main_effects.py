@@ -26,11 +26,10 @@ the Hessian is left out of gamma, never of w.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import sqrt
-from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array, hstack
@@ -38,6 +37,7 @@ from scipy.sparse import csr_array, hstack
 from sk_embed._arrays import FloatArray
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.rows import Rows
+from sk_embed._engine.tasks import TaskMap, map_in_turn
 
 # Numeric context is bounded to a few units, so its slopes need no more than a touch of
 # penalty to keep collinear columns from exchanging huge coefficients.
@@ -267,16 +267,12 @@ class AdditiveModel:
         return alpha
 
 
-def _map_in_turn(function: Callable[[Any], Any], tasks: Iterable[Any]) -> list[Any]:
-    return [function(task) for task in tasks]
-
-
 def fit_main_effects(
     rows: Rows,
     loss: Loss,
     fold_weights: FloatArray,
     alpha: float | None,
-    map_tasks: Callable[..., list[Any]] = _map_in_turn,
+    map_tasks: TaskMap = map_in_turn,
 ) -> MainEffects:
     """Solve the additive model for all rows, and for those without each fold.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -22,13 +21,12 @@ from sk_embed._engine.losses import Loss
 from sk_embed._engine.main_effects import MainEffects, fit_main_effects
 from sk_embed._engine.network import Trunk
 from sk_embed._engine.rows import Rows
+from sk_embed._engine.tasks import TaskMap, map_in_turn
 from sk_embed._engine.training import (
     TrainingSettings,
     learn_tables,
     learn_trunk,
 )
-
-TaskMap = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
 
 
 @dataclass(frozen=True)
@@ -101,10 +99,6 @@ class LearnedModel:
     main_effects_converged: bool
 
 
-def _map_in_turn(function: Callable[[Any], Any], tasks: Iterable[Any]) -> list[Any]:
-    return [function(task) for task in tasks]
-
-
 def learn_model(
     rows: Rows,
     loss: Loss,
@@ -113,7 +107,7 @@ def learn_model(
     rng: np.random.Generator,
     *,
     start: Trunk | None = None,
-    map_tasks: TaskMap = _map_in_turn,
+    map_tasks: TaskMap = map_in_turn,
     report: Callable[[int, float], None] = lambda epoch, loss: None,
 ) -> LearnedModel:
     """Learn main effects and interaction vectors.
