@@ -27,8 +27,8 @@ from sk_embed._engine.losses import (
     HalfSquaredError,
     Loss,
 )
-from sk_embed._engine.model import ColumnVectors, LearnedModel, learn_model
-from sk_embed._selection import kept_axes
+from sk_embed._engine.model import LearnedModel, learn_model
+from sk_embed._output_tables import OutputTables, output_tables
 from sk_embed._settings import checked_dtype, model_settings
 from sk_embed._sklearn_compat import (
     Interval,
@@ -137,7 +137,8 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     warm_start : bool, default=False
         Whether ``fit`` goes on from the network's weights of the last ``fit``.
     n_jobs : int, default=None
-        Threads for the final tables. The result is the same for every number.
+        Threads for final tables and main effects; the result is the same for every
+        number.
     random_state : int, RandomState instance or None, default=None
         An int gives the same bits each time.
     verbose : int, default=0
@@ -327,7 +328,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         with _unchanged_on_error(self):
             training = self._read(X, y, sample_weight)
             learning_seed, _ = self._draw_seeds()
-            self._keep(training, self._learn(training, None, learning_seed))
+            self._learn(training, None, learning_seed)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
@@ -371,11 +372,10 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 labels = as_target_column(y)
                 folds = draw_folds(self.cv, X, labels, fold_seed, **routed)
                 folds = folds.restricted_to(training.row_numbers)
-            model = self._learn(training, folds, learning_seed)
-            self._keep(training, model)
+            tables = self._learn(training, folds, learning_seed)
             encoded = self._encode(X)
             if folds is not None:
-                self._write_cross_fitted(encoded, training, model, folds)
+                self._write_cross_fitted(encoded, training, tables, folds, rare)
         return encoded
 
     def transform(self, X: Any) -> NDArray[Any]:
@@ -514,7 +514,8 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _learn(
         self, training: TrainingData, folds: Folds | None, seed: int
-    ) -> LearnedModel:
+    ) -> list[OutputTables]:
+        """Learn, set the fitted attributes, and return each column's tables."""
         start = getattr(self, "_trunk", None) if self.warm_start else None
         if start is not None and self.target_type_ != training.target.type:
             raise ValueError(
@@ -539,63 +540,42 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 ConvergenceWarning,
                 stacklevel=4,
             )
-        return model
+        tables = [
+            output_tables(column, self.n_components, self.main_effects)
+            for column in model.columns
+        ]
+        self._keep(training, model, tables)
+        return tables
 
     def _report(self, epoch: int, loss: float) -> None:
         if self.verbose:
             print(f"[EmbeddingEncoder] epoch {epoch} of {self.max_iter}: loss {loss:.5f}")
 
-    def _keep(self, training: TrainingData, model: LearnedModel) -> None:
+    def _keep(
+        self, training: TrainingData, model: LearnedModel, tables: list[OutputTables]
+    ) -> None:
         """Set the fitted attributes."""
         columns = training.columns
         self._columns = columns
         self._trunk = model.trunk
-        kept = [self._kept_axes(column) for column in model.columns]
         self._tables = [
-            np.asarray(
-                self._output(column.effects, column.vectors[:, axes])[
-                    vocabulary.table_rows
-                ],
-                dtype=self.dtype,
-            )
-            for column, axes, vocabulary in zip(
-                model.columns, kept, columns.vocabularies, strict=True
-            )
+            table.full[vocabulary.table_rows].astype(self.dtype)
+            for table, vocabulary in zip(tables, columns.vocabularies, strict=True)
         ]
-        for table in self._tables:
-            table[-1] = 0
+        for origin_last in self._tables:
+            origin_last[-1] = 0
         self.categories_ = [v.categories for v in columns.vocabularies]
         self.infrequent_categories_ = [
             v.infrequent_categories for v in columns.vocabularies
         ]
         self.n_components_ = [table.shape[1] for table in self._tables]
-        self.explained_variance_ratio_ = [
-            column.explained_variance_ratio[axes]
-            for column, axes in zip(model.columns, kept, strict=True)
-        ]
-        self.reliability_ = [
-            column.reliability[axes]
-            for column, axes in zip(model.columns, kept, strict=True)
-        ]
+        self.explained_variance_ratio_ = [t.explained_variance_ratio for t in tables]
+        self.reliability_ = [table.reliability for table in tables]
         self.classes_ = training.target.classes
         self.target_type_ = training.target.type
         self._n_effects = training.rows.targets.shape[1] if self.main_effects else 0
         self.loss_curve_ = model.loss_curve
         self.n_iter_ = len(model.loss_curve)
-
-    def _kept_axes(self, column: ColumnVectors) -> BoolArray:
-        kept = kept_axes(
-            self.n_components, column.explained_variance_ratio, column.reliability
-        )
-        if not self.main_effects and len(kept):
-            # A column without main effects keeps its best axis, to be there at all.
-            kept[0] = True
-        return kept
-
-    def _output(self, effects: FloatArray, vectors: FloatArray) -> FloatArray:
-        """Put effects and vectors side by side, on the last axis."""
-        parts = [effects, vectors] if self.main_effects else [vectors]
-        return np.concatenate(parts, axis=-1)
 
     # ------------------------------------------------------------ encoding
 
@@ -631,21 +611,17 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self,
         encoded: FloatArray,
         training: TrainingData,
-        model: LearnedModel,
+        tables: list[OutputTables],
         folds: Folds,
+        rare: list[BoolArray],
     ) -> None:
         """Overwrite the encoded training rows where the full vector would leak."""
-        for part, column, codes, is_rare in zip(
-            self._parts(encoded),
-            model.columns,
-            training.rows.codes.T,
-            training.is_rare(self.cross_fit_below),
-            strict=True,
+        for part, table, codes, is_rare in zip(
+            self._parts(encoded), tables, training.rows.codes.T, rare, strict=True
         ):
-            axes = self._kept_axes(column)
-            tables = self._output(column.fold_effects, column.fold_vectors[:, :, axes])
-            rare = np.flatnonzero(is_rare[codes])
-            part[training.row_numbers[rare]] = tables[folds.of_row[rare], codes[rare]]
+            rows = np.flatnonzero(is_rare[codes])
+            cross_fitted = table.folds[folds.of_row[rows], codes[rows]]
+            part[training.row_numbers[rows]] = cross_fitted
 
     # ------------------------------------------------------------ names
 

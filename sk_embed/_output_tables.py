@@ -1,0 +1,49 @@
+"""What of a learned column is given out: its main effects, and the axes that are kept."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sk_embed._arrays import FloatArray
+from sk_embed._engine.model import ColumnVectors
+from sk_embed._selection import kept_axes
+
+
+class OutputTables(NamedTuple):
+    """The tables that one column is encoded by.
+
+    Parameters
+    ----------
+    full : ndarray of shape (n_codes, width)
+        Learned from all rows.
+    folds : ndarray of shape (n_folds, n_codes, width)
+        Learned without each fold.
+    explained_variance_ratio, reliability : ndarray of shape (n_kept_axes,)
+        Of the axes that are kept.
+    """
+
+    full: FloatArray
+    folds: FloatArray
+    explained_variance_ratio: FloatArray
+    reliability: FloatArray
+
+
+def output_tables(
+    column: ColumnVectors, n_components: Any, main_effects: bool
+) -> OutputTables:
+    """Put effects, if wanted, and the kept axes of the vectors side by side."""
+    kept = kept_axes(n_components, column.explained_variance_ratio, column.reliability)
+    if not main_effects and len(kept):
+        # A column without main effects keeps its best axis, to be there at all.
+        kept[0] = True
+    n_effects = column.effects.shape[-1] if main_effects else 0
+    return OutputTables(
+        np.concatenate([column.effects[:, :n_effects], column.vectors[:, kept]], axis=-1),
+        np.concatenate(
+            [column.fold_effects[..., :n_effects], column.fold_vectors[..., kept]], axis=-1
+        ),
+        column.explained_variance_ratio[kept],
+        column.reliability[kept],
+    )
