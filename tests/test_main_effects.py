@@ -298,7 +298,7 @@ def test_without_penalty_predictions_are_least_squares(rng):
 def test_given_alpha_is_that_of_each_column(rng):
     rows = draw_rows(rng)
     learned = fit_main_effects(rows, SQUARED, no_folds(rows), 2.5)
-    assert_array_equal(learned.alpha, [2.5, 2.5])
+    assert_array_equal(learned.alpha, [[2.5, 2.5]])
 
 
 @pytest.mark.parametrize("alpha", [None, 1.0], ids=["estimated", "given"])
@@ -341,14 +341,14 @@ def test_separable_classes_of_several_have_finite_effects(rng):
 def test_empirical_bayes_recovers_variance_components(noise, rng):
     rows, variances = simulate(rng, 40_000, (300, 200), (1.0, 0.4), noise)
     learned = fit_main_effects(rows, SQUARED, no_folds(rows), None)
-    assert_allclose(learned.alpha, noise**2 / variances, rtol=0.25)
+    assert_allclose(learned.alpha[0], noise**2 / variances, rtol=0.25)
 
 
 def test_empirical_bayes_recovers_variances_of_rare_categories(rng):
     # Ten rows a category, noise of nine times the variance.
     rows, variances = simulate(rng, 40_000, (4000,), (1 / 3,), 1.0)
     learned = fit_main_effects(rows, SQUARED, no_folds(rows), None)
-    assert_allclose(learned.alpha, 1 / variances, rtol=0.25)
+    assert_allclose(learned.alpha[0], 1 / variances, rtol=0.25)
 
 
 def test_empirical_bayes_recovers_variances_under_the_logit_link(rng):
@@ -356,7 +356,7 @@ def test_empirical_bayes_recovers_variances_under_the_logit_link(rng):
     targets = rng.random((40_000, 1)) < BINOMIAL.inverse_link(rows.targets)
     rows = make_rows(rows.codes, targets.astype(float), n_codes=(300, 200))
     learned = fit_main_effects(rows, BINOMIAL, no_folds(rows), None)
-    assert_allclose(learned.alpha, 1 / variances, rtol=0.25)
+    assert_allclose(learned.alpha[0], 1 / variances, rtol=0.25)
 
 
 @pytest.mark.parametrize("loss", [SQUARED, BINOMIAL], ids=["squared", "binomial"])
@@ -367,8 +367,8 @@ def test_column_of_noise_is_shrunk_to_nothing(loss, rng):
     learned = fit_main_effects(rows, loss, rows.weight[None], None)
     signal, noise = np.split(learned.effects[0, :, 0], [100])
     rows_per_category = 20_000 / 200
-    assert learned.alpha[1] > 3 * rows_per_category
-    assert learned.alpha[0] < 0.1 * rows_per_category
+    assert learned.alpha[0, 1] > 3 * rows_per_category
+    assert learned.alpha[0, 0] < 0.1 * rows_per_category
     assert noise.std() < 0.05 * signal.std()
 
 
@@ -388,6 +388,24 @@ def test_estimated_alpha_depends_on_all_rows_alone(rng):
     alone = fit_main_effects(rows, SQUARED, weights[:1], None)
     assert_array_equal(more.alpha, alone.alpha)
     assert_allclose(more.effects[0], alone.effects[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", [SQUARED, BINOMIAL], ids=["squared", "binomial"])
+def test_outputs_that_the_loss_does_not_tie_are_solved_apart(loss, rng):
+    # The noise of one says nothing about the effects, or the penalties, of another.
+    rows, _ = simulate(rng, 2000, (50, 20), (1.0, 0.4), 0.3)
+    targets = np.column_stack([rows.targets, rng.normal(size=2000)])
+    targets = targets if loss is SQUARED else (targets > 0).astype(float)
+    weights = np.stack([np.ones(2000), np.arange(2000) % 5 > 0])
+    both, *alone = (
+        fit_main_effects(make_rows(rows.codes, part), loss, weights, None)
+        for part in (targets, targets[:, :1], targets[:, 1:])
+    )
+    assert both.converged
+    assert_array_equal(both.alpha, np.concatenate([part.alpha for part in alone]))
+    assert_array_equal(
+        both.effects, np.concatenate([part.effects for part in alone], axis=2)
+    )
 
 
 def test_column_of_one_category_has_no_effect_beside_the_intercept(rng):

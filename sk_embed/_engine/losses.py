@@ -6,7 +6,8 @@ backward pass serves them all. Names and definitions follow ``sklearn._loss``.
 
 Shapes: ``y_true`` and ``raw_prediction`` are (..., n_outputs) throughout, most often
 (n_rows, n_outputs). A binary target is one column of zeros and ones, a target of K > 2
-classes is K columns of a one-hot code.
+classes is K columns of a one-hot code, several targets are a column each: the loss of a
+row is the sum over them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ class Loss(Protocol):
 
     has_free_dispersion: bool
     """Whether the noise has a variance of its own, to be estimated."""
+
+    def joint_outputs(self, n_outputs: int) -> list[slice]:
+        """Return the outputs that the loss ties to each other, group by group."""
 
     def link(self, mean: FloatArray) -> FloatArray:
         """Return the raw prediction whose expected target is ``mean``."""
@@ -45,6 +49,9 @@ class HalfSquaredError:
     """``(raw - y)**2 / 2``, identity link."""
 
     has_free_dispersion = True
+
+    def joint_outputs(self, n_outputs: int) -> list[slice]:
+        return [slice(output, output + 1) for output in range(n_outputs)]
 
     def link(self, mean: FloatArray) -> FloatArray:
         return mean
@@ -68,6 +75,9 @@ class HalfBinomialLoss:
 
     has_free_dispersion = False
 
+    def joint_outputs(self, n_outputs: int) -> list[slice]:
+        return [slice(output, output + 1) for output in range(n_outputs)]
+
     def link(self, mean: FloatArray) -> FloatArray:
         inside = np.clip(mean, 1e-6, 1 - 1e-6)
         return np.log(inside / (1 - inside))
@@ -89,6 +99,9 @@ class HalfMultinomialLoss:
     """``logsumexp(raw) - sum(y * raw)``, symmetric multinomial logit link."""
 
     has_free_dispersion = False
+
+    def joint_outputs(self, n_outputs: int) -> list[slice]:
+        return [slice(n_outputs)]
 
     def link(self, mean: FloatArray) -> FloatArray:
         log_mean = np.log(np.clip(mean, 1e-6, 1))

@@ -10,7 +10,9 @@ minimises the convex objective ::
 
 by Newton's method; each step is solved by conjugate gradients with the Hessian's
 diagonal as preconditioner. Each weighting of the rows (all rows; all but one fold) is
-solved on its own, so that not even the number of its steps depends on another's rows.
+solved on its own, so that not even the number of its steps depends on another's rows. So
+are outputs that the loss does not tie to each other: several targets have the effects, the
+penalties and the noise that each has alone.
 
 With ``alpha`` left open it is estimated by empirical Bayes. Read the penalty as the
 prior w_j[c] ~ N(0, tau_j^2), so that alpha_j = phi / tau_j^2 with phi the dispersion
@@ -27,7 +29,7 @@ the Hessian is left out of gamma, never of w.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import sqrt
 
@@ -63,8 +65,8 @@ class MainEffects:
     ----------
     effects : ndarray of shape (1 + n_folds, sum(n_codes), n_outputs)
         Stacked main effects: of all rows, then without each fold.
-    alpha : ndarray of shape (n_columns,)
-        Penalty of each column.
+    alpha : ndarray of shape (n_groups, n_columns)
+        Penalty of each column, for each group of outputs that are solved jointly.
     converged : bool
         Whether the gradient vanished.
     """
@@ -293,6 +295,30 @@ def fit_main_effects(
     -------
     MainEffects
     """
+    parts = [
+        _fit_jointly(
+            replace(rows, targets=rows.targets[:, outputs]),
+            loss,
+            fold_weights,
+            alpha,
+            map_tasks,
+        )
+        for outputs in loss.joint_outputs(rows.targets.shape[1])
+    ]
+    return MainEffects(
+        np.concatenate([part.effects for part in parts], axis=2),
+        np.concatenate([part.alpha for part in parts]),
+        all(part.converged for part in parts),
+    )
+
+
+def _fit_jointly(
+    rows: Rows,
+    loss: Loss,
+    fold_weights: FloatArray,
+    alpha: float | None,
+    map_tasks: TaskMap,
+) -> MainEffects:
     model = AdditiveModel(rows, loss)
     if alpha is None:
         alphas = model.estimate_alpha()
@@ -308,7 +334,8 @@ def fit_main_effects(
 
     solutions = map_tasks(solve, [rows.weight, *fold_weights])
     effects = [coefficients[model.n_leading :] for coefficients, _ in solutions]
-    return MainEffects(np.stack(effects), alphas, all(done for _, done in solutions))
+    converged = all(done for _, done in solutions)
+    return MainEffects(np.stack(effects), alphas[None], converged)
 
 
 def _design(rows: Rows) -> csr_array:
