@@ -9,7 +9,7 @@ vectors loses its identity to the next model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -45,7 +45,9 @@ class Folds(NamedTuple):
         return Folds(self.of_row[rows], is_training)
 
 
-def draw_folds(cv: Any, X: Any, y: NDArray[Any], seed: int, **routed: Any) -> Folds:
+def draw_folds(
+    cv: Any, X: Any, y: NDArray[Any], is_label: bool, seed: int, **routed: Any
+) -> Folds:
     """Draw the folds.
 
     Parameters
@@ -54,8 +56,10 @@ def draw_folds(cv: Any, X: Any, y: NDArray[Any], seed: int, **routed: Any) -> Fo
         The estimator's parameter; an int makes shuffled folds, None five of them.
     X : array-like of n_rows
         For the splitter.
-    y : ndarray of shape (n_rows,)
-        For the splitter, which gets labels as integers.
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        For the splitter, which gets objects as integers.
+    is_label : bool
+        Whether y holds classes, which shuffled folds spread evenly.
     seed : int
         Of the shuffled folds.
     **routed : dict
@@ -65,11 +69,37 @@ def draw_folds(cv: Any, X: Any, y: NDArray[Any], seed: int, **routed: Any) -> Fo
     -------
     Folds
     """
+    n_rows = len(y)
     if cv is None or isinstance(cv, Integral):
-        cv = KFold(5 if cv is None else int(cv), shuffle=True, random_state=seed)
+        labels = pd.factorize(y, use_na_sentinel=False)[0] if is_label else np.zeros(n_rows)
+        n_folds = 5 if cv is None else int(cv)
+        return read_folds(_shuffled_folds(n_folds, labels.astype(np.intp), seed), n_rows)
     if y.dtype == object:
         y = pd.factorize(y)[0]
-    return read_folds(check_cv(cv).split(X, y, **routed), len(y))
+    return read_folds(check_cv(cv).split(X, y, **routed), n_rows)
+
+
+def _shuffled_folds(
+    n_folds: int, labels: IntArray, seed: int
+) -> Iterator[tuple[IntArray, IntArray]]:
+    """Yield folds of random rows, each label spread as evenly as its rows allow.
+
+    Each row is put at its share of the way through its label's rows, and the folds are
+    cut from the rows in this order. Under one label this is a shuffled KFold. A label of
+    fewer rows than folds, at which StratifiedKFold warns, has a row in as many folds.
+    """
+    random_state = np.random.RandomState(seed)
+    rows = np.arange(len(labels))
+    random_state.shuffle(rows)
+    labels = labels[rows]
+    place = pd.Series(labels).groupby(labels).cumcount().to_numpy()
+    n_of_label = np.bincount(labels)
+    # Labels of one row are not all put in the middle.
+    start = random_state.random_sample(len(n_of_label))
+    share = (place + start[labels]) / n_of_label[labels]
+    rows = rows[np.argsort(share, kind="stable")]
+    for train, test in KFold(n_folds).split(rows):
+        yield rows[train], rows[test]
 
 
 def read_folds(splits: Iterable[tuple[IntArray, IntArray]], n_rows: int) -> Folds:
@@ -108,6 +138,11 @@ def read_folds(splits: Iterable[tuple[IntArray, IntArray]], n_rows: int) -> Fold
             f"`cv` does not give pairs of training and test rows of X ({error}); pass an "
             "int or a splitter such as KFold."
         ) from error
+    if not is_training:
+        raise ValueError(
+            "`cv` gives no folds; an iterator gives them once, to the first fit_transform: "
+            "pass a list of its splits."
+        )
     if np.any(n_times != 1):
         row = int(np.flatnonzero(n_times != 1)[0])
         raise ValueError(

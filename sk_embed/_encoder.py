@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_embed._arrays import BoolArray, FloatArray
 from sk_embed._columns.frame import as_columns
-from sk_embed._columns.target import TARGET_TYPES, as_target_column
+from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES, as_target
 from sk_embed._columns.vocabulary import UNKNOWN
 from sk_embed._cross_fitting import Folds, draw_folds
 from sk_embed._engine.losses import (
@@ -28,6 +28,7 @@ from sk_embed._engine.losses import (
     Loss,
 )
 from sk_embed._engine.model import LearnedModel, learn_model
+from sk_embed._output_names import column_names, require_distinct
 from sk_embed._output_tables import OutputTables, output_tables
 from sk_embed._settings import checked_dtype, model_settings
 from sk_embed._sklearn_compat import (
@@ -49,6 +50,8 @@ _LOSSES: dict[str, type[Loss]] = {
     "continuous": HalfSquaredError,
     "binary": HalfBinomialLoss,
     "multiclass": HalfMultinomialLoss,
+    "continuous-multioutput": HalfSquaredError,
+    "multilabel-indicator": HalfBinomialLoss,
 }
 
 
@@ -97,11 +100,12 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Categories with fewer rows, or a smaller share of the rows, share one vector.
     max_categories : int, default=None
         At most so many vectors for each column, the shared one included.
-    target_type : {"auto", "continuous", "binary", "multiclass"}, default="auto"
+    target_type : {"auto", "continuous", "binary", "multiclass", \
+            "continuous-multioutput", "multilabel-indicator"}, default="auto"
         "auto" takes :func:`~sklearn.utils.multiclass.type_of_target`'s word, for which
         whole numbers are classes, but reads numbers with more than 100 different values
-        as continuous. Say "continuous" for counts and ratings: each class makes an
-        output of its own.
+        (of several columns: in any of them) as continuous. Say "continuous" for counts
+        and ratings, in one column or several: each class makes an output of its own.
     hidden_layer_sizes : "auto" or tuple of int, default="auto"
         Hidden layers of the network; "auto" is (64, 32).
     learning_rate_init : float, default=1e-3
@@ -128,8 +132,10 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         learned without their fold; those of frequent categories get the full vector.
         Of weighted rows the effective number counts, ``(sum w)**2 / sum(w**2)``.
     cv : int, splitter or iterable of splits, default=5
-        Folds of ``fit_transform``; an int makes shuffled folds. The test folds must hold
-        each row once; the vectors of a fold are learned from its training part.
+        Folds of ``fit_transform``; an int makes shuffled folds, over which binary and
+        multiclass labels are spread evenly. The test folds must hold each row once; the
+        vectors of a fold are learned from its training part. An iterator lasts for one
+        ``fit_transform``.
     init_scale : float, default=0.0
         Standard deviation of the vectors' random start; 0 starts them at the origin. The
         share of the start that a category's rows have not overwritten is taken out
@@ -167,9 +173,10 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     infrequent_categories_ : list of ndarray or None
         Categories of each column that share a vector, None where none do.
     classes_ : ndarray of shape (n_classes,) or None
-        Labels of the target; None where it is continuous.
+        Labels of the target, of a multilabel indicator its columns' names or numbers;
+        None where it is continuous.
     target_type_ : str
-        "continuous", "binary" or "multiclass".
+        What the target was read as, one of the types that ``target_type`` takes.
     n_iter_ : int
         Passes run.
     loss_curve_ : list of float
@@ -309,8 +316,8 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         X : array-like of shape (n_samples, n_features)
             Data frame, array or list of lists.
-        y : array-like of shape (n_samples,)
-            Numbers or labels.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers or labels; several columns of numbers, or of zeros and ones.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, which act as counts: a row of weight 2 is two rows, weights that
             sum to 1 are one row of evidence. A row of weight 0 is left out.
@@ -345,8 +352,8 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         X : array-like of shape (n_samples, n_features)
             Data frame, array or list of lists.
-        y : array-like of shape (n_samples,)
-            Numbers or labels.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers or labels; several columns of numbers, or of zeros and ones.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights; a row of weight 0 is left out of learning, and encoded.
         **params : dict
@@ -369,8 +376,9 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             folds = None
             rare = training.is_rare(self.cross_fit_below)
             if self.cross_fit and any(codes.any() for codes in rare):
-                labels = as_target_column(y)
-                folds = draw_folds(self.cv, X, labels, fold_seed, **routed)
+                is_label = training.target.type in LABEL_TYPES
+                values = as_target(y).values
+                folds = draw_folds(self.cv, X, values, is_label, fold_seed, **routed)
                 folds = folds.restricted_to(training.row_numbers)
             tables = self._learn(training, folds, learning_seed)
             encoded = self._encode(X)
@@ -411,19 +419,28 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         names : ndarray of str
-            ``brand_effect`` (several classes: ``brand_effect_<class>``), ``brand_0``,
-            ``brand_1`` and so on, then the names of context columns passed through.
+            ``brand_effect`` (several classes: ``brand_effect_<class>``; several outputs:
+            ``brand_effect_<output>``, where the output is the name of the column of y, or
+            its number), ``brand_0``, ``brand_1`` and so on, then the names of context
+            columns passed through.
+
+        Raises
+        ------
+        ValueError
+            If two columns would have the same name, as the effect of ``a`` and a context
+            column ``a_effect`` passed through.
         """
         check_is_fitted(self)
         inputs = check_feature_names_in(self, input_features)
         is_categorical = self._columns.is_categorical
         names = [
-            f"{name}_{suffix}"
+            output_name
             for name, width in zip(inputs[is_categorical], self.n_components_, strict=True)
-            for suffix in self._suffixes(width)
+            for output_name in column_names(name, self._effect_names, width)
         ]
         if self.remainder == "passthrough":
             names += [str(name) for name in inputs[~is_categorical]]
+        require_distinct(names)
         return np.array(names, dtype=object)
 
     def to_frame(self, feature: Any) -> pd.DataFrame:
@@ -448,7 +465,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return pd.DataFrame(
             table,
             index=pd.Index(self.categories_[number], name=name),
-            columns=[f"{name}_{suffix}" for suffix in self._suffixes(table.shape[1])],
+            columns=column_names(name, self._effect_names, table.shape[1]),
         ).assign(count=self._columns.vocabularies[number].counts)
 
     @property
@@ -481,6 +498,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.categorical = True
         tags.input_tags.allow_nan = True
         tags.target_tags.required = True
+        tags.target_tags.multi_output = True
         tags.transformer_tags.preserves_dtype = []
         return tags
 
@@ -498,11 +516,12 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             )
         columns = as_columns(X)
         validate_data(self, X=X, skip_check_array=True)
-        y = as_target_column(y)
-        check_consistent_length(columns[0], y)
+        target = as_target(y)
+        check_consistent_length(columns[0], target.values)
         weight = check_sample_weight(sample_weight, columns[0])
         names = getattr(self, "feature_names_in_", None)
-        return read_training_data(columns, names, y, weight, self.get_params(deep=False))
+        parameters = self.get_params(deep=False)
+        return read_training_data(columns, names, target, weight, parameters)
 
     # ------------------------------------------------------------ learning
 
@@ -573,7 +592,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.reliability_ = [table.reliability for table in tables]
         self.classes_ = training.target.classes
         self.target_type_ = training.target.type
-        self._n_effects = training.rows.targets.shape[1] if self.main_effects else 0
+        self._effect_names = training.target.effect_names if self.main_effects else []
         self.loss_curve_ = model.loss_curve
         self.n_iter_ = len(model.loss_curve)
 
@@ -624,13 +643,6 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             part[training.row_numbers[rows]] = cross_fitted
 
     # ------------------------------------------------------------ names
-
-    def _suffixes(self, width: int) -> list[str]:
-        effects = ["effect"]
-        if self.target_type_ == "multiclass" and self.classes_ is not None:
-            effects = [f"effect_{label}" for label in self.classes_]
-        effects = effects[: self._n_effects]
-        return effects + [str(axis) for axis in range(width - len(effects))]
 
     def _category_row(self, feature: Any, category: Any) -> int:
         """Return the row of a category in the table of a column."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._columns.table import TableColumns, learn_columns
-from sk_embed._columns.target import Target, read_target
+from sk_embed._columns.target import GivenTarget, Target, read_target
 from sk_embed._engine.rows import Rows
 from sk_embed._settings import model_settings
 
@@ -63,7 +63,7 @@ class TrainingData:
 def read_training_data(
     columns: list[pd.Series],
     feature_names: NDArray[Any] | None,
-    y: NDArray[Any],
+    y: GivenTarget,
     weight: FloatArray,
     parameters: dict[str, Any],
 ) -> TrainingData:
@@ -75,7 +75,7 @@ def read_training_data(
         The columns of X.
     feature_names : ndarray of shape (n_columns,) or None
         Their names, where X has any.
-    y : ndarray of shape (n_rows,)
+    y : GivenTarget
         Numbers or labels.
     weight : ndarray of shape (n_rows,)
         Weights; rows of weight 0 are left out.

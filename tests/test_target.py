@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import DataConversionWarning
 
-from sk_embed._columns.target import as_target_column, read_target
+from sk_embed._columns.target import as_target, read_target
 
 THREE_LABELS = {
     "str": ["b", "a", "c", "a"],
@@ -36,9 +36,10 @@ TWO_LABELS = {
 
 
 def read(y, target_type="auto", weight=None):
-    column = as_target_column(y)
-    weight = np.ones(len(column)) if weight is None else np.asarray(weight, dtype=float)
-    return read_target(column, target_type, weight)
+    given = as_target(y)
+    n_rows = len(given.values)
+    weight = np.ones(n_rows) if weight is None else np.asarray(weight, dtype=float)
+    return read_target(given, target_type, weight)
 
 
 @pytest.fixture
@@ -228,12 +229,6 @@ def test_a_target_that_is_neither_numbers_nor_labels_is_one_clear_line(y):
         read(y)
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 200
-
-
-@pytest.mark.parametrize("y", [np.ones((3, 2)), [[1, 2], [3, 4]]], ids=["array", "list"])
-def test_several_columns_are_an_error(y):
-    with pytest.raises(ValueError, match="y should be a 1d array"):
-        read(y)
 
 
 def test_one_column_in_two_dimensions_is_taken_with_scikit_learns_warning():

@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
 from sk_embed._arrays import BoolArray, FloatArray
+from sk_embed._columns.frame import as_columns
 
-TARGET_TYPES = ("continuous", "binary", "multiclass")
+LABEL_TYPES = ("binary", "multiclass")
+SINGLE_TYPES = ("continuous", *LABEL_TYPES)
+MULTIPLE_TYPES = ("continuous-multioutput", "multilabel-indicator")
+TARGET_TYPES = (*SINGLE_TYPES, *MULTIPLE_TYPES)
 
 # A number with more values than this is a quantity, not a label: scikit-learn calls
 # integer prices "multiclass", which makes an output of each price.
 MAX_NUMERIC_CLASSES = 100
 
 _MIXED_LABELS = "y mixes strings and numbers; make its labels all strings or all numbers."
+_NUMBERS_AS_OBJECTS = ("integer", "floating", "mixed-integer-float", "boolean", "empty")
+
+
+class GivenTarget(NamedTuple):
+    """A target as an array.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Numbers or labels; several columns are numbers.
+    names : list of str or None
+        Names of several columns, where all have one.
+    """
+
+    values: NDArray[Any]
+    names: list[str] | None
 
 
 @dataclass(frozen=True)
@@ -29,21 +50,48 @@ class Target:
 
     Parameters
     ----------
-    type : {"continuous", "binary", "multiclass"}
-        Which decides the loss.
+    type : str
+        One of ``TARGET_TYPES``, which decides the loss.
     classes : ndarray of shape (n_classes,) or None
-        Labels, sorted; None for a continuous target.
+        Labels, sorted, or those of an indicator's columns; None for numbers.
     values : ndarray of shape (n_used_rows, n_outputs)
-        Standardised numbers, one column of zeros and ones, or a one-hot code.
+        Standardised numbers, columns of zeros and ones, or a one-hot code.
+    output_names : list of str or None
+        Names of several outputs; None if there is one.
     """
 
     type: str
     classes: NDArray[Any] | None
     values: FloatArray
+    output_names: list[str] | None
+
+    @property
+    def effect_names(self) -> list[str]:
+        """Names of the main effects, one for each output."""
+        if self.output_names is None:
+            return ["effect"]
+        return [f"effect_{name}" for name in self.output_names]
 
 
-def as_target_column(y: Any) -> NDArray[Any]:
-    """Return y as one column; objects and nullables that are all numbers as numbers."""
+def as_target(y: Any) -> GivenTarget:
+    """Return y as an array; objects and nullables that are all numbers as numbers."""
+    if issparse(y):
+        raise TypeError("Sparse data was passed as y; pass y.toarray() instead.")
+    try:
+        shape = np.asarray(y).shape
+    except ValueError as error:
+        raise ValueError(
+            "y is a list of rows of different lengths; make a matrix of zeros and ones of "
+            "it by MultiLabelBinarizer."
+        ) from error
+    if len(shape) > 2:
+        raise ValueError(f"y must have one or two dimensions, but has {len(shape)}.")
+    if len(shape) == 2 and shape[1] > 1:
+        return _several_columns(y)
+    return GivenTarget(_one_column(y), None)
+
+
+def _one_column(y: Any) -> NDArray[Any]:
     if isinstance(getattr(y, "dtype", None), pd.api.extensions.ExtensionDtype):
         y = y.to_numpy(dtype=object)  # scikit-learn makes floats of nullable integers
     column = np.asarray(y)
@@ -56,15 +104,40 @@ def as_target_column(y: Any) -> NDArray[Any]:
     return checked
 
 
-def read_target(y: NDArray[Any], target_type: str, weight: FloatArray) -> Target:
+def _several_columns(y: Any) -> GivenTarget:
+    is_frame = hasattr(y, "columns")
+    columns = as_columns(y) if is_frame else [pd.Series(part) for part in np.asarray(y).T]
+    values = np.column_stack([_numbers(column, j) for j, column in enumerate(columns)])
+    names = list(y.columns) if is_frame else []
+    are_strings = len(names) > 0 and all(isinstance(name, str) for name in names)
+    return GivenTarget(values, names if are_strings else None)
+
+
+def _numbers(column: pd.Series, number: int) -> NDArray[Any]:
+    """Return one of several columns, missing as NaN, or raise ValueError."""
+    if column.dtype == object:
+        is_numeric = pd.api.types.infer_dtype(column) in _NUMBERS_AS_OBJECTS
+    else:
+        is_numeric = pd.api.types.is_numeric_dtype(column) and column.dtype.kind != "c"
+    if not is_numeric:
+        raise ValueError(
+            f"Several columns of y must be numbers, but column {number} holds "
+            f"{column.iloc[0]!r}; fit an encoder for each column of labels."
+        )
+    if column.isna().any():
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return column.infer_objects().to_numpy()
+
+
+def read_target(given: GivenTarget, target_type: str, weight: FloatArray) -> Target:
     """Read a target.
 
     Parameters
     ----------
-    y : ndarray of shape (n_rows,)
-        Numbers or labels, from :func:`as_target_column`.
-    target_type : {"auto", "continuous", "binary", "multiclass"}
-        The estimator's parameter.
+    given : GivenTarget
+        From :func:`as_target`.
+    target_type : str
+        The estimator's parameter: "auto" or one of ``TARGET_TYPES``.
     weight : ndarray of shape (n_rows,)
         Weights; rows of weight 0 are left out.
 
@@ -74,11 +147,13 @@ def read_target(y: NDArray[Any], target_type: str, weight: FloatArray) -> Target
         If y has missing or infinite values, or is not of the type asked for.
     """
     is_used = weight > 0
-    _require_finite(y, is_used)
-    y, weight = y[is_used], weight[is_used]
-    kind = _infer_type(y) if target_type == "auto" else target_type
+    _require_finite(given.values, is_used)
+    y, weight = given.values[is_used], weight[is_used]
+    kind = _infer_type(y) if target_type == "auto" else _asked_type(y, target_type)
+    if kind in MULTIPLE_TYPES:
+        return _several_outputs(y, kind, given.names, weight)
     if kind == "continuous":
-        return Target(kind, None, _standardised(y, weight))
+        return Target(kind, None, _standardised(y, weight)[:, None], None)
     classes, codes = _labels(y)
     n_classes = len(classes)
     if kind == "binary":
@@ -86,21 +161,43 @@ def read_target(y: NDArray[Any], target_type: str, weight: FloatArray) -> Target
             raise ValueError(
                 f"target_type='binary' but y has {n_classes} classes; use 'multiclass'."
             )
-        return Target(kind, classes, codes[:, None].astype(np.float64))
+        return Target(kind, classes, codes[:, None].astype(np.float64), None)
     one_hot = (codes[:, None] == np.arange(n_classes)).astype(np.float64)
-    return Target(kind, classes, one_hot)
+    return Target(kind, classes, one_hot, [str(label) for label in classes])
+
+
+def _several_outputs(
+    y: NDArray[Any], kind: str, names: list[str] | None, weight: FloatArray
+) -> Target:
+    labels = np.arange(y.shape[1]) if names is None else np.array(names, dtype=object)
+    output_names = [str(label) for label in labels]
+    if kind == "multilabel-indicator":
+        _require_indicator(y)
+        return Target(kind, labels, y.astype(np.float64), output_names)
+    columns = [_standardised(column, weight) for column in y.T]
+    return Target(kind, None, np.column_stack(columns), output_names)
 
 
 def _require_finite(y: NDArray[Any], is_used: BoolArray) -> None:
-    bad = {"NaN": pd.isna(y) & is_used}
+    bad = {"NaN": pd.isna(y)}
     if y.dtype.kind == "f":
-        bad["infinity"] = np.isinf(y) & is_used
+        bad["infinity"] = np.isinf(y)
     for what, where in bad.items():
-        if where.any():
-            row = int(np.flatnonzero(where)[0])
+        in_row = where.reshape(len(y), -1).any(axis=1) & is_used
+        if in_row.any():
+            row = int(np.flatnonzero(in_row)[0])
             raise ValueError(
                 f"Input y contains {what} (row {row}); drop these rows before fit."
             )
+
+
+def _require_indicator(y: NDArray[Any]) -> None:
+    is_other = (y != 0) & (y != 1)
+    if is_other.any():
+        raise ValueError(
+            f"A multilabel indicator holds 0 and 1, but y holds {y[is_other][0]}; say "
+            "target_type='continuous' for numbers."
+        )
 
 
 def _labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -112,19 +209,44 @@ def _labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     return encoder.classes_, codes
 
 
+def _asked_type(y: NDArray[Any], target_type: str) -> str:
+    """Return the type asked for, which must be one of so many columns."""
+    n_columns = 1 if y.ndim == 1 else y.shape[1]
+    if target_type == "continuous" and n_columns > 1:
+        return "continuous-multioutput"
+    if (target_type in MULTIPLE_TYPES) != (n_columns > 1):
+        fitting = SINGLE_TYPES if n_columns == 1 else ("continuous", *MULTIPLE_TYPES)
+        raise ValueError(
+            f"target_type={target_type!r} but y has {n_columns} column(s); use one of "
+            f"{fitting}."
+        )
+    return target_type
+
+
 def _infer_type(y: NDArray[Any]) -> str:
-    if y.dtype.kind in "iuf" and len(np.unique(y)) > MAX_NUMERIC_CLASSES:
-        return "continuous"
+    if y.dtype.kind in "iuf" and _most_values(y) > MAX_NUMERIC_CLASSES:
+        return _asked_type(y, "continuous")
     try:
         kind = str(type_of_target(y, input_name="y"))
     except TypeError as error:
         raise ValueError(_MIXED_LABELS) from error
+    if kind == "multiclass-multioutput":
+        raise ValueError(
+            f"y has {y.shape[1]} columns of whole numbers, which may be classes or "
+            "quantities; pass target_type='continuous' for quantities, or fit an encoder "
+            "for each column of classes."
+        )
     if kind not in TARGET_TYPES:
         raise ValueError(
             f"Unknown label type: y was read as {kind!r}, but it must be one of "
             f"{TARGET_TYPES}; make it numbers or strings."
         )
     return kind
+
+
+def _most_values(y: NDArray[Any]) -> int:
+    """Return the number of different values, of the column that has most."""
+    return max(len(np.unique(column)) for column in y.reshape(len(y), -1).T)
 
 
 def _standardised(y: NDArray[Any], weight: FloatArray) -> FloatArray:
@@ -140,4 +262,4 @@ def _standardised(y: NDArray[Any], weight: FloatArray) -> FloatArray:
     numbers = numbers - np.average(numbers, weights=weight)
     deviation = np.sqrt(np.average(numbers**2, weights=weight))
     is_constant = deviation <= 1e-12
-    return (numbers / (1.0 if is_constant else deviation))[:, None]
+    return numbers / (1.0 if is_constant else deviation)
