@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -27,11 +27,13 @@ from sk_embed._engine.losses import (
     HalfSquaredError,
     Loss,
 )
-from sk_embed._engine.model import LearnedModel, learn_model
+from sk_embed._engine.model import LearnedModel, learn_model, n_table_passes
 from sk_embed._output_names import column_names, require_distinct
 from sk_embed._output_tables import OutputTables, output_tables
+from sk_embed._progress import reporter
 from sk_embed._settings import checked_dtype, model_settings
 from sk_embed._sklearn_compat import (
+    CallbackSupportMixin,
     Interval,
     MetadataRouter,
     MethodMapping,
@@ -40,6 +42,7 @@ from sk_embed._sklearn_compat import (
     check_feature_names_in,
     check_sample_weight,
     fit_context,
+    fit_task,
     map_in_threads,
     process_routing,
     single_blas_thread,
@@ -55,7 +58,7 @@ _LOSSES: dict[str, type[Loss]] = {
 }
 
 
-class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Encode each category as a vector that is learned from the target.
 
     Each category gets its *main effect*, one number per output from a joint additive
@@ -148,7 +151,10 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     random_state : int, RandomState instance or None, default=None
         An int gives the same bits each time.
     verbose : int, default=0
-        1 prints a line for each pass.
+        1 prints a line for each epoch: its loss, and the time that is left if learning
+        does not stop early. Since scikit-learn 1.9 also ``set_callbacks``, as of
+        :class:`~sklearn.callback.ProgressBar`, tells of epochs; what a
+        :class:`~sklearn.callback.ScoringMonitor` scores is the fitted encoder.
     dtype : {numpy.float32, numpy.float64}, default=numpy.float32
         Of the output and of the network's arithmetic; arithmetic is float64 where the
         rows fit into one batch.
@@ -332,10 +338,10 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             If X, y or a parameter cannot be used; the encoder is then as before.
         """
-        with _unchanged_on_error(self):
+        with _unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
             learning_seed, _ = self._draw_seeds()
-            self._learn(training, None, learning_seed)
+            self._learn(training, None, learning_seed, end_subtask)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
@@ -369,7 +375,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             If X, y or a parameter cannot be used; the encoder is then as before.
         """
-        with _unchanged_on_error(self):
+        with _unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
             learning_seed, fold_seed = self._draw_seeds()
             routed = process_routing(self, "fit_transform", **params).splitter.split
@@ -380,7 +386,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 values = as_target(y).values
                 folds = draw_folds(self.cv, X, values, is_label, fold_seed, **routed)
                 folds = folds.restricted_to(training.row_numbers)
-            tables = self._learn(training, folds, learning_seed)
+            tables = self._learn(training, folds, learning_seed, end_subtask)
             encoded = self._encode(X)
             if folds is not None:
                 self._write_cross_fitted(encoded, training, tables, folds, rare)
@@ -531,8 +537,17 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         learning, folds = random_state.randint(np.iinfo(np.int32).max, size=2)
         return int(learning), int(folds)
 
+    def _fit_task(self, X: Any, y: Any, sample_weight: Any) -> Any:
+        """Return a context that tells callbacks of the fit: its epochs, then its tables."""
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return fit_task(self, self.max_iter + 1, X=X, y=y, metadata=metadata)
+
     def _learn(
-        self, training: TrainingData, folds: Folds | None, seed: int
+        self,
+        training: TrainingData,
+        folds: Folds | None,
+        seed: int,
+        end_subtask: Callable[[str], bool],
     ) -> list[OutputTables]:
         """Learn, set the fitted attributes, and return each column's tables."""
         start = getattr(self, "_trunk", None) if self.warm_start else None
@@ -542,6 +557,12 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 f"is {training.target.type}; fit with warm_start=False first."
             )
         settings = model_settings(self.get_params(deep=False), len(training.rows))
+        report = reporter(
+            f"[{type(self).__name__}]" if self.verbose else None,
+            self.max_iter,
+            n_table_passes(settings, 0 if folds is None else len(folds.is_training)),
+            end_subtask,
+        )
         with single_blas_thread():
             model = learn_model(
                 training.rows,
@@ -551,8 +572,9 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 np.random.default_rng(seed),
                 start=start,
                 map_tasks=map_in_threads(self.n_jobs),
-                report=self._report,
+                report=report,
             )
+        end_subtask("tables")
         if not model.main_effects_converged:
             warnings.warn(
                 "The main effects did not converge; a larger alpha makes them easier.",
@@ -565,10 +587,6 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ]
         self._keep(training, model, tables)
         return tables
-
-    def _report(self, epoch: int, loss: float) -> None:
-        if self.verbose:
-            print(f"[EmbeddingEncoder] epoch {epoch} of {self.max_iter}: loss {loss:.5f}")
 
     def _keep(
         self, training: TrainingData, model: LearnedModel, tables: list[OutputTables]

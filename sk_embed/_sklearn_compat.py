@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sklearn.base import _fit_context as fit_context
@@ -15,7 +16,18 @@ from sklearn.utils.validation import _check_sample_weight
 # scikit-learn itself requires threadpoolctl, so that it is there wherever we are.
 from threadpoolctl import threadpool_limits
 
+try:
+    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback._callback_support import callback_management_context
+except ImportError:  # before scikit-learn 1.9
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands in for scikit-learn's: there are no callbacks."""
+
+    callback_management_context = None
+
 __all__ = [
+    "CallbackSupportMixin",
     "Interval",
     "MetadataRouter",
     "MethodMapping",
@@ -24,6 +36,7 @@ __all__ = [
     "check_feature_names_in",
     "check_sample_weight",
     "fit_context",
+    "fit_task",
     "map_in_threads",
     "process_routing",
     "single_blas_thread",
@@ -46,6 +59,45 @@ def check_sample_weight(sample_weight: Any, X: Any) -> Any:
     if not (weight > 0).any():
         raise ValueError("sample_weight is zero in all rows: there is nothing to fit.")
     return weight
+
+
+@contextmanager
+def fit_task(
+    estimator: Any, max_subtasks: int, **data: Any
+) -> Iterator[Callable[[str], bool]]:
+    """Tell the estimator's callbacks of a fit and of its subtasks.
+
+    Parameters
+    ----------
+    estimator : CallbackSupportMixin
+        Fitted where the block ends.
+    max_subtasks : int
+        Subtasks at most.
+    **data : dict
+        X, y and metadata, for the callbacks.
+
+    Yields
+    ------
+    end_subtask : callable
+        To be called at the end of a subtask with its name; returns whether a callback
+        asks to stop. The callbacks are told of its begin then, too: only the end of an
+        epoch tells whether there will be another.
+    """
+    if callback_management_context is None:
+        yield lambda name: False
+        return
+    with callback_management_context(estimator):
+        task = estimator._init_callback_context(max_subtasks=max_subtasks)
+        task.call_on_fit_task_begin(estimator=estimator, **data)
+
+        def end_subtask(name: str) -> bool:
+            subtask = task.subcontext(task_name=name)
+            subtask.call_on_fit_task_begin(estimator=estimator, **data)
+            return bool(subtask.call_on_fit_task_end(estimator=estimator, **data))
+
+        yield end_subtask
+        # Nothing to be reconstructed: the estimator itself is fitted.
+        task.call_on_fit_task_end(estimator=estimator, reconstruction_attributes={}, **data)
 
 
 def map_in_threads(n_jobs: int | None) -> Callable[..., list[Any]]:

@@ -1176,7 +1176,7 @@ def test_verbose_prints_a_line_for_each_epoch(X, y, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == fitted.n_iter_
     assert all("EmbeddingEncoder" in line for line in lines)
-    printed = [float(line.split()[-1]) for line in lines]
+    printed = [float(line.split("loss ")[1].split(",")[0]) for line in lines]
     assert_allclose(printed, fitted.loss_curve_, atol=1e-4)
 
 

@@ -73,7 +73,7 @@ def curve_of(rows, orders, trunk, loss=SQUARED, draw_prior=None, report=None, **
         loss,
         draw_prior or (lambda: zero_prior(rows)),
         settings(**changes),
-        report or (lambda epoch, loss: None),
+        report or (lambda epoch, loss: False),
     )
 
 

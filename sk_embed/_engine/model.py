@@ -108,7 +108,7 @@ def learn_model(
     *,
     start: Trunk | None = None,
     map_tasks: TaskMap = map_in_turn,
-    report: Callable[[int, float], None] = lambda epoch, loss: None,
+    report: Callable[[int, float], bool] = lambda epoch, loss: False,
 ) -> LearnedModel:
     """Learn main effects and interaction vectors.
 
@@ -130,7 +130,8 @@ def learn_model(
     map_tasks : callable, optional
         Like ``map``, but may run the tasks side by side.
     report : callable, optional
-        Called after each epoch with its number and its progressive loss.
+        Called after each epoch with its number and its progressive loss; says whether
+        to stop.
 
     Returns
     -------
@@ -165,6 +166,11 @@ def learn_model(
         rows, trunk, prior, tables, np.concatenate(weightings), effects, has_halves
     )
     return LearnedModel(columns, trunk, curve, effects.converged)
+
+
+def n_table_passes(settings: ModelSettings, n_folds: int) -> int:
+    """Return the passes for final tables: of all rows, of two halves, of the folds."""
+    return settings.n_orders * settings.training.n_sweeps * (3 + n_folds)
 
 
 def _row_orders(

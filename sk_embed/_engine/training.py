@@ -162,14 +162,15 @@ def learn_trunk(
     loss: Loss,
     draw_prior: Callable[[], FloatArray],
     settings: TrainingSettings,
-    report: Callable[[int, float], None],
+    report: Callable[[int, float], bool],
 ) -> list[float]:
     """Learn the trunk in place; return the progressive validation loss of each epoch.
 
     ``draw_prior`` gives the stacked table, shape (sum(n_codes), width), that an epoch
     starts from. A random one must be drawn anew for each epoch: the trunk would learn
     the targets of one that stays by heart, as a fingerprint of the category.
-    ``report`` is called after each epoch with its number and its loss.
+    ``report`` is called after each epoch with its number and its loss, and says whether
+    to stop.
     """
     constant = constant_loss(rows, loss)
     needed = settings.tolerance * constant
@@ -186,13 +187,13 @@ def learn_trunk(
                 f"(now {settings.learning_rate})."
             )
         curve.append(current)
-        report(epoch + 1, current)
+        is_told_to_stop = report(epoch + 1, current)
         # Interactions without main effects start on a plateau: while nothing is learned
         # there is nothing to stop.
         has_learned = min(best, current) < constant - needed
         n_stale = n_stale + 1 if has_learned and current >= best - needed else 0
         best = min(best, current)
-        if n_stale >= settings.patience:
+        if is_told_to_stop or n_stale >= settings.patience:
             break
     return curve
 
