@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_embed._arrays import BoolArray, FloatArray
 from sk_embed._columns.frame import as_columns
+from sk_embed._columns.output import append_to_array, append_to_frame
 from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES, as_target
 from sk_embed._columns.vocabulary import UNKNOWN
 from sk_embed._cross_fitting import Folds, draw_folds
@@ -43,6 +44,7 @@ from sk_embed._sklearn_compat import (
     check_sample_weight,
     fit_context,
     fit_task,
+    frame_adapter,
     map_in_threads,
     process_routing,
     single_blas_thread,
@@ -92,7 +94,8 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         Whether each category's main effect is put before its vector.
     remainder : {"drop", "passthrough"}, default="drop"
         What becomes of the context columns in the output: "passthrough" appends them
-        unscaled, rounded to the output's dtype.
+        unscaled. In a data frame they keep their dtypes; an array is of the smallest
+        dtype that holds them and the vectors, mostly float64.
     categories : "auto" or list of array-like, default="auto"
         Categories of each categorical column, in the order of the tables' rows; "auto"
         takes those that occur in ``fit``, sorted.
@@ -156,7 +159,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         :class:`~sklearn.callback.ProgressBar`, tells of epochs; what a
         :class:`~sklearn.callback.ScoringMonitor` scores is the fitted encoder.
     dtype : {numpy.float32, numpy.float64}, default=numpy.float32
-        Of the output and of the network's arithmetic; arithmetic is float64 where the
+        Of the vectors and of the network's arithmetic; arithmetic is float64 where the
         rows fit into one batch.
 
     Attributes
@@ -347,7 +350,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
     @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit_transform(
         self, X: Any, y: Any, sample_weight: Any = None, **params: Any
-    ) -> NDArray[Any]:
+    ) -> Any:
         """Learn the vectors, and encode these very rows without leaking their targets.
 
         Rows of rare categories get vectors that were learned without their fold, so
@@ -367,7 +370,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
 
         Returns
         -------
-        X_trans : ndarray of shape (n_samples, sum(n_components_))
+        X_trans : ndarray or data frame of shape (n_samples, sum(n_components_))
             The encoded rows, then the context columns if they are passed through.
 
         Raises
@@ -387,12 +390,13 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
                 folds = draw_folds(self.cv, X, values, is_label, fold_seed, **routed)
                 folds = folds.restricted_to(training.row_numbers)
             tables = self._learn(training, folds, learning_seed, end_subtask)
-            encoded = self._encode(X)
+            columns = self._read_new(X)
+            encoded = self._encode(columns)
             if folds is not None:
                 self._write_cross_fitted(encoded, training, tables, folds, rare)
-        return encoded
+            return self._output(encoded, columns, X)
 
-    def transform(self, X: Any) -> NDArray[Any]:
+    def transform(self, X: Any) -> Any:
         """Look the vectors of new rows up.
 
         Parameters
@@ -402,7 +406,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
 
         Returns
         -------
-        X_trans : ndarray of shape (n_samples, sum(n_components_))
+        X_trans : ndarray or data frame of shape (n_samples, sum(n_components_))
             The encoded rows, then the context columns if they are passed through.
 
         Raises
@@ -412,7 +416,8 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
             ``handle_unknown="error"``.
         """
         check_is_fitted(self)
-        return self._encode(X)
+        columns = self._read_new(X)
+        return self._output(self._encode(columns), columns, X)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Return the names of the output columns.
@@ -529,6 +534,12 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         parameters = self.get_params(deep=False)
         return read_training_data(columns, names, target, weight, parameters)
 
+    def _read_new(self, X: Any) -> list[pd.Series]:
+        """Turn rows with the columns of fit into columns."""
+        columns = as_columns(X)
+        validate_data(self, X=X, reset=False, skip_check_array=True)
+        return columns
+
     # ------------------------------------------------------------ learning
 
     def _draw_seeds(self) -> tuple[int, int]:
@@ -616,25 +627,28 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
 
     # ------------------------------------------------------------ encoding
 
-    def _encode(self, X: Any) -> FloatArray:
-        columns = as_columns(X)
-        validate_data(self, X=X, reset=False, skip_check_array=True)
+    def _encode(self, columns: list[pd.Series]) -> FloatArray:
+        """Look the categories' vectors up."""
         codes = self._columns.codes(columns, self.handle_unknown)
-        n_passed = 0
-        if self.remainder == "passthrough":
-            n_passed = int((~self._columns.is_categorical).sum())
-        n_encoded = sum(self.n_components_)
-        encoded = np.empty(
-            (len(columns[0]), n_encoded + n_passed), dtype=checked_dtype(self.dtype)
-        )
+        shape = (len(columns[0]), sum(self.n_components_))
+        encoded = np.empty(shape, dtype=checked_dtype(self.dtype))
         for part, table, column_codes in zip(
             self._parts(encoded), self._tables, codes, strict=True
         ):
             # An unknown category's code, -1, reads the last row: the origin.
             part[:] = table[column_codes]
-        if n_passed:
-            encoded[:, n_encoded:] = self._columns.passed_through(columns, encoded.dtype)
         return encoded
+
+    def _output(self, encoded: FloatArray, columns: list[pd.Series], X: Any) -> Any:
+        """Append the context, if it is passed through, in the container asked for."""
+        is_passed = self.remainder == "passthrough"
+        context = self._columns.passed_through(columns) if is_passed else []
+        adapter = frame_adapter(self)
+        if adapter is None:
+            return append_to_array(encoded, context)
+        is_context = ~self._columns.is_categorical
+        names = self.get_feature_names_out()
+        return append_to_frame(adapter, encoded, context, X, is_context, names)
 
     def _parts(self, encoded: FloatArray) -> list[FloatArray]:
         """Return the view of each categorical column's output."""

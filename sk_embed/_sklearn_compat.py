@@ -8,6 +8,7 @@ from typing import Any
 
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
+from sklearn.utils._set_output import _get_container_adapter
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
@@ -37,6 +38,7 @@ __all__ = [
     "check_sample_weight",
     "fit_context",
     "fit_task",
+    "frame_adapter",
     "map_in_threads",
     "process_routing",
     "single_blas_thread",
@@ -98,6 +100,11 @@ def fit_task(
         yield end_subtask
         # Nothing to be reconstructed: the estimator itself is fitted.
         task.call_on_fit_task_end(estimator=estimator, reconstruction_attributes={}, **data)
+
+
+def frame_adapter(estimator: Any) -> Any:
+    """Return what makes the data frames of ``set_output``, or None if arrays are asked."""
+    return _get_container_adapter("transform", estimator)
 
 
 def map_in_threads(n_jobs: int | None) -> Callable[..., list[Any]]:

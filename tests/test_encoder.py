@@ -753,10 +753,26 @@ def test_passthrough_appends_context_unchanged(X, y):
     fitted = encoder(categorical_features=["color"], remainder="passthrough")
     for result in (fitted.fit_transform(frame, y), fitted.transform(frame)):
         assert result.shape[1] == sum(fitted.n_components_) + 1
-        assert_array_equal(result[:, -1], age.astype(np.float32))
+        assert_array_equal(result[:, -1], age)
     dropped = encoder(categorical_features=["color"]).fit(frame, y)
     assert_same_bits(fitted, dropped)
     assert_array_equal(dropped.transform(frame), fitted.transform(frame)[:, :-1])
+    assert dropped.transform(frame).dtype == np.float32
+
+
+def test_an_array_has_the_smallest_dtype_that_holds_context_and_vectors(X, y):
+    columns = {"int16": np.float32, "bool": np.float32, "float32": np.float32}
+    columns |= {"int32": np.float64, "int64": np.float64, "Int8": np.float64}
+    whole = np.arange(N_ROWS) % 2
+    params = {"categorical_features": ["color"], "remainder": "passthrough"}
+    fitted = encoder(**params).fit(X[["color"]].assign(age=whole), y)
+    for dtype, expected in columns.items():
+        result = fitted.transform(X[["color"]].assign(age=whole).astype({"age": dtype}))
+        assert result.dtype == expected
+        assert result.flags.c_contiguous
+        assert_array_equal(result[:, -1], whole)
+    large = np.arange(N_ROWS) + 2**50
+    assert_array_equal(fitted.transform(X[["color"]].assign(age=large))[:, -1], large)
 
 
 def test_dropped_context_changes_no_encoding_at_transform(X, y):

@@ -122,7 +122,7 @@ BAD_INPUT = {
         np.full((N_ROWS, 2), "a"),
         None,
         ValueError,
-        "Several columns of y must be numbers, but column 0 holds 'a'",
+        "Several columns of y must be numbers, but column 0, of dtype .*, holds 'a'",
     ),
     "two columns with NaN": (
         {},
@@ -587,11 +587,6 @@ BAD_ROWS = {
         FRAME.assign(age=-np.inf),
         ValueError,
         "'age' holds an infinite value",
-    ),
-    "context beyond float32": (
-        FRAME.assign(age=1e300),
-        ValueError,
-        "'age'.*(float32|dtype)",
     ),
     "no rows": (FRAME[:0], ValueError, r"0 sample\(s\)"),
     "sparse": (sparse.csr_array(np.eye(3)), TypeError, "Sparse data was passed"),

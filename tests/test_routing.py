@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import Ridge
+from sklearn.metrics import make_scorer, r2_score
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -96,10 +97,14 @@ def test_weights_reach_fit(X, y, weight):
 
 @pytest.mark.usefixtures("_routing")
 def test_grid_search_routes_the_rows_of_each_split(X, y, weight, groups):
-    ridge = Ridge().set_fit_request(sample_weight=False)
-    model = make_pipeline(grouped(), ridge.set_score_request(sample_weight=True))
+    model = make_pipeline(grouped(), Ridge().set_fit_request(sample_weight=False))
     alphas = [1.0, 100.0]
-    search = GridSearchCV(model, {"embeddingencoder__alpha": alphas}, cv=KFold(3))
+    search = GridSearchCV(
+        model,
+        {"embeddingencoder__alpha": alphas},
+        cv=KFold(3),
+        scoring=make_scorer(r2_score).set_score_request(sample_weight=True),
+    )
     search.fit(X, y, sample_weight=weight, groups=groups)
     train, test = next(iter(KFold(3).split(X)))
     splits = list(GroupKFold(4).split(train, None, groups[train]))

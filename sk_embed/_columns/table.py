@@ -50,17 +50,14 @@ class TableColumns:
         chosen = _chosen(columns, ~self.is_categorical)
         return read_numbers(chosen, self.scaler.names, len(columns[0]))
 
-    def passed_through(self, columns: list[pd.Series], dtype: np.dtype[Any]) -> FloatArray:
-        """Return the context columns unscaled, in the output's dtype."""
+    def passed_through(self, columns: list[pd.Series]) -> list[NDArray[Any]]:
+        """Return the context columns unscaled, in numpy's dtypes or else in float64."""
         numbers = self.numbers(columns)
-        too_large = (np.abs(numbers) > np.finfo(dtype).max).any(axis=0)
-        if too_large.any():
-            name = self.scaler.names[int(np.argmax(too_large))]
-            raise ValueError(
-                f"Context column {name!r} holds a value too large for {dtype}; use "
-                "dtype=numpy.float64 or remainder='drop'."
-            )
-        return numbers.astype(dtype)
+        chosen = _chosen(columns, ~self.is_categorical)
+        return [
+            column.to_numpy() if _is_plain(column.dtype) else as_floats
+            for column, as_floats in zip(chosen, numbers.T, strict=True)
+        ]
 
 
 def learn_columns(
@@ -114,6 +111,11 @@ def learn_columns(
     numbers = read_numbers(_chosen(columns, ~is_categorical), context_names, len(weight))
     scaler = learn_context(numbers, weight, context_names)
     return TableColumns(is_categorical, vocabularies, scaler)
+
+
+def _is_plain(dtype: Any) -> bool:
+    """Whether float64 holds about what an array of this dtype does."""
+    return isinstance(dtype, np.dtype) and dtype.kind in "biuf" and dtype.itemsize <= 8
 
 
 def _chosen(columns: list[pd.Series], mask: BoolArray) -> list[pd.Series]:

@@ -121,11 +121,14 @@ def _numbers(column: pd.Series, number: int) -> NDArray[Any]:
         is_numeric = pd.api.types.is_numeric_dtype(column) and column.dtype.kind != "c"
     if not is_numeric:
         raise ValueError(
-            f"Several columns of y must be numbers, but column {number} holds "
-            f"{column.iloc[0]!r}; fit an encoder for each column of labels."
+            f"Several columns of y must be numbers, but column {number}, of dtype "
+            f"{column.dtype}, holds {column.iloc[0]!r}; fit an encoder for each column of "
+            "labels."
         )
     if column.isna().any():
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    if isinstance(column.dtype, pd.api.extensions.ExtensionDtype):
+        column = column.astype(object)
     return column.infer_objects().to_numpy()
 
 
