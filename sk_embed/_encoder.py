@@ -17,7 +17,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_embed._arrays import BoolArray, FloatArray
-from sk_embed._columns.frame import as_columns
+from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.target import TARGET_TYPES, as_target_column
 from sk_embed._columns.vocabulary import UNKNOWN
 from sk_embed._cross_fitting import Folds, draw_folds
@@ -184,6 +184,19 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     --------
     sklearn.preprocessing.TargetEncoder : One number for each category.
     sklearn.preprocessing.OneHotEncoder : One column for each category.
+
+    Notes
+    -----
+    X may be a pandas or polars frame, an array or a list of rows; the same table gives the
+    same vectors in each of these forms. Values are one category where Python calls them
+    equal: ``1``, ``1.0`` and ``True`` are one, and the string ``"1"`` is another. None,
+    NaN, ``pandas.NA`` and NaT are all the one category "missing". Columns of dtype
+    ``category`` count by their values: categories without rows have no vector, and the
+    order says nothing. Column names that are not strings, or that repeat, count as none.
+
+    If no value of a column is known to ``transform`` because all are of another kind than
+    in ``fit``, as strings of digits for numbers, a UserWarning names the column. New values
+    of the same kind are no cause for one.
 
     References
     ----------
@@ -384,7 +397,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows with the columns of ``fit``.
+            Data frame, array or list of lists, with the columns of ``fit``.
 
         Returns
         -------
@@ -497,7 +510,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 "n_components=0 and main_effects=False leave no output column; change one."
             )
         columns = as_columns(X)
-        validate_data(self, X=X, skip_check_array=True)
+        validate_data(self, X=for_names(X), skip_check_array=True)
         y = as_target_column(y)
         check_consistent_length(columns[0], y)
         weight = check_sample_weight(sample_weight, columns[0])
@@ -581,7 +594,7 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _encode(self, X: Any) -> FloatArray:
         columns = as_columns(X)
-        validate_data(self, X=X, reset=False, skip_check_array=True)
+        validate_data(self, X=for_names(X), reset=False, skip_check_array=True)
         codes = self._columns.codes(columns, self.handle_unknown)
         n_passed = 0
         if self.remainder == "passthrough":
