@@ -83,7 +83,9 @@ def _require_table(X: Any) -> Any:
             "X.reshape(1, -1) if it is a single row."
         )
     if isinstance(X, np.ma.MaskedArray):
-        return np.where(np.ma.getmaskarray(X), None, array.astype(object))
+        values = array.astype(object)
+        values[np.ma.getmaskarray(X)] = None
+        return values
     return X
 
 

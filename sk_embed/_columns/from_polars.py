@@ -40,8 +40,8 @@ def _from_categories(column: Any) -> pd.Series:
     """Return a column of categories by polars's own codes, those in use counted up."""
     used = column.drop_nulls().unique()
     numbers = used.to_physical().to_numpy()
-    order = np.argsort(numbers)
-    codes = np.searchsorted(numbers[order], column.to_physical().fill_null(0).to_numpy())
+    place = np.full(int(numbers.max(initial=0)) + 1, -1)
+    place[numbers] = np.arange(len(numbers))
+    codes = place[column.to_physical().fill_null(0).to_numpy()]
     codes[column.is_null().to_numpy()] = -1
-    names = np.array(used.to_list(), dtype=object)[order]
-    return pd.Series(pd.Categorical.from_codes(codes, categories=names))
+    return pd.Series(pd.Categorical.from_codes(codes, categories=used.to_list()))
