@@ -131,7 +131,7 @@ STRING_DTYPES = {
 }
 MISSING = {
     repr(missing): with_missing(missing)
-    for missing in (None, np.nan, float("nan"), pd.NA, pd.NaT, np.datetime64("NaT"))
+    for missing in (None, np.nan, float("nan"), pd.NA, pd.NaT, np.datetime64("NaT", "ns"))
 }
 INTEGER_DTYPES = {
     name: frame(name) for name in ("int8", "int64", "uint8", "uint64", "float32", "float64")
@@ -490,6 +490,14 @@ def test_names_that_are_no_strings_or_repeat_count_as_none(axis):
     assert names[0] == "x0_effect"
     assert names[-1] == "x3"
     assert len(set(names)) == len(names)
+
+
+def test_names_of_a_polars_frame_are_its_columns():
+    fitted = encoder(**ROLES).fit(pl.DataFrame(VALUES), TARGET)
+    assert fitted.feature_names_in_.tolist() == [*VALUES]
+    assert fitted.get_feature_names_out()[-1] == "weight"
+    with pytest.raises(ValueError, match="must be in the same order"):
+        fitted.transform(pl.DataFrame(VALUES)[["store", "fruit", "open", "weight"]])
 
 
 def test_names_of_which_only_some_are_strings_are_scikit_learns_error():

@@ -31,13 +31,15 @@ def as_columns(X: Any) -> list[pd.Series]:
 
 
 def for_names(X: Any) -> Any:
-    """Return what scikit-learn reads the names of X from.
+    """Return what scikit-learn reads the names of X from, in each of its versions alike.
 
     Names that repeat tell no columns apart, and scikit-learn 1.9 refuses them: they count
-    as none, like names that are no strings.
+    as none, like names that are no strings. Before 1.9 it does not see those of polars.
     """
-    if isinstance(X, pd.DataFrame) and not X.columns.is_unique:
-        return pd.DataFrame(columns=range(X.shape[1]))
+    if isinstance(X, pd.DataFrame):
+        return X if X.columns.is_unique else pd.DataFrame(columns=range(X.shape[1]))
+    if hasattr(X, "get_columns"):  # polars
+        return pd.DataFrame(columns=X.columns)
     return X
 
 
