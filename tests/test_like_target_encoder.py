@@ -1,41 +1,12 @@
 """The behaviours that scikit-learn's tests ask of TargetEncoder, asked of ours.
 
-The tests of ``sklearn/preprocessing/tests/test_target_encoder.py`` (1.9.1), and what
-stands for each:
+``STANDS_FOR`` lists the tests of ``sklearn/preprocessing/tests/test_target_encoder.py``
+(1.9.1) under what stands for them here.
 
-=================================================  =======================================
-scikit-learn                                       here
-=================================================  =======================================
-test_encoding                                      test_effects_are_the_penalised_minimum,
-                                                   test_training_rows_are_encoded_without_
-                                                   their_fold, test_unknown_is_zero
-test_encoding_multiclass                           test_effects_of_classes_are_the_
-                                                   penalised_minimum, test_unknown_is_zero
-test_custom_categories                             test_given_categories_that_never_occur_
-                                                   are_zeros_like_unknown_ones
-test_errors                                        test_x_and_y_of_other_lengths_are_an_
-                                                   error; y of several columns is a target
-                                                   of its own here, tested elsewhere
-test_use_regression_target                         test_whole_numbers_are_classes_unless_
-                                                   asked_for_as_numbers
-test_feature_names_out_set_output                  test_names_are_those_of_the_frame
-test_multiple_features_quick                       test_columns_are_encoded_side_by_side
-test_constant_target_and_feature                   test_a_constant_target_or_column_is_zero;
-                                                   not a single label under alpha=0
-test_fit_transform_not_associated_with_y_if_...    test_sorted_targets_do_not_leak; that
-                                                   folds in the order of sorted rows leak
-                                                   is scikit-learn's finding on its own
-                                                   prior, true here of rare categories only
-test_smooth_zero                                   test_a_category_that_a_fold_has_not_seen_
-                                                   is_zero_without_a_penalty_too
-test_invariance_of_encoding_under_label_...        test_what_categories_are_called_does_not_
-                                                   matter
-test_target_encoding_for_linear_regression         test_a_linear_model_trusts_what_is_
-                                                   informative_alone
-test_pandas_copy_on_write                          test_frames_under_copy_on_write_are_read
-test_target_encoder_raises_cv_overlap              test_folds_must_not_overlap
-test_target_encoder_shuffle_random_state_...       none: there is no parameter ``shuffle``
-=================================================  =======================================
+Ours differs on purpose: an effect is a coefficient of an additive model, about zero, where
+TargetEncoder gives a mean; unknown categories, and those that a fold has not seen, are
+zeros. Two things are not asked for: that a single label has no effect under ``alpha=0``,
+whose minimum is at infinity, and that targets of several columns are refused.
 """
 
 from __future__ import annotations
@@ -58,6 +29,64 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 
 from sk_embed import EmbeddingEncoder
+
+# Each test of this module, or the reason why there is none: scikit-learn's tests.
+STANDS_FOR = {
+    "test_effects_are_the_penalised_minimum": [
+        "test_encoding",
+    ],
+    "test_binary_effects_are_the_penalised_minimum": [
+        "test_encoding",
+    ],
+    "test_training_rows_are_encoded_without_their_fold": [
+        "test_encoding",
+    ],
+    "test_effects_of_classes_are_the_penalised_minimum": [
+        "test_encoding_multiclass",
+    ],
+    "test_unknown_is_zero": [
+        "test_encoding_multiclass",
+    ],
+    "test_given_categories_that_never_occur_are_zeros_like_unknown_ones": [
+        "test_custom_categories",
+    ],
+    "test_x_and_y_of_other_lengths_are_an_error": [
+        "test_errors",
+    ],
+    "test_whole_numbers_are_classes_unless_asked_for_as_numbers": [
+        "test_use_regression_target",
+    ],
+    "test_names_are_those_of_the_frame": [
+        "test_feature_names_out_set_output",
+    ],
+    "test_columns_are_encoded_side_by_side": [
+        "test_multiple_features_quick",
+    ],
+    "test_a_constant_target_or_column_is_zero": [
+        "test_constant_target_and_feature",
+    ],
+    "test_sorted_targets_do_not_leak": [
+        "test_fit_transform_not_associated_with_y_if_ordinal_categorical_is_not",
+    ],
+    "test_a_category_that_a_fold_has_not_seen_is_zero_without_a_penalty_too": [
+        "test_smooth_zero",
+    ],
+    "test_what_categories_are_called_does_not_matter": [
+        "test_invariance_of_encoding_under_label_permutation",
+    ],
+    "test_a_linear_model_trusts_what_is_informative_alone": [
+        "test_target_encoding_for_linear_regression",
+    ],
+    "test_frames_under_copy_on_write_are_read": [
+        "test_pandas_copy_on_write",
+    ],
+    "test_folds_must_not_overlap": [
+        "test_target_encoder_raises_cv_overlap",
+    ],
+    "none: there is no parameter shuffle": [
+        "test_target_encoder_shuffle_random_state_deprecated",
+    ],
+}
 
 ALPHA = 2.0
 # Each training row gets the vector of its fold, however frequent its category.
@@ -332,3 +361,12 @@ def test_folds_must_not_overlap():
     overlapping = ShuffleSplit(5, random_state=0).split(X, y)
     with pytest.raises(ValueError, match="must hold each row exactly once"):
         encoder(cv=overlapping).fit_transform(X, y)
+
+
+# ---------------------------------------------------------------- the list
+
+
+def test_the_list_names_every_test_of_this_module():
+    ours = {name for name in globals() if name.startswith("test_")}
+    ours.remove("test_the_list_names_every_test_of_this_module")
+    assert {name for name in STANDS_FOR if not name.startswith("none: ")} == ours

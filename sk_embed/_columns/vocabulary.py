@@ -121,10 +121,11 @@ class Vocabulary:
         """Raise ValueError if a code is UNKNOWN, naming column and category."""
         unknown = np.flatnonzero(codes == UNKNOWN)
         if len(unknown):
+            (value,) = column.iloc[unknown[:1]].tolist()
             raise ValueError(
-                f"Column {self.name!r} holds the unknown category "
-                f"{column.iloc[unknown[0]]!r} in row {unknown[0]}; it was not there in "
-                "fit. Use handle_unknown='prior' to encode unknown categories as zeros."
+                f"Column {self.name!r} holds the unknown category {value!r} in row "
+                f"{unknown[0]}; it was not there in fit. Use handle_unknown='prior' to "
+                "encode unknown categories as zeros."
             )
 
     def warn_if_of_another_kind(self, codes: IntArray, column: pd.Series) -> None:
