@@ -1,4 +1,10 @@
-"""scikit-learn's common checks, and those that it does not yield to third parties."""
+"""scikit-learn's common checks, and those that it does not yield to third parties.
+
+Of those that it does not yield, these alone are not called here:
+``check_estimators_nan_inf``, as missing and infinite values are categories;
+``check_supervised_y_2d``, which predicts; ``check_transformers_unfitted_stateless``; and
+those of sparse tables, array API, classifiers, regressors, clusterers and outlier detectors.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +35,9 @@ ENCODERS = [
 ]
 
 CHECKS_BY_HAND = [
+    "check_supervised_y_no_nan",
+    "check_transformer_preserve_dtypes",
+    "check_estimators_partial_fit_n_features",
     "check_param_validation",
     "check_dataframe_column_names_consistency",
     "check_transformer_get_feature_names_out",
