@@ -337,6 +337,8 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ------
         ValueError
             If X, y or a parameter cannot be used; the encoder is then as before.
+        TypeError
+            If X is sparse or lazy, or a cell holds a list or a dict; likewise.
         """
         with _unchanged_on_error(self):
             training = self._read(X, y, sample_weight)
@@ -374,6 +376,8 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ------
         ValueError
             If X, y or a parameter cannot be used; the encoder is then as before.
+        TypeError
+            If X is sparse or lazy, or a cell holds a list or a dict; likewise.
         """
         with _unchanged_on_error(self):
             training = self._read(X, y, sample_weight)
@@ -409,6 +413,13 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             If X has other columns than in ``fit``, or an unknown category under
             ``handle_unknown="error"``.
+        TypeError
+            If X is sparse or lazy, or a cell holds a list or a dict.
+
+        Warns
+        -----
+        UserWarning
+            If no value of a column is known, as all are of another kind than in ``fit``.
         """
         check_is_fitted(self)
         return self._encode(X)
@@ -426,6 +437,11 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         names : ndarray of str
             ``brand_effect`` (several classes: ``brand_effect_<class>``), ``brand_0``,
             ``brand_1`` and so on, then the names of context columns passed through.
+
+        Raises
+        ------
+        ValueError
+            If ``input_features`` are not the names of ``fit``, or not as many.
         """
         check_is_fitted(self)
         inputs = check_feature_names_in(self, input_features)
@@ -452,6 +468,11 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         frame : DataFrame of shape (n_categories, n_components_[j] + 1)
             Indexed by category; one column for each output feature, and ``count``, the
             rows of the category in ``fit``.
+
+        Raises
+        ------
+        ValueError
+            If the feature is not a categorical column.
         """
         check_is_fitted(self)
         number = self._column_number(feature)

@@ -3,7 +3,7 @@
 Of those that it does not yield, these alone are not called here:
 ``check_estimators_nan_inf``, as missing and infinite values are categories;
 ``check_supervised_y_2d``, which predicts; ``check_transformers_unfitted_stateless``; and
-those of sparse tables, array API, classifiers, regressors, clusterers and outlier detectors.
+those of sparse tables, array API, classifiers, regressors, clusterers and outliers.
 """
 
 from __future__ import annotations
