@@ -363,6 +363,17 @@ def test_learning_and_encoding_change_no_form(kind, name):
     assert X.equals(before)
 
 
+@pytest.mark.skipif(not hasattr(pl, "Int128"), reason="this polars has no Int128")
+def test_polars_integers_beyond_64_bits_stay_apart():
+    numbers = of_length([2**80, 2**80 + 1, None, -(2**70)])
+    wide, python = encoder(), encoder()
+    encoded = wide.fit_transform(
+        pl.DataFrame({"a": pl.Series(numbers, dtype=pl.Int128)}), TARGET
+    )
+    assert_array_equal(encoded, python.fit_transform(frame(object)(numbers), TARGET))
+    assert len(wide.categories_[0]) == 4
+
+
 # ---------------------------------------------------------------- what is equal
 
 
