@@ -17,7 +17,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_embed._arrays import BoolArray, FloatArray
-from sk_embed._columns.frame import as_columns
+from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.output import append_to_array, append_to_frame
 from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES, as_target
 from sk_embed._columns.vocabulary import UNKNOWN
@@ -201,6 +201,19 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
     sklearn.preprocessing.TargetEncoder : One number for each category.
     sklearn.preprocessing.OneHotEncoder : One column for each category.
 
+    Notes
+    -----
+    X may be a pandas or polars frame, an array or a list of rows; the same table gives the
+    same vectors in each of these forms. Values are one category where Python calls them
+    equal: ``1``, ``1.0`` and ``True`` are one, and the string ``"1"`` is another. None,
+    NaN, ``pandas.NA`` and NaT are all the one category "missing". Columns of dtype
+    ``category`` count by their values: categories without rows have no vector, and the
+    order says nothing. Column names that are not strings, or that repeat, count as none.
+
+    If no value of a column is known to ``transform`` because all are of another kind than
+    in ``fit``, as strings of digits for numbers, a UserWarning names the column. New values
+    of the same kind are no cause for one.
+
     References
     ----------
     Guo & Berkhahn, Entity embeddings of categorical variables, arXiv:1604.06737.
@@ -340,6 +353,8 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         ------
         ValueError
             If X, y or a parameter cannot be used; the encoder is then as before.
+        TypeError
+            If X is sparse or lazy, or a cell holds a list or a dict; likewise.
         """
         with _unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
@@ -377,6 +392,8 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         ------
         ValueError
             If X, y or a parameter cannot be used; the encoder is then as before.
+        TypeError
+            If X is sparse or lazy, or a cell holds a list or a dict; likewise.
         """
         with _unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
@@ -402,7 +419,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows with the columns of ``fit``.
+            Data frame, array or list of lists, with the columns of ``fit``.
 
         Returns
         -------
@@ -414,6 +431,13 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         ValueError
             If X has other columns than in ``fit``, or an unknown category under
             ``handle_unknown="error"``.
+        TypeError
+            If X is sparse or lazy, or a cell holds a list or a dict.
+
+        Warns
+        -----
+        UserWarning
+            If no value of a column is known, as all are of another kind than in ``fit``.
         """
         check_is_fitted(self)
         columns = self._read_new(X)
@@ -439,7 +463,8 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         ------
         ValueError
             If two columns would have the same name, as the effect of ``a`` and a context
-            column ``a_effect`` passed through.
+            column ``a_effect`` passed through. Also
+            if ``input_features`` are not the names of ``fit``, or not as many.
         """
         check_is_fitted(self)
         inputs = check_feature_names_in(self, input_features)
@@ -467,6 +492,11 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         frame : DataFrame of shape (n_categories, n_components_[j] + 1)
             Indexed by category; one column for each output feature, and ``count``, the
             rows of the category in ``fit``.
+
+        Raises
+        ------
+        ValueError
+            If the feature is not a categorical column.
         """
         check_is_fitted(self)
         number = self._column_number(feature)
@@ -526,7 +556,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
                 "n_components=0 and main_effects=False leave no output column; change one."
             )
         columns = as_columns(X)
-        validate_data(self, X=X, skip_check_array=True)
+        validate_data(self, X=for_names(X), skip_check_array=True)
         target = as_target(y)
         check_consistent_length(columns[0], target.values)
         weight = check_sample_weight(sample_weight, columns[0])
@@ -537,7 +567,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
     def _read_new(self, X: Any) -> list[pd.Series]:
         """Turn rows with the columns of fit into columns."""
         columns = as_columns(X)
-        validate_data(self, X=X, reset=False, skip_check_array=True)
+        validate_data(self, X=for_names(X), reset=False, skip_check_array=True)
         return columns
 
     # ------------------------------------------------------------ learning

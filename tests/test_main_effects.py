@@ -59,7 +59,10 @@ def logistic_regression(rows, loss, alpha):
     """Solve by scikit-learn, whose penalty is the same for all: scale the columns."""
     penalty = AdditiveModel(rows, loss).penalty(alpha)[1:, 0]
     y = rows.targets[:, 0] if rows.targets.shape[1] == 1 else rows.targets.argmax(axis=1)
-    regression = LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000)
+    # Newton's method: the default solver of scikit-learn 1.6 warns under a new scipy.
+    regression = LogisticRegression(
+        C=1.0, tol=1e-10, max_iter=10_000, solver="newton-cholesky"
+    )
     regression.fit(dense_design(rows)[:, 1:] / np.sqrt(penalty), y, rows.weight)
     coefficients = regression.coef_ / np.sqrt(penalty)
     return np.vstack([regression.intercept_, coefficients.T])

@@ -11,25 +11,36 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 from sk_embed._arrays import BoolArray
+from sk_embed._columns.from_polars import from_polars
 
 
 def as_columns(X: Any) -> list[pd.Series]:
     """Return the columns of a frame, an array or a list of lists, dtypes kept."""
     if isinstance(X, pd.DataFrame):
         _require_rows_and_columns(X.shape)
-        return [X.iloc[:, number] for number in range(X.shape[1])]
-    if hasattr(X, "get_columns"):  # polars
+        columns = [X.iloc[:, number] for number in range(X.shape[1])]
+    elif hasattr(X, "get_columns"):  # polars
         _require_rows_and_columns(X.shape)
-        return [_from_polars(column) for column in X.get_columns()]
-    array = _as_array(X)
-    return [pd.Series(array[:, number]) for number in range(array.shape[1])]
+        columns = [from_polars(column) for column in X.get_columns()]
+    else:
+        array = _as_array(X)
+        columns = [pd.Series(array[:, number]) for number in range(array.shape[1])]
+    if any(column.dtype.kind == "c" for column in columns):
+        raise ValueError("X is complex. Complex data not supported; pass its parts.")
+    return columns
 
 
-def _from_polars(column: Any) -> pd.Series:
-    """Return a polars column; integers with gaps do not pass through floats."""
-    if column.dtype.is_integer() and column.null_count():
-        return pd.Series(column.to_list(), dtype="Int64")
-    return pd.Series(column.to_numpy())
+def for_names(X: Any) -> Any:
+    """Return what scikit-learn reads the names of X from, in each of its versions alike.
+
+    Names that repeat tell no columns apart, and scikit-learn 1.9 refuses them: they count
+    as none, like names that are no strings. Before 1.9 it does not see those of polars.
+    """
+    if isinstance(X, pd.DataFrame):
+        return X if X.columns.is_unique else pd.DataFrame(columns=range(X.shape[1]))
+    if hasattr(X, "get_columns"):  # polars
+        return pd.DataFrame(columns=X.columns)
+    return X
 
 
 def _require_rows_and_columns(shape: tuple[int, int]) -> None:
@@ -42,17 +53,42 @@ def _require_rows_and_columns(shape: tuple[int, int]) -> None:
 
 def _as_array(X: Any) -> NDArray[Any]:
     """Return a two-dimensional array; a list that mixes types keeps them."""
-    if not issparse(X) and np.asarray(X).ndim < 2:
+    if not issparse(X):
+        X = _require_table(X)
+    array = check_array(X, dtype=None, ensure_all_finite=False)
+    if not hasattr(X, "dtype") and array.dtype.kind in "US":
+        array = check_array(X, dtype=object, ensure_all_finite=False)
+    # pandas reads numbers in the byte order of the machine alone.
+    native: NDArray[Any] = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return native
+
+
+def _require_table(X: Any) -> Any:
+    """Return X, masked values as missing, or raise where it is no table of rows."""
+    if type(X).__name__ == "LazyFrame":
+        raise TypeError("X is a LazyFrame, which holds no rows yet; pass X.collect().")
+    if hasattr(X, "to_frame"):
+        raise ValueError(
+            f"Expected a 2-dimensional container but got {type(X)} instead; pass a single "
+            "column as a frame, X.to_frame()."
+        )
+    try:
+        array = np.asarray(X)
+    except ValueError as error:
+        raise ValueError(f"X is not a table: its rows differ in shape ({error}).") from None
+    if array.dtype.kind == "c":
+        raise ValueError("X is complex. Complex data not supported; pass its parts.")
+    if array.ndim < 2:
         raise ValueError(
             "Expected 2D array, got 1D array instead: X must be a table of rows and "
             "columns. Reshape your data by X.reshape(-1, 1) if it is a single column, by "
             "X.reshape(1, -1) if it is a single row."
         )
-    array = check_array(X, dtype=None, ensure_all_finite=False)
-    if not hasattr(X, "dtype") and array.dtype.kind in "US":
-        array = check_array(X, dtype=object, ensure_all_finite=False)
-    checked: NDArray[Any] = array
-    return checked
+    if isinstance(X, np.ma.MaskedArray):
+        values = array.astype(object)
+        values[np.ma.getmaskarray(X)] = None
+        return values
+    return X
 
 
 def categorical_mask(
@@ -121,7 +157,7 @@ def _chosen_mask(
         if feature_names is None:
             raise ValueError(
                 f"categorical_features names column {name!r}, but X has no column names; "
-                "pass a data frame, or give indices."
+                "pass a data frame whose names are strings and differ, or give indices."
             )
         found = feature_names == name
         if not found.any():

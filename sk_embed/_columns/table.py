@@ -42,6 +42,7 @@ class TableColumns:
             codes = vocabulary.encode(column)
             if handle_unknown == "error":
                 vocabulary.require_known(codes, column)
+            vocabulary.warn_if_of_another_kind(codes, column)
             all_codes.append(codes)
         return all_codes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any
@@ -13,6 +14,26 @@ from numpy.typing import NDArray
 from sk_embed._arrays import BoolArray, IntArray
 
 UNKNOWN = -1
+
+# What pandas calls the values of an index, in words; values that are not all of one kind
+# have none.
+_KINDS = {
+    "string": "strings",
+    "bytes": "bytes",
+    "integer": "numbers",
+    "floating": "numbers",
+    "mixed-integer-float": "numbers",
+    "boolean": "numbers",
+    "decimal": "numbers",
+    "datetime64": "times",
+    "datetime": "times",
+    "date": "dates",
+    "time": "times of day",
+    "timedelta64": "durations",
+    "timedelta": "durations",
+    "period": "periods",
+    "interval": "intervals",
+}
 
 
 @dataclass(frozen=True)
@@ -100,10 +121,30 @@ class Vocabulary:
         """Raise ValueError if a code is UNKNOWN, naming column and category."""
         unknown = np.flatnonzero(codes == UNKNOWN)
         if len(unknown):
+            (value,) = column.iloc[unknown[:1]].tolist()
             raise ValueError(
-                f"Column {self.name!r} holds the unknown category "
-                f"{column.iloc[unknown[0]]!r} in row {unknown[0]}; it was not there in "
-                "fit. Use handle_unknown='prior' to encode unknown categories as zeros."
+                f"Column {self.name!r} holds the unknown category {value!r} in row "
+                f"{unknown[0]}; it was not there in fit. Use handle_unknown='prior' to "
+                "encode unknown categories as zeros."
+            )
+
+    def warn_if_of_another_kind(self, codes: IntArray, column: pd.Series) -> None:
+        """Warn if no value is known because all are of another kind than in fit.
+
+        New values of the same kind are nothing to warn of: a request of one row may well
+        hold a new category.
+        """
+        is_known = (codes != UNKNOWN) & (codes != self._missing_code)
+        if is_known.any() or column.isna().all():
+            return
+        _, uniques = factorize(column, self.name)
+        before, now = _kind(self._index), _kind(pd.Index(_as_array(uniques)))
+        if before is not None and now is not None and before != now:
+            warnings.warn(
+                f"Column {self.name!r} held {before} in fit but holds {now} here, none of "
+                f"which is known: each is encoded as zeros. Convert it to {before}.",
+                UserWarning,
+                stacklevel=6,  # through codes, encode, transform and set_output's wrapper
             )
 
 
@@ -207,6 +248,13 @@ def _as_keys(values: NDArray[Any]) -> pd.Index:
     if values.dtype == object and pd.api.types.infer_dtype(values) == "boolean":
         values = values.astype(np.int8)
     return pd.Index(values, dtype=values.dtype)
+
+
+def _kind(values: pd.Index) -> str | None:
+    """Return in a word what the values are, or None if they are not all of one kind."""
+    kind = _KINDS.get(values.inferred_type) if len(values) else None
+    with_zone = kind == "times" and getattr(values[0], "tzinfo", None) is not None
+    return "times with a time zone" if with_zone else kind
 
 
 def _are_numbers(*indexes: pd.Index) -> bool:

@@ -1,0 +1,47 @@
+"""Columns of polars frames as those of pandas; polars itself is not imported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+def from_polars(column: Any) -> pd.Series:
+    """Return a polars column as pandas holds the same values, exactly."""
+    dtype = column.dtype
+    name = dtype.base_type().__name__
+    if name in ("Categorical", "Enum"):
+        return _from_categories(column)
+    if dtype.is_nested():
+        # As Python's lists and dicts, which cannot be categories.
+        return pd.Series(column.to_list(), dtype=object)
+    if name in ("Int128", "UInt128"):
+        return _from_wide_integers(column.to_list())
+    if dtype.is_integer() and column.null_count():
+        numbers, is_missing = column.fill_null(0).to_numpy(), column.is_null().to_numpy()
+        return pd.Series(pd.arrays.IntegerArray(numbers.copy(), is_missing.copy()))
+    if getattr(dtype, "time_zone", None) is not None:
+        times = pd.Series(column.dt.convert_time_zone("UTC").to_numpy())
+        return times.dt.tz_localize("UTC").dt.tz_convert(dtype.time_zone)
+    return pd.Series(column.to_numpy())
+
+
+def _from_wide_integers(numbers: list[int | None]) -> pd.Series:
+    """Return integers that numpy has no dtype for."""
+    try:
+        return pd.Series(numbers, dtype="Int64")
+    except OverflowError:
+        return pd.Series(numbers, dtype=object)
+
+
+def _from_categories(column: Any) -> pd.Series:
+    """Return a column of categories by polars's own codes, those in use counted up."""
+    used = column.drop_nulls().unique()
+    numbers = used.to_physical().to_numpy()
+    place = np.full(int(numbers.max(initial=0)) + 1, -1)
+    place[numbers] = np.arange(len(numbers))
+    codes = place[column.to_physical().fill_null(0).to_numpy()]
+    codes[column.is_null().to_numpy()] = -1
+    return pd.Series(pd.Categorical.from_codes(codes, categories=used.to_list()))

@@ -1,0 +1,66 @@
+"""A user's script passes mypy's strict checks, and its mistakes do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+SCRIPT = """
+import numpy as np
+import pandas as pd
+
+from sk_embed import EmbeddingEncoder, __version__
+from sk_embed.inspection import nearest_categories
+
+
+def encode(X: pd.DataFrame, y: "pd.Series[float]") -> "np.ndarray[tuple[int, int]]":
+    encoder = EmbeddingEncoder(n_components=2, categorical_features=["a"], dtype=np.float64)
+    fitted: EmbeddingEncoder = encoder.fit(X, y)
+    widths: list[int] = fitted.n_components_
+    names: list[str] = list(fitted.get_feature_names_out())
+    tables = fitted.embeddings_
+    print(__version__, widths, names, [table.shape for table in tables])
+    near: pd.DataFrame = nearest_categories(fitted, "a", "b", n_neighbors=3)
+    print(near, fitted.to_frame("a"))
+    encoded: np.ndarray[tuple[int, int]] = encoder.fit_transform(X, y, sample_weight=None)
+    return encoded
+"""
+
+MISTAKES = """
+from sk_embed import EmbeddingEncoder
+from sk_embed.inspection import nearest_categories
+
+encoder = EmbeddingEncoder(max_iter="many")
+EmbeddingEncoder(2, True)
+EmbeddingEncoder(width=8)
+nearest_categories(encoder, "a", "b", n_neighbors="all")
+tables: str = encoder.embeddings_
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Share one cache, without which mypy reads numpy anew for each script."""
+    return tmp_path_factory.mktemp("scripts")
+
+
+def run_mypy(script, folder, monkeypatch):
+    """Return what mypy says of a script, where sk_embed is found."""
+    api = pytest.importorskip("mypy.api")
+    path = folder / "script.py"
+    path.write_text(script)
+    monkeypatch.setenv("MYPYPATH", str(ROOT))
+    options = ["--strict", "--ignore-missing-imports", "--follow-imports=silent"]
+    files = [f"--cache-dir={folder / 'cache'}", "--config-file=", str(path)]
+    return api.run([*options, *files])[0]
+
+
+def test_a_users_script_passes_strict_checks(folder, monkeypatch):
+    assert "Success" in run_mypy(SCRIPT, folder, monkeypatch)
+
+
+def test_mistakes_are_found(folder, monkeypatch):
+    assert "Found 5 errors" in run_mypy(MISTAKES, folder, monkeypatch)
