@@ -2,9 +2,9 @@
 
 A training row that is encoded with a vector that has seen its own target teaches the
 next model to trust the copy. So the row gets the vector that was learned without the
-row's fold - but only where that matters: for a rare category. The vector of a frequent
-category hardly knows any one row, and one category with several slightly different
-vectors loses its identity to the next model.
+row's fold - but not where that harms more than it helps: the vector of a frequent
+category hardly knows any one row, and a category with several slightly different vectors
+loses its identity to the next model where other categories lie between them.
 """
 
 from __future__ import annotations
@@ -16,9 +16,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from sklearn.model_selection import KFold, check_cv
 
-from sk_embed._arrays import BoolArray, IntArray
+from sk_embed._arrays import BoolArray, FloatArray, IntArray
+
+# With ten times the noise ratio of rows the prior of an effect hardly counts any more. The
+# noise ratio of real columns ranges over ten orders of magnitude.
+_ROWS_PER_NOISE_RATIO = 10
+_AUTO_ROWS = (10, 200)
+_ROUNDING = 1e-6
+# So many categories tell whether a column's lie apart, and nearly all of them must.
+_MAX_CATEGORIES_ASKED = 1_000
+_SHARE_APART = 0.9
 
 
 class Folds(NamedTuple):
@@ -159,3 +169,66 @@ def read_folds(splits: Iterable[tuple[IntArray, IntArray]], n_rows: int) -> Fold
                 "training rows at all; pass an int or a splitter such as KFold."
             )
     return folds
+
+
+def needs_folds(n_rows: list[FloatArray], cross_fit_below: Any) -> bool:
+    """Return whether any column may have rows that get the vector of their fold.
+
+    ``n_rows`` holds the effective number of rows of each code of each column, the last
+    for what is not in a given vocabulary.
+    """
+    if isinstance(cross_fit_below, str):
+        return True
+    return any((n[:-1] < cross_fit_below - _ROUNDING).any() for n in n_rows)
+
+
+def gets_fold_vector(
+    full: FloatArray,
+    folds: FloatArray,
+    n_rows: FloatArray,
+    noise_ratio: float,
+    cross_fit_below: Any,
+) -> BoolArray:
+    """Return of which categories the training rows get the vector of their fold.
+
+    Under "auto", the rare ones, and all of a column whose categories lie so far apart
+    that five vectors do not cost a category its identity.
+
+    Parameters
+    ----------
+    full : ndarray of shape (n_codes, width)
+        Vectors that were learned from all rows.
+    folds : ndarray of shape (n_folds, n_codes, width)
+        Vectors that were learned without each fold.
+    n_rows : ndarray of shape (n_codes,)
+        Effective number of rows of each code.
+    noise_ratio : float
+        Rows of a category that weigh as much as the prior of its main effect.
+    cross_fit_below : int or "auto"
+        The estimator's parameter.
+    """
+    if not isinstance(cross_fit_below, str):
+        # Weights of 1 must give the number itself.
+        return n_rows < cross_fit_below - _ROUNDING
+    threshold = np.clip(_ROWS_PER_NOISE_RATIO * noise_ratio, *_AUTO_ROWS)
+    is_rare = n_rows < threshold - _ROUNDING
+    return is_rare | _lie_apart(full, folds, n_rows, ~is_rare)
+
+
+def _lie_apart(
+    full: FloatArray, folds: FloatArray, n_rows: FloatArray, is_frequent: BoolArray
+) -> bool:
+    """Return whether frequent categories' fold vectors are nearer than another category.
+
+    The distance of a category's fold vectors from its full vector is their root mean
+    square; the categories count by their rows.
+    """
+    used = np.flatnonzero(n_rows > 0)
+    asked = np.flatnonzero(is_frequent & (n_rows > 0))
+    asked = asked[np.argsort(-n_rows[asked], kind="stable")][:_MAX_CATEGORIES_ASKED]
+    if not len(asked) or not len(folds):
+        return False
+    distances, _ = cKDTree(full[used]).query(full[asked], k=2)
+    spread = np.sqrt(((folds[:, asked] - full[asked]) ** 2).sum(axis=2).mean(axis=0))
+    is_apart = spread < distances[:, 1]
+    return float(n_rows[asked] @ is_apart) > _SHARE_APART * float(n_rows[asked].sum())

@@ -16,12 +16,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sk_embed._arrays import BoolArray, FloatArray
+from sk_embed._arrays import FloatArray
 from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.output import append_to_array, append_to_frame
 from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES, as_target
 from sk_embed._columns.vocabulary import UNKNOWN
-from sk_embed._cross_fitting import Folds, draw_folds
+from sk_embed._cross_fitting import Folds, draw_folds, gets_fold_vector, needs_folds
 from sk_embed._engine.losses import (
     HalfBinomialLoss,
     HalfMultinomialLoss,
@@ -32,6 +32,7 @@ from sk_embed._engine.model import LearnedModel, learn_model, n_table_passes
 from sk_embed._output_names import column_names, require_distinct
 from sk_embed._output_tables import OutputTables, output_tables
 from sk_embed._progress import reporter
+from sk_embed._selection import output_unit
 from sk_embed._settings import checked_dtype, model_settings
 from sk_embed._sklearn_compat import (
     CallbackSupportMixin,
@@ -66,12 +67,13 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
     Each category gets its *main effect*, one number per output from a joint additive
     model of all columns, followed by its *interaction vector*, learned by
     backpropagation through a small network that reads the vectors of all categorical
-    columns and the numeric columns as context. Columns are encoded by looking their
-    categories up; unknown categories get the origin, missing values are a category.
+    columns and the numeric columns as context; what the main effect says already is taken
+    out of it. Columns are encoded by looking their categories up; unknown categories get
+    the origin, missing values are a category.
 
     .. note::
         ``fit_transform(X, y)`` does not equal ``fit(X, y).transform(X)``: it encodes
-        rare categories by vectors that were learned without the row's fold, so that the
+        training rows by vectors that were learned without the row's fold, so that the
         next model is not trained on copies of the target. Encode training rows by
         ``fit_transform``, as a :class:`~sklearn.pipeline.Pipeline` does.
 
@@ -81,10 +83,11 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         Width of the interaction part of each column, beside its main effect. An int
         keeps so many first axes at most (0 leaves the main effects alone), a float in
         (0, 1) the first axes that explain this share of the variance. "auto" keeps the
-        reliable axes: those of more than 0.01 % of the variance on which vectors that
-        are learned from two halves of the rows agree to more than .5; none
-        if the rows fit into one batch, too few to tell. Up to 8, fewer components are
-        the first of more. Without main effects a column keeps one axis at least.
+        reliable axes: those of more than 1 % of the variance of effects and vectors
+        together, on which vectors that are learned from two halves of the rows agree to
+        more than .2 (so that a third of the whole's variance is signal, Spearman-Brown);
+        none if the rows fit into one batch, too few to tell. Up to 8, fewer components
+        are the first of more. Without main effects a column keeps one axis at least.
     categorical_features : {"all", "from_dtype"} or array-like, default="all"
         Categorical columns, by names, indices or a mask; "from_dtype" takes all whose
         dtype is not a number (booleans are categories; of an array of objects all
@@ -133,10 +136,13 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
     cross_fit : bool, default=True
         Whether ``fit_transform`` encodes the training rows without leaking their
         targets.
-    cross_fit_below : int, default=30
+    cross_fit_below : int or "auto", default="auto"
         Training rows whose category has fewer rows than this get the vector that was
         learned without their fold; those of frequent categories get the full vector.
-        Of weighted rows the effective number counts, ``(sum w)**2 / sum(w**2)``.
+        "auto" is ten times the column's noise variance over the variance of its effects,
+        from 10 to 200 rows; and all rows of a column whose categories lie further apart
+        than the folds' vectors of each. Of weighted rows the effective number counts,
+        ``(sum w)**2 / sum(w**2)``.
     cv : int, splitter or iterable of splits, default=5
         Folds of ``fit_transform``; an int makes shuffled folds, over which binary and
         multiclass labels are spread evenly. The test folds must hold each row once; the
@@ -171,7 +177,12 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         standardised target or log-odds, then its vector, in units of the same: to first
         order, the distance of two vectors is the root mean square change of the
         network's prediction (over classes, of the sum of squares) that exchanging them
-        brings about.
+        brings about. All is divided by ``unit_``.
+    unit_ : float
+        What 1 in the output means, in units of the standardised target or log-odds: the
+        root mean square of what one standard deviation of the context columns changes,
+        from .1 to 10, so that nearest neighbours weigh vectors and standardised numbers
+        alike; 1 without context.
     n_components_ : list of int
         Output columns of each categorical column.
     explained_variance_ratio_ : list of ndarray
@@ -190,7 +201,9 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         Passes run.
     loss_curve_ : list of float
         Progressive validation loss of each pass: each row's loss just before it is
-        learned.
+        learned. The vectors have not seen the row, but from the second pass on the
+        network's own weights have: with many context columns and few rows the loss is too
+        low (pure noise, 10 columns: by 4 % for 1,000 rows, 3 % for 4,000).
     n_features_in_ : int
         Columns of X in ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -260,7 +273,10 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         "tol": [Interval(Real, 0, None, closed="left")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "cross_fit": ["boolean"],
-        "cross_fit_below": [Interval(Integral, 0, None, closed="left")],
+        "cross_fit_below": [
+            StrOptions({"auto"}),
+            Interval(Integral, 0, None, closed="left"),
+        ],
         "cv": ["cv_object"],
         "init_scale": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
@@ -290,7 +306,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         tol: float = 1e-3,
         n_iter_no_change: int = 4,
         cross_fit: bool = True,
-        cross_fit_below: int = 30,
+        cross_fit_below: int | str = "auto",
         cv: Any = 5,
         init_scale: float = 0.0,
         warm_start: bool = False,
@@ -400,8 +416,8 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
             learning_seed, fold_seed = self._draw_seeds()
             routed = process_routing(self, "fit_transform", **params).splitter.split
             folds = None
-            rare = training.is_rare(self.cross_fit_below)
-            if self.cross_fit and any(codes.any() for codes in rare):
+            counts = training.effective_counts()
+            if self.cross_fit and needs_folds(counts, self.cross_fit_below):
                 is_label = training.target.type in LABEL_TYPES
                 values = as_target(y).values
                 folds = draw_folds(self.cv, X, values, is_label, fold_seed, **routed)
@@ -410,7 +426,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
             columns = self._read_new(X)
             encoded = self._encode(columns)
             if folds is not None:
-                self._write_cross_fitted(encoded, training, tables, folds, rare)
+                self._write_cross_fitted(encoded, training, tables, folds, counts)
             return self._output(encoded, columns, X)
 
     def transform(self, X: Any) -> Any:
@@ -597,7 +613,10 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
                 f"warm_start=True goes on from a {self.target_type_} target, but this one "
                 f"is {training.target.type}; fit with warm_start=False first."
             )
-        settings = model_settings(self.get_params(deep=False), len(training.rows))
+        weight = training.rows.weight
+        settings = model_settings(
+            self.get_params(deep=False), len(weight), float(weight.sum())
+        )
         report = reporter(
             f"[{type(self).__name__}]" if self.verbose else None,
             self.max_iter,
@@ -622,11 +641,13 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
                 ConvergenceWarning,
                 stacklevel=4,
             )
+        unit = output_unit(model.context_sensitivity)
         tables = [
-            output_tables(column, self.n_components, self.main_effects)
+            output_tables(column, self.n_components, self.main_effects, unit)
             for column in model.columns
         ]
         self._keep(training, model, tables)
+        self.unit_ = unit
         return tables
 
     def _keep(
@@ -694,13 +715,18 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         training: TrainingData,
         tables: list[OutputTables],
         folds: Folds,
-        rare: list[BoolArray],
+        counts: list[FloatArray],
     ) -> None:
         """Overwrite the encoded training rows where the full vector would leak."""
-        for part, table, codes, is_rare in zip(
-            self._parts(encoded), tables, training.rows.codes.T, rare, strict=True
+        for part, table, codes, n_rows in zip(
+            self._parts(encoded), tables, training.rows.codes.T, counts, strict=True
         ):
-            rows = np.flatnonzero(is_rare[codes])
+            is_cross_fitted = gets_fold_vector(
+                table.full, table.folds, n_rows, table.noise_ratio, self.cross_fit_below
+            )
+            # What is not in a given vocabulary is at the origin in any case.
+            is_cross_fitted[-1] = False
+            rows = np.flatnonzero(is_cross_fitted[codes])
             cross_fitted = table.folds[folds.of_row[rows], codes[rows]]
             part[training.row_numbers[rows]] = cross_fitted
 

@@ -22,28 +22,35 @@ class OutputTables(NamedTuple):
         Learned without each fold.
     explained_variance_ratio, reliability : ndarray of shape (n_kept_axes,)
         Of the axes that are kept.
+    noise_ratio : float
+        Rows of a category that weigh as much as the prior of its main effect.
     """
 
     full: FloatArray
     folds: FloatArray
     explained_variance_ratio: FloatArray
     reliability: FloatArray
+    noise_ratio: float
 
 
 def output_tables(
-    column: ColumnVectors, n_components: Any, main_effects: bool
+    column: ColumnVectors, n_components: Any, main_effects: bool, unit: float
 ) -> OutputTables:
-    """Put effects, if wanted, and the kept axes of the vectors side by side."""
-    kept = kept_axes(n_components, column.explained_variance_ratio, column.reliability)
+    """Put effects, if wanted, and the kept axes of the vectors side by side.
+
+    ``unit`` is the change of the raw prediction that counts as 1.
+    """
+    kept = kept_axes(n_components, column.share, column.reliability)
     if not main_effects and len(kept):
         # A column without main effects keeps its best axis, to be there at all.
         kept[0] = True
     n_effects = column.effects.shape[-1] if main_effects else 0
+    full = [column.effects[:, :n_effects], column.vectors[:, kept]]
+    folds = [column.fold_effects[..., :n_effects], column.fold_vectors[..., kept]]
     return OutputTables(
-        np.concatenate([column.effects[:, :n_effects], column.vectors[:, kept]], axis=-1),
-        np.concatenate(
-            [column.fold_effects[..., :n_effects], column.fold_vectors[..., kept]], axis=-1
-        ),
+        np.concatenate(full, axis=-1) / unit,
+        np.concatenate(folds, axis=-1) / unit,
         column.explained_variance_ratio[kept],
         column.reliability[kept],
+        column.noise_ratio,
     )

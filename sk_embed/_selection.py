@@ -11,11 +11,15 @@ from sk_embed._arrays import BoolArray, FloatArray
 
 # Wide enough for the interactions of real tables; wider tables fit noise.
 DEFAULT_WIDTH = 8
-# An axis on which two halves of the rows agree less than this is more noise than signal.
-MIN_RELIABILITY = 0.5
-# An axis of less than a hundredth of the table's standard deviation carries nothing, yet a
-# scaler behind the encoder would blow it up to the size of all others.
-MIN_SHARE = 1e-4
+# Two halves of the rows that agree to r on an axis make a whole of which 2 r / (1 + r) is
+# signal (Spearman-Brown): here, a third.
+MIN_RELIABILITY = 0.2
+# An axis of less than a hundredth of what the column says, main effects included, is
+# hardly worth a feature, and a scaler behind the encoder would blow it up to the size of
+# all others.
+MIN_SHARE = 0.01
+# Context that hardly counts must not blow the vectors up.
+_UNITS = (0.1, 10.0)
 # Of a sum of shares.
 _ROUNDING = 1e-9
 # So many batches an epoch give the trunk's optimiser enough steps.
@@ -32,25 +36,36 @@ def table_width(n_components: Any) -> int:
     return max(asked, DEFAULT_WIDTH)
 
 
-def kept_axes(
-    n_components: Any, explained_variance_ratio: FloatArray, reliability: FloatArray
-) -> BoolArray:
+def kept_axes(n_components: Any, share: FloatArray, reliability: FloatArray) -> BoolArray:
     """Return which canonical axes to keep, shape (n_axes,).
 
     Parameters
     ----------
     n_components : int, float or "auto"
-        So many first axes; the first axes that together explain this share of
-        variance; the reliable axes.
-    explained_variance_ratio, reliability : ndarray of shape (n_axes,)
-        Of each axis. A reliability of NaN, for too few rows to tell, is none.
+        So many first axes; the first axes that together explain this share of the
+        vectors' variance; the reliable axes.
+    share : ndarray of shape (n_axes,)
+        Of each axis in the variance of the column's effects and vectors.
+    reliability : ndarray of shape (n_axes,)
+        Of each axis. NaN, for too few rows to tell, is none.
     """
     if isinstance(n_components, Integral):
         return np.arange(len(reliability)) < int(n_components)
     if isinstance(n_components, str):
-        return (reliability > MIN_RELIABILITY) & (explained_variance_ratio > MIN_SHARE)
-    before = np.cumsum(explained_variance_ratio) - explained_variance_ratio
-    return (before < n_components - _ROUNDING) & (explained_variance_ratio > 0)
+        return (reliability > MIN_RELIABILITY) & (share > MIN_SHARE)
+    before = np.cumsum(share) - share
+    return (before < (n_components - _ROUNDING) * share.sum()) & (share > 0)
+
+
+def output_unit(context_sensitivity: FloatArray) -> float:
+    """Return the change of the raw prediction that is one unit of the output.
+
+    The root mean square of what one standard deviation of the context columns brings
+    about: beside standardised numbers, a distance of 1 between two categories then means
+    as much as one standard deviation of an average number. 1 without context.
+    """
+    square = float(np.mean(context_sensitivity**2)) if len(context_sensitivity) else 1.0
+    return float(np.clip(np.sqrt(square), *_UNITS))
 
 
 def auto_batch_size(n_rows: int) -> int:

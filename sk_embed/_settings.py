@@ -13,11 +13,17 @@ from sk_embed._selection import auto_batch_size, table_width
 
 _HIDDEN_LAYER_SIZES = (64, 32)
 _TABLE_LEARNING_RATE = 0.1
+# Weight decay is a prior, which the rows outvote the more there are of them: so many
+# rows have a decay of 1. Without it the network learns rows by their context by heart.
+_ROWS_OF_UNIT_DECAY = 3_000
+_MAX_WEIGHT_DECAY = 3.0
 _N_ORDERS = 3
 _N_SWEEPS = 2
 
 
-def model_settings(parameters: dict[str, Any], n_rows: int) -> ModelSettings:
+def model_settings(
+    parameters: dict[str, Any], n_rows: int, total_weight: float
+) -> ModelSettings:
     """Return the engine's settings.
 
     Parameters
@@ -26,6 +32,8 @@ def model_settings(parameters: dict[str, Any], n_rows: int) -> ModelSettings:
         Those of the estimator, by name.
     n_rows : int
         Rows to learn from.
+    total_weight : float
+        Their weight, which is the number of rows that they stand for.
 
     Raises
     ------
@@ -39,6 +47,7 @@ def model_settings(parameters: dict[str, Any], n_rows: int) -> ModelSettings:
         width=table_width(parameters["n_components"]),
         table_learning_rate=_TABLE_LEARNING_RATE,
         learning_rate=parameters["learning_rate_init"],
+        weight_decay=min(_ROWS_OF_UNIT_DECAY / total_weight, _MAX_WEIGHT_DECAY),
         max_epochs=parameters["max_iter"],
         tolerance=parameters["tol"],
         patience=parameters["n_iter_no_change"],
@@ -51,6 +60,7 @@ def model_settings(parameters: dict[str, Any], n_rows: int) -> ModelSettings:
         n_orders=_N_ORDERS,
         alpha=None if alpha == "auto" else float(alpha),
         init_scale=parameters["init_scale"],
+        less_effects=parameters["main_effects"],
         # Where all rows are one batch, precision costs nothing.
         dtype=np.dtype(np.float64) if n_rows <= batch_size else output_dtype,
     )

@@ -9,13 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._columns.table import TableColumns, learn_columns
 from sk_embed._columns.target import GivenTarget, Target, read_target
 from sk_embed._engine.rows import Rows
 from sk_embed._settings import model_settings
-
-_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -39,25 +37,21 @@ class TrainingData:
     rows: Rows
     row_numbers: IntArray
 
-    def is_rare(self, n_rows: int) -> list[BoolArray]:
-        """Return which codes of each column have fewer rows than this.
+    def effective_counts(self) -> list[FloatArray]:
+        """Return the number of rows of each code of each column.
 
         Of weighted rows it is the effective number that counts, ``(sum w)^2 / sum w^2``:
         one row that outweighs all others is one row.
         """
         weight = self.rows.weight.astype(np.float64)
-        rare = []
+        effective = []
         for codes, n_codes in zip(self.rows.codes.T, self.rows.n_codes, strict=True):
             total = np.bincount(codes, weight, minlength=n_codes)
             squares = np.bincount(codes, weight**2, minlength=n_codes)
-            n_effective = np.divide(
-                total**2, squares, out=np.zeros(n_codes), where=squares > 0
+            effective.append(
+                np.divide(total**2, squares, out=np.zeros(n_codes), where=squares > 0)
             )
-            # Weights of 1 must give the number itself.
-            is_rare = n_effective < n_rows - _ROUNDING
-            is_rare[-1] = False  # not in the vocabulary: the origin in any case
-            rare.append(is_rare)
-        return rare
+        return effective
 
 
 def read_training_data(
@@ -100,7 +94,7 @@ def read_training_data(
         min_frequency=parameters["min_frequency"],
         max_categories=parameters["max_categories"],
     )
-    dtype = model_settings(parameters, len(weight)).dtype
+    dtype = model_settings(parameters, len(weight), float(weight.sum())).dtype
     if not (weight.astype(dtype) > 0).all():
         raise ValueError(
             f"sample_weight holds {weight.min()}, which is zero in {dtype}; scale the "

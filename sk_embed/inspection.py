@@ -34,8 +34,8 @@ def nearest_categories(
     Returns
     -------
     neighbors : DataFrame of shape (n_neighbors, 3)
-        Columns ``category``, ``distance`` (over effect and vector, in units of the
-        standardised target or log-odds) and ``count`` (rows in ``fit``); nearest first.
+        Columns ``category``, ``distance`` (over effect and vector, in units of
+        ``encoder.unit_``) and ``count`` (rows in ``fit``); nearest first.
 
     Raises
     ------

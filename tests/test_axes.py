@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from engine_data import (
@@ -13,11 +15,13 @@ from engine_data import (
 )
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import pdist
+from sklearn.linear_model import Ridge
 
 from sk_embed._engine.axes import (
     alignment_signs,
     canonical_axes,
-    sensitivity_metrics,
+    effect_slopes,
+    sensitivity,
     split_half_reliability,
 )
 from sk_embed._selection import kept_axes
@@ -66,14 +70,15 @@ def test_metric_is_mean_square_of_slopes_of_the_raw_prediction(
     expected = np.einsum(
         "cwik,cvik,i->cwv", jacobian, jacobian, rows.weight / rows.weight.sum()
     )
-    assert_allclose(sensitivity_metrics(rows, trunk, table), expected, rtol=1e-6, atol=1e-9)
+    found = sensitivity(rows, trunk, table).metrics
+    assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
 
 
 def test_metric_of_a_linear_trunk_is_that_of_exchanging_vectors(rng):
     rows = draw_rows(rng)
     table = draw_table(rng, rows, WIDTH)
     trunk = trunk_over(rng, rows, WIDTH, ())
-    metric = sensitivity_metrics(rows, trunk, table)[0]
+    metric = sensitivity(rows, trunk, table).metrics[0]
     vectors = table[rows.stacked_codes]
     first, second = vectors.copy(), vectors.copy()
     first[:, 0], second[:, 0] = table[1], table[4]
@@ -95,8 +100,8 @@ def test_metric_of_many_rows_is_told_by_some_of_them(rng):
     table = draw_table(rng, few, WIDTH)
     trunk = trunk_over(rng, few, WIDTH, (6, 4))
     assert_allclose(
-        sensitivity_metrics(many, trunk, table),
-        sensitivity_metrics(even, trunk, table),
+        sensitivity(many, trunk, table).metrics,
+        sensitivity(even, trunk, table).metrics,
         rtol=0.05,
         atol=0.01,
     )
@@ -112,11 +117,86 @@ def test_metric_counts_rows_by_weight(rng):
         rows.codes[used], rows.targets[used], rows.context[used], n_codes=rows.n_codes
     )
     assert_allclose(
-        sensitivity_metrics(ignoring, trunk, table),
-        sensitivity_metrics(kept, trunk, table),
+        sensitivity(ignoring, trunk, table).metrics,
+        sensitivity(kept, trunk, table).metrics,
         rtol=1e-10,
         atol=1e-12,
     )
+
+
+@pytest.mark.parametrize("hidden_layer_sizes", [(), (6,), (6, 4)], ids=str)
+@each_loss
+def test_context_sensitivity_is_rms_of_slopes_over_a_standard_deviation(
+    hidden_layer_sizes, loss, n_outputs, rng
+):
+    rows = draw_rows(rng, loss, n_outputs)
+    rows = replace(rows, context=rows.context * [0.2, 5.0] + [3.0, -1.0])
+    table = draw_table(rng, rows, WIDTH)
+    trunk = trunk_over(rng, rows, WIDTH, hidden_layer_sizes)
+    vectors = table[rows.stacked_codes]
+    jacobian = finite_differences(
+        lambda shift: raw_predictions_at(
+            replace(rows, context=rows.context + shift), trunk, vectors
+        ),
+        np.zeros(2),
+    )
+    share = rows.weight / rows.weight.sum()
+    mean_square = np.einsum("pik,i->p", jacobian**2, share)
+    deviation = np.sqrt(np.cov(rows.context.T, aweights=rows.weight, ddof=0).diagonal())
+    found = sensitivity(rows, trunk, table).context
+    assert_allclose(found, np.sqrt(mean_square) * deviation, rtol=1e-6)
+
+
+def test_context_sensitivity_does_not_depend_on_the_unit_of_context(rng):
+    rows = draw_rows(rng)
+    table, trunk = draw_table(rng, rows, WIDTH), trunk_over(rng, rows, WIDTH, (6, 4))
+    expected = sensitivity(rows, trunk, table).context
+    # The trunk's weights undo the change of unit.
+    first = trunk.parameters[: trunk.n_inputs * 7].reshape(trunk.n_inputs, 7)
+    first[2 * WIDTH :] /= [[1000.0], [0.01]]
+    larger = replace(rows, context=rows.context * [1000.0, 0.01])
+    assert_allclose(sensitivity(larger, trunk, table).context, expected, rtol=1e-9)
+
+
+def test_a_constant_context_column_has_no_sensitivity(rng):
+    rows = draw_rows(rng)
+    rows = replace(rows, context=rows.context * [1.0, 0.0])
+    table, trunk = draw_table(rng, rows, WIDTH), trunk_over(rng, rows, WIDTH, (6, 4))
+    moves, stays = sensitivity(rows, trunk, table).context
+    assert moves > 0
+    assert stays == 0
+
+
+def test_rows_without_context_have_no_context_sensitivity(rng):
+    rows = draw_rows(rng, n_context=0)
+    table, trunk = draw_table(rng, rows, WIDTH), trunk_over(rng, rows, WIDTH, (6, 4))
+    assert sensitivity(rows, trunk, table).context.shape == (0,)
+
+
+def test_context_sensitivity_counts_rows_by_weight(rng):
+    rows = draw_rows(rng)
+    used = np.arange(40) % 3 > 0
+    table, trunk = draw_table(rng, rows, WIDTH), trunk_over(rng, rows, WIDTH, (6, 4))
+    ignoring = make_rows(rows.codes, rows.targets, rows.context, 5.0 * used)
+    kept = make_rows(
+        rows.codes[used], rows.targets[used], rows.context[used], n_codes=rows.n_codes
+    )
+    assert_allclose(
+        sensitivity(ignoring, trunk, table).context,
+        sensitivity(kept, trunk, table).context,
+        rtol=1e-10,
+    )
+
+
+def test_context_sensitivity_of_a_linear_trunk_is_the_deviation_it_brings_about(rng):
+    # Context one of whose values differs: the raw prediction follows it exactly.
+    rows = draw_rows(rng, n_context=1)
+    table, trunk = draw_table(rng, rows, WIDTH), trunk_over(rng, rows, WIDTH, ())
+    vectors = np.broadcast_to(table[0], (40, 2, WIDTH))
+    predictions = raw_predictions_at(rows, trunk, vectors)[:, 0]
+    deviation = np.sqrt(np.cov(predictions, aweights=rows.weight, ddof=0))
+    (found,) = sensitivity(rows, trunk, table).context
+    assert found == pytest.approx(float(deviation), rel=1e-9)
 
 
 # ------------------------------------------------------------------ canonical axes
@@ -132,6 +212,7 @@ def test_second_moment_is_diagonal_and_falling(shape, rng):
     assert_allclose(moment, np.diag(diagonal), atol=1e-10 * diagonal[0])
     assert np.all(np.diff(diagonal) <= 1e-10 * diagonal[0])
     assert_allclose(axes.explained_variance_ratio, diagonal / diagonal.sum(), atol=1e-12)
+    assert axes.second_moment == pytest.approx(diagonal.sum(), rel=1e-9)
 
 
 @each_shape
@@ -184,7 +265,7 @@ def test_coordinates_do_not_depend_on_those_of_the_network(loss, n_outputs, turn
         first[part] = np.linalg.solve(matrix, first[part])
 
     def coordinates(trunk, table):
-        metrics = sensitivity_metrics(rows, trunk, table)
+        metrics = sensitivity(rows, trunk, table).metrics
         counts = np.bincount(rows.codes[:, 0])
         return table[:12] @ canonical_axes(table[:12], counts, metrics[0]).rotation
 
@@ -218,6 +299,7 @@ def test_axes_do_not_depend_on_the_unit_of_counts(rng):
     found = canonical_axes(table, 1e-4 * counts, metric)
     assert_allclose(found.rotation, expected.rotation, rtol=1e-9, atol=1e-12)
     assert_allclose(found.explained_variance_ratio, expected.explained_variance_ratio)
+    assert found.second_moment == pytest.approx(expected.second_moment, rel=1e-9)
 
 
 def test_categories_without_rows_do_not_turn_the_axes(rng):
@@ -236,6 +318,7 @@ def test_table_of_zeros_has_axes_of_zero_variance(metric):
     assert np.isfinite(axes.rotation).all()
     assert_array_equal(table @ axes.rotation, np.zeros((6, 3)))
     assert_array_equal(axes.explained_variance_ratio, np.zeros(3))
+    assert axes.second_moment == 0
 
 
 @pytest.mark.parametrize("n_with_rows", [0, 1, 2, 6])
@@ -251,6 +334,7 @@ def test_table_that_the_trunk_does_not_read_has_coordinates_of_zero(rng):
     axes = canonical_axes(table, np.ones(6), np.zeros((3, 3)))
     assert_array_equal(table @ axes.rotation, np.zeros((6, 3)))
     assert_array_equal(axes.explained_variance_ratio, np.zeros(3))
+    assert axes.second_moment == 0
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -323,6 +407,140 @@ def test_axes_of_zeros_keep_their_sign_and_dtype(counts, dtype):
     signs = alignment_signs(zeros, zeros, counts)
     assert_array_equal(signs, np.ones((1, 4)))
     assert signs.dtype == dtype
+
+
+# ------------------------------------------------------------------ vectors less effects
+
+
+@pytest.fixture
+def said(rng):
+    """Effects of two outputs, and counts, of thirty categories."""
+    return rng.normal(size=(30, 2)), rng.uniform(1, 50, size=30)
+
+
+def left_over(table, effects, counts):
+    return table - effects @ effect_slopes(table, effects, counts)
+
+
+def second_moment(table, counts):
+    return counts @ (table**2).sum(axis=-1) / counts.sum()
+
+
+def test_slopes_are_those_of_weighted_ridge_regression_through_the_origin(said, rng):
+    effects, counts = said
+    table = rng.normal(size=(30, 4))
+    share = counts / counts.sum()
+    # The penalty is a hundredth of the vectors' second moment.
+    ridge = Ridge(alpha=0.01 * second_moment(table, counts), fit_intercept=False)
+    expected = ridge.fit(effects, table, share).coef_.T
+    assert_allclose(effect_slopes(table, effects, counts), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("multiple", [1e-3, -0.5, 1.0, 1e3])
+def test_of_vectors_that_are_multiples_of_the_effect_next_to_nothing_is_left(
+    said, rng, multiple
+):
+    effects, counts = said[0][:, :1], said[1]
+    table = multiple * effects * rng.normal(size=4)
+    left = second_moment(left_over(table, effects, counts), counts)
+    # What a ridge of lambda leaves of a vector v e is v e lambda / (m + lambda), with m
+    # the second moment of e: of its second moment the square of that share.
+    moment = second_moment(effects, counts)
+    penalty = 0.01 * second_moment(table, counts)
+    expected = (penalty / (moment + penalty)) ** 2 * second_moment(table, counts)
+    assert left == pytest.approx(expected, rel=1e-6)
+    if abs(multiple) <= 1:
+        assert left < 0.01 * second_moment(table, counts)
+
+
+def test_vectors_that_the_effects_do_not_say_stay(said, rng):
+    effects, counts = said
+    table = rng.normal(size=(30, 4))
+    weighted = effects * counts[:, None]
+    table -= effects @ np.linalg.solve(weighted.T @ effects, weighted.T @ table)
+    assert_allclose(left_over(table, effects, counts), table, rtol=1e-9, atol=1e-12)
+
+
+def test_what_is_left_is_nearly_uncorrelated_with_the_effects(said, rng):
+    effects, counts = said
+    table = effects @ rng.normal(size=(2, 4)) + 0.5 * rng.normal(size=(30, 4))
+    left = left_over(table, effects, counts)
+    before = (effects.T * counts) @ table
+    after = (effects.T * counts) @ left
+    assert np.abs(after).max() < 0.1 * np.abs(before).max()
+
+
+def test_a_category_at_the_origin_stays_there(said, rng):
+    # As one without rows does, which has neither vector nor effect.
+    effects, counts = said
+    table = rng.normal(size=(30, 4))
+    effects[3], counts[3], table[3] = 0, 0, 0
+    assert_array_equal(left_over(table, effects, counts)[3], np.zeros(4))
+
+
+def test_categories_without_rows_do_not_bend_the_slopes(said, rng):
+    effects, counts = said
+    table = rng.normal(size=(30, 4))
+    more = np.vstack([table, 100 * rng.normal(size=(2, 4))])
+    more_effects = np.vstack([effects, 100 * rng.normal(size=(2, 2))])
+    found = effect_slopes(more, more_effects, np.append(counts, [0, 0]))
+    assert_allclose(found, effect_slopes(table, effects, counts), rtol=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e-1, 1e-3, 1e-8, 1e-150, 0.0])
+def test_effects_next_to_nothing_take_next_to_nothing_out(said, rng, size):
+    effects, counts = size * said[0], said[1]
+    table = rng.normal(size=(30, 4))
+    taken = table - left_over(table, effects, counts)
+    # A slope is at most 1 / (2 sqrt(lambda)) of the vectors' root mean square, reached
+    # where effects have the size of the root of the ridge: without it slopes on effects
+    # of size s would be of order 1 / s.
+    moment = second_moment(table, counts)
+    slopes = effect_slopes(table, effects, counts)
+    assert np.linalg.norm(slopes) <= 1 / (2 * np.sqrt(0.01)) * (1 + 1e-9)
+    assert second_moment(taken, counts) <= moment
+    assert second_moment(taken, counts) <= 25 * second_moment(effects, counts) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_slopes_do_not_depend_on_the_common_unit_of_vectors_and_effects(said, rng, unit):
+    effects, counts = said
+    table = rng.normal(size=(30, 4))
+    found = effect_slopes(unit * table, unit * effects, 1e-4 * counts)
+    assert_allclose(found, effect_slopes(table, effects, counts), rtol=1e-9)
+
+
+def test_turning_the_vectors_turns_their_slopes(said, rng):
+    effects, counts = said
+    table = rng.normal(size=(30, 4))
+    turn = np.linalg.qr(rng.normal(size=(4, 4)))[0]
+    found = effect_slopes(table @ turn, effects, counts)
+    assert_allclose(found, effect_slopes(table, effects, counts) @ turn, rtol=1e-9)
+
+
+def test_each_table_has_the_slopes_it_has_alone(said, rng):
+    effects, counts = said
+    tables = rng.normal(size=(3, 30, 4)) * np.array([1.0, 5.0, 0.0])[:, None, None]
+    together = effect_slopes(tables, effects, counts)
+    assert together.shape == (3, 2, 4)
+    for table, slopes in zip(tables, together, strict=True):
+        assert_allclose(slopes, effect_slopes(table, effects, counts), rtol=1e-9)
+
+
+def test_effects_of_classes_which_sum_to_zero_have_slopes(said, rng):
+    # The effects of K classes say no more than K - 1 of them. Vectors of their size:
+    effects, counts = said
+    effects = np.column_stack([effects, -effects.sum(axis=1)])
+    table = effects @ np.linalg.qr(rng.normal(size=(4, 4)))[0][:3]
+    left = left_over(table, effects, counts)
+    assert second_moment(left, counts) < 1e-3 * second_moment(table, counts)
+
+
+@pytest.mark.parametrize("n_outputs", [0, 2])
+@pytest.mark.parametrize("counts", [np.ones(6), np.zeros(6)], ids=["rows", "no rows"])
+def test_zeros_have_slopes_of_zero(counts, n_outputs):
+    slopes = effect_slopes(np.zeros((6, 4)), np.zeros((6, n_outputs)), counts)
+    assert_array_equal(slopes, np.zeros((n_outputs, 4)))
 
 
 # ------------------------------------------------------------------ reliability

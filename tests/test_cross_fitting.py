@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, TimeSeriesSplit
 
-from sk_embed._cross_fitting import read_folds
+from sk_embed._cross_fitting import gets_fold_vector, read_folds
 
 
 def pairs(test_folds, n_rows):
@@ -84,3 +84,142 @@ def test_folds_without_training_rows_of_positive_weight_are_refused():
     folds = read_folds(pairs([[0, 1], [2]], 3), 3)
     with pytest.raises(ValueError, match=r"no training rows of positive weight"):
         folds.restricted_to(np.array([0, 1]))
+
+
+# ------------------------------------------------------------------ who gets a fold vector
+
+
+def draw_column(rng, spread, n_rows=1000.0, n_categories=50, width=2):
+    """Draw categories on a lattice of step 1, and five fold vectors that far from each."""
+    full = np.zeros((n_categories, width))
+    full[:, 0] = rng.permutation(n_categories)
+    steps = rng.normal(size=(5, n_categories, width))
+    folds = full + spread * steps / np.linalg.norm(steps, axis=-1, keepdims=True)
+    return full, folds, np.full(n_categories, n_rows)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("noise_ratio", [1e-9, 1.0, 1e9])
+@pytest.mark.parametrize("spread", [0.0, 100.0], ids=["apart", "mixed"])
+@pytest.mark.parametrize("below", [0, 1, 8, np.int64(8), 10**6])
+def test_an_int_is_the_number_of_rows_whatever_the_vectors(below, spread, noise_ratio, rng):
+    full, folds, _ = draw_column(rng, spread)
+    n_rows = rng.integers(0, 20, size=50).astype(float)
+    n_rows[:3] = 7, 8, 9
+    found = gets_fold_vector(full, folds, n_rows, noise_ratio, below)
+    assert_array_equal(found, n_rows < below)
+
+
+def test_rounding_of_weights_does_not_make_a_category_rare(rng):
+    full, folds, _ = draw_column(rng, 100.0, n_categories=2)
+    n_rows = np.array([8 * (1 - 1e-9), 8 * (1 - 1e-3)])
+    assert_array_equal(gets_fold_vector(full, folds, n_rows, 1.0, 8), [False, True])
+    assert_array_equal(gets_fold_vector(full, folds, n_rows, 0.8, "auto"), [True, True])
+    n_rows = n_rows / 8 * 30
+    assert_array_equal(gets_fold_vector(full, folds, n_rows, 3.0, "auto"), [False, True])
+
+
+@pytest.mark.parametrize(
+    ("noise_ratio", "threshold"),
+    [(1e-9, 10), (0.99, 10), (1.0, 10), (3.0, 30), (20.0, 200), (21.0, 200), (1e9, 200)],
+)
+def test_auto_is_ten_times_the_noise_ratio_from_10_to_200(noise_ratio, threshold, rng):
+    # Fold vectors far beyond other categories: rows alone decide.
+    full, folds, _ = draw_column(rng, 100.0, n_categories=400)
+    n_rows = np.arange(400.0)
+    found = gets_fold_vector(full, folds, n_rows, noise_ratio, "auto")
+    assert_array_equal(found, n_rows < threshold)
+
+
+@pytest.mark.parametrize(("spread", "is_apart"), [(0.0, True), (0.99, True), (1.01, False)])
+def test_under_auto_a_column_whose_categories_lie_apart_gets_fold_vectors(
+    spread, is_apart, rng
+):
+    # The next category is 1 away.
+    full, folds, n_rows = draw_column(rng, spread)
+    assert_array_equal(gets_fold_vector(full, folds, n_rows, 1.0, "auto"), is_apart)
+
+
+@pytest.mark.parametrize(("far", "is_apart"), [(2.2, True), (2.3, False)])
+def test_the_spread_of_fold_vectors_is_their_root_mean_square(far, is_apart, rng):
+    # Four of five where the full vector is: the root of five is 2.24.
+    full, folds, n_rows = draw_column(rng, 0.0)
+    folds[3, :, 1] += far
+    assert_array_equal(gets_fold_vector(full, folds, n_rows, 1.0, "auto"), is_apart)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_whether_categories_lie_apart_does_not_depend_on_the_unit(unit, rng):
+    for spread, is_apart in ((0.9, True), (1.1, False)):
+        full, folds, n_rows = draw_column(rng, spread)
+        found = gets_fold_vector(unit * full, unit * folds, n_rows, 1.0, "auto")
+        assert_array_equal(found, is_apart)
+
+
+@pytest.mark.parametrize(("n_near", "is_apart"), [(4, True), (6, False)])
+def test_nine_tenths_of_the_rows_decide_whether_categories_lie_apart(n_near, is_apart, rng):
+    # Pairs of categories at the same place, in a hundred.
+    full, folds, n_rows = draw_column(rng, 0.5, n_categories=100)
+    full[:n_near, 0] = 1000 + np.arange(n_near)
+    full[n_near : 2 * n_near] = full[:n_near]
+    folds[:, n_near : 2 * n_near] = full[:n_near] + 0.5
+    folds[:, :n_near] = full[:n_near] + 0.5
+    assert_array_equal(gets_fold_vector(full, folds, n_rows, 1.0, "auto"), is_apart)
+
+
+def test_categories_count_by_their_rows_whether_they_lie_apart(rng):
+    full, folds, n_rows = draw_column(rng, 0.5)
+    # One that is not apart, of as many rows as ten others.
+    folds[:, 7] = full[7] + 5
+    assert gets_fold_vector(full, folds, n_rows, 1.0, "auto").all()
+    n_rows[7] *= 10
+    assert not gets_fold_vector(full, folds, n_rows, 1.0, "auto").any()
+
+
+def test_rare_categories_are_not_asked_but_may_lie_between(rng):
+    full, folds, n_rows = draw_column(rng, 0.5, n_categories=50)
+    n_rows[full[:, 0] % 2 == 1] = 5
+    # Fold vectors of rare categories that fly about cost the frequent ones nothing.
+    is_rare = n_rows < 10
+    folds[:, is_rare] += 1000
+    assert gets_fold_vector(full, folds, n_rows, 1.0, "auto").all()
+    # Frequent ones are 2 apart, yet a rare one lies half way.
+    folds[:, ~is_rare] = full[~is_rare] + [1.2, 0]
+    assert_array_equal(gets_fold_vector(full, folds, n_rows, 1.0, "auto"), is_rare)
+
+
+def test_categories_without_rows_do_not_lie_between(rng):
+    full, folds, n_rows = draw_column(rng, 0.9)
+    with_origins = np.vstack([full, full])
+    more = np.concatenate([folds, folds], axis=1)
+    counts = np.concatenate([n_rows, np.zeros(50)])
+    assert gets_fold_vector(with_origins, more, counts, 1.0, "auto").all()
+
+
+def test_a_column_of_rare_categories_alone_gets_fold_vectors(rng):
+    full, folds, n_rows = draw_column(rng, 100.0, n_rows=5.0)
+    assert gets_fold_vector(full, folds, n_rows, 1.0, "auto").all()
+
+
+def test_equal_vectors_do_not_lie_apart(rng):
+    # As those of a column of noise, shrunk to nothing.
+    n_rows = np.full(50, 1000.0)
+    zeros = np.zeros((50, 1)), np.zeros((5, 50, 1))
+    assert not gets_fold_vector(*zeros, n_rows, 1e9, "auto").any()
+
+
+@pytest.mark.parametrize("n_rows", [[1000.0, 0.0], [0.0, 0.0], [5.0, 0.0]], ids=str)
+def test_a_column_of_one_category_or_none_is_no_trouble(n_rows):
+    full, folds = np.zeros((2, 1)), np.zeros((5, 2, 1))
+    found = gets_fold_vector(full, folds, np.array(n_rows), 1.0, "auto")
+    assert found.shape == (2,)
+
+
+def test_single_precision_is_no_trouble(rng):
+    full, folds, n_rows = draw_column(rng, 0.9)
+    single = (part.astype(np.float32) for part in (full, folds, n_rows))
+    assert gets_fold_vector(*single, 1.0, "auto").all()

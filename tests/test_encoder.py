@@ -585,16 +585,32 @@ def test_a_share_keeps_the_first_axes_that_explain_it(X, y, share):
         assert ratio[: n_axes - 1].sum() < share
 
 
-def test_auto_keeps_the_reliable_axes_that_have_variance(slopes):
+def second_moments(table):
+    """Mean square of each output column of a frame of vectors, over the rows of fit."""
+    return np.average(table.drop(columns="count") ** 2, axis=0, weights=table["count"])
+
+
+def test_auto_keeps_the_reliable_axes_that_have_a_share(slopes):
     X, y, _ = slopes
     full = encoder(n_components=8, categorical_features=["shop"]).fit(X, y)
     auto = encoder(categorical_features=["shop"]).fit(X, y)
-    has_variance = full.explained_variance_ratio_[0] > 1e-4
-    is_reliable = (full.reliability_[0] > 0.5) & has_variance
-    assert 0 < is_reliable.sum() < 8
-    assert_array_equal(auto.reliability_[0], full.reliability_[0][is_reliable])
+    moments = second_moments(full.to_frame("shop"))
+    has_share = moments[1:] > 0.01 * moments.sum()
+    is_reliable = full.reliability_[0] > 0.2
+    is_kept = has_share & is_reliable
+    # Each condition is seen at work.
+    assert 0 < is_kept.sum() < is_reliable.sum() < 8
+    assert_array_equal(auto.reliability_[0], full.reliability_[0][is_kept])
     vectors = full.embeddings_[0][:, 1:]
-    assert_array_equal(auto.embeddings_[0][:, 1:], vectors[:, is_reliable])
+    assert_array_equal(auto.embeddings_[0][:, 1:], vectors[:, is_kept])
+
+
+def test_explained_variance_is_the_share_of_the_vectors_second_moment(slopes):
+    X, y, _ = slopes
+    full = encoder(n_components=8, categorical_features=["shop"]).fit(X, y)
+    moments = second_moments(full.to_frame("shop"))[1:]
+    expected = moments / moments.sum()
+    assert_allclose(full.explained_variance_ratio_[0], expected, rtol=1e-3, atol=1e-5)
 
 
 def test_auto_keeps_no_axis_of_pure_noise(noise):
@@ -793,6 +809,127 @@ def test_one_wild_value_of_context_leaves_the_vectors_alone(slopes, far):
     assert max(abs(correlation(axis, slope)) for axis in table[:, 1:].T) > 0.95
 
 
+# ---------------------------------------------------------------- unit of the output
+
+
+def draw_shops(seed, slope, n_context=1, n_rows=3000):
+    """Draw shops' effects beside context; each context column has this slope."""
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame({"shop": rng.integers(20, size=n_rows)})
+    for number in range(n_context):
+        X[f"x{number}"] = rng.normal(size=n_rows)
+    effect = rng.normal(size=20)
+    noise = 0.3 * rng.normal(size=n_rows)
+    y = effect[X["shop"]] + slope * X.drop(columns="shop").sum(axis=1) + noise
+    return X, y, effect
+
+
+def slope_on(effect, found):
+    return np.polyfit(effect, found, 1)[0]
+
+
+@pytest.mark.parametrize("n_context", [1, 3])
+@pytest.mark.parametrize("slope", [0.5, 1.0, 2.0, 5.0])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_distance_of_1_means_as_much_as_a_standard_deviation_of_context(
+    slope, n_context, seed
+):
+    # Shops that are as far apart as one deviation of a context column moves the target
+    # are 1 apart, however much or little that is.
+    X, y, effect = draw_shops(seed, slope, n_context)
+    fitted = encoder(n_components=0, categorical_features=["shop"]).fit(X, y)
+    per_deviation = slope_on(effect, fitted.embeddings_[0][:, 0]) * slope
+    assert per_deviation == pytest.approx(1, abs=0.07)
+
+
+def test_without_context_a_distance_of_1_is_a_standard_deviation_of_the_target():
+    X, y, effect = draw_shops(0, 0.5)
+    fitted = encoder(n_components=0).fit(X[["shop"]], y)
+    in_deviations = slope_on(effect, fitted.embeddings_[0][:, 0]) * y.std()
+    assert in_deviations == pytest.approx(1, abs=0.05)
+
+
+def test_context_that_does_not_count_makes_the_output_ten_times_larger_at_most():
+    X, y, _ = draw_shops(0, 0.0)
+    beside = encoder(n_components=0, categorical_features=["shop"]).fit(X, y)
+    alone = encoder(n_components=0).fit(X[["shop"]], y)
+    ratio = beside.embeddings_[0] / alone.embeddings_[0]
+    assert_allclose(ratio, 10, rtol=0.05)
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1e3])
+def test_the_unit_of_context_does_not_matter(slopes, unit):
+    X, y, _ = slopes
+    other = X.assign(age=unit * X["age"] + 7 * unit)
+    params = {"n_components": 2, "categorical_features": ["shop"]}
+    first, second = encoder(**params), encoder(**params)
+    expected = first.fit_transform(X, y)
+    assert_allclose(second.fit_transform(other, y), expected, rtol=1e-2, atol=1e-2)
+    assert_allclose(second.embeddings_[0], first.embeddings_[0], rtol=1e-2, atol=1e-2)
+
+
+def test_the_unit_is_that_of_effects_vectors_and_fold_vectors_alike(slopes):
+    # Beside eight numbers that do not count, all of the output is larger by one factor.
+    X, y, _ = slopes
+    rng = np.random.default_rng(5)
+    y = y + np.cos(np.arange(60))[X["shop"]]
+    beside = X.assign(**{f"x{number}": rng.normal(size=len(X)) for number in range(8)})
+    params = {"n_components": 1, "categorical_features": ["shop"], "cross_fit_below": 10**6}
+    outputs = []
+    for frame in (X, beside):
+        fitted = encoder(**params)
+        training, new = fitted.fit_transform(frame, y), fitted.transform(frame)
+        assert_array_equal(np.unique(new, axis=0), np.unique(fitted.embeddings_[0], axis=0))
+        outputs += [training, new]
+    sizes = np.array([np.sqrt((output**2).mean(axis=0)) for output in outputs])
+    factors = sizes[2:] / sizes[:2]
+    assert_allclose(factors, factors.mean(), rtol=0.2)
+    assert 2 < factors.mean() < 4
+
+
+# ---------------------------------------------------------------- vectors less effects
+
+
+def draw_additive(seed, n_rows=3000):
+    """Draw a target in which columns act each on its own."""
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(rng.integers([40, 25], size=(n_rows, 2)), columns=["store", "item"])
+    store, item = rng.normal(size=40), rng.normal(size=25)
+    y = store[X["store"]] + item[X["item"]] + 0.5 * rng.normal(size=n_rows)
+    return X, y
+
+
+def weighted_correlation(table, first, second):
+    covariance = np.cov(table[first], table[second], aweights=table["count"])
+    return covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_vectors_do_not_say_again_what_main_effects_say(seed):
+    X, y = draw_additive(seed)
+    both = encoder(n_components=8).fit(X, y)
+    vectors_alone = encoder(n_components=8, main_effects=False).fit(X, y)
+    for name in X:
+        table = both.to_frame(name)
+        assert abs(weighted_correlation(table, f"{name}_effect", f"{name}_0")) < 0.3
+        # All vectors together are a tenth of the effects' size.
+        moments = second_moments(table)
+        assert moments[1:].sum() < 0.1 * moments[0]
+        # Vectors that stand alone say it, by their first axis.
+        alone = vectors_alone.to_frame(name).assign(effect=table[f"{name}_effect"])
+        assert abs(weighted_correlation(alone, "effect", f"{name}_0")) > 0.9
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_auto_keeps_next_to_nothing_of_additive_data(seed):
+    # What it keeps is bent, not straight, in the effect.
+    X, y = draw_additive(seed)
+    fitted = encoder().fit(X, y)
+    for name in X:
+        moments = second_moments(fitted.to_frame(name))
+        assert moments[1:].sum() < 0.05 * moments[0]
+
+
 # ---------------------------------------------------------------- the tables
 
 
@@ -856,7 +993,7 @@ def test_fit_transform_leaves_the_same_encoder_as_fit(X, request, target):
 
 
 def test_fit_transform_differs_from_transform_for_rare_categories_only(X, y):
-    fitted = encoder(n_components=2)
+    fitted = encoder(n_components=2, cross_fit_below=30)
     training, new = fitted.fit_transform(X, y), fitted.transform(X)
     # Four colours of about 150 rows each; 200 users of 3 rows.
     assert_array_equal(training[:, :6], new[:, :6])
@@ -873,9 +1010,51 @@ def test_the_border_between_rare_and_frequent_is_cross_fit_below(rng):
 
 
 def test_without_rare_categories_fit_transform_equals_transform(X, y):
-    fitted = encoder()
+    fitted = encoder(cross_fit_below=30)
     frame = X[["color", "size"]]
     assert_array_equal(fitted.fit_transform(frame, y), fitted.transform(frame))
+
+
+def test_a_border_of_zero_rows_cross_fits_nothing_and_a_large_one_everything(X, y):
+    fitted = encoder(n_components=2, cross_fit_below=0)
+    assert_array_equal(fitted.fit_transform(X, y), fitted.transform(X))
+    fitted = encoder(n_components=2, cross_fit_below=10**6)
+    differs = fitted.fit_transform(X, y) != fitted.transform(X)
+    assert np.all(differs.mean(axis=0) > 0.9)
+
+
+def test_by_default_columns_whose_categories_lie_apart_are_cross_fitted(X, y):
+    # Four colours of about 150 rows, which are far from rare.
+    fitted = encoder(n_components=0)
+    frame = X[["color"]]
+    training, new = fitted.fit_transform(frame, y), fitted.transform(frame)
+    assert np.mean(training != new) > 0.9
+    # Five folds' vectors of each, all nearer to their own category's than to others'.
+    assert len(np.unique(training)) == 5 * 4
+    table = fitted.embeddings_[0][:, 0]
+    nearest = table[np.abs(training - table).argmin(axis=1)]
+    assert_array_equal(nearest, new[:, 0])
+
+
+@pytest.mark.parametrize("per_category", [150, 250])
+def test_by_default_a_column_of_noise_is_cross_fitted_below_200_rows(rng, per_category):
+    # Its noise ratio is beyond all bounds, and its categories do not lie apart.
+    X = pd.DataFrame({"shop": np.repeat(np.arange(20), per_category)})
+    y = rng.normal(size=len(X))
+    fitted = encoder(n_components=0, alpha=1.0)
+    differs = fitted.fit_transform(X, y) != fitted.transform(X)
+    assert np.mean(differs) == pytest.approx(float(per_category < 200), abs=0.01)
+
+
+def test_by_default_a_category_of_ten_rows_of_a_clear_column_is_frequent(rng):
+    # Hardly any noise: but a hundred categories in a row that is dense with them do not
+    # lie apart, as fold vectors of one reach the next.
+    shop = np.repeat(np.arange(100), np.where(np.arange(100) % 2, 9, 11))
+    X = pd.DataFrame({"shop": shop})
+    y = np.linspace(0, 1, 100)[shop] + 0.05 * rng.normal(size=len(shop))
+    fitted = encoder(n_components=0)
+    differs = (fitted.fit_transform(X, y) != fitted.transform(X))[:, 0]
+    assert_array_equal(differs, shop % 2 == 1)
 
 
 def test_without_cross_fitting_fit_transform_equals_transform(X, y):
@@ -965,6 +1144,40 @@ def test_the_loss_curve_is_honest(noise):
     # training loss would fall to nothing on categories that are seen once.
     X, y = noise
     assert min(encoder(max_iter=10).fit(X, y).loss_curve_) > 0.45
+
+
+def draw_noise_beside_context(n_context, binary, n_rows=1000):
+    rng = np.random.default_rng(6)
+    X = pd.DataFrame({"few": rng.integers(30, size=n_rows), "many": np.arange(n_rows) // 3})
+    for number in range(n_context):
+        X[f"x{number}"] = rng.normal(size=n_rows)
+    y = rng.normal(size=n_rows)
+    return X, (y > np.median(y)) if binary else y
+
+
+@pytest.mark.parametrize("binary", [False, True], ids=["continuous", "binary"])
+@pytest.mark.parametrize("n_context", [0, 1])
+def test_the_loss_curve_is_honest_for_twenty_epochs(n_context, binary):
+    # Predictions f that know nothing of the target y have the loss of a constant plus
+    # the mean of f^2 / 2 - f y. Of n rows that is a chance of deviation d / sqrt(n), with
+    # d that of f, about d^2 / 2: at z deviations never below -z^2 / (2 n), whatever d is.
+    # (For labels the same.)
+    X, y = draw_noise_beside_context(n_context, binary)
+    fitted = encoder(
+        max_iter=20, n_iter_no_change=20, categorical_features=["few", "many"]
+    ).fit(X, y)
+    constant = np.log(2) if binary else 0.5
+    assert min(fitted.loss_curve_) > constant - 4**2 / (2 * len(X))
+
+
+@pytest.mark.parametrize("binary", [False, True], ids=["continuous", "binary"])
+@pytest.mark.parametrize("n_context", [3, 10])
+def test_beside_much_context_the_first_epoch_is_honest(n_context, binary):
+    # Later epochs meet the same numbers again, and the docstring says so.
+    X, y = draw_noise_beside_context(n_context, binary)
+    fitted = encoder(max_iter=1, categorical_features=["few", "many"]).fit(X, y)
+    constant = np.log(2) if binary else 0.5
+    assert fitted.loss_curve_[0] > constant - 4**2 / (2 * len(X))
 
 
 def test_cv_takes_a_splitter_or_its_splits(X, y):

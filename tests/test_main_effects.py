@@ -437,3 +437,108 @@ def test_target_without_noise_is_fitted(rng):
 
 
 # ------------------------------------------------------------------ noise ratio
+
+
+def tolerance(ratio, n_rows, n_codes, bias):
+    """Four standard errors of a variance that is estimated from noisy effects.
+
+    The mean square of n effects of variance 1, each with noise of variance r, has a
+    standard error of sqrt((4 r + 2 r^2) / n) about that of the effects themselves.
+    """
+    noise_of_effect = ratio * n_codes / n_rows
+    error = np.sqrt((4 * noise_of_effect + 2 * noise_of_effect**2) / n_codes)
+    return 4 * error + bias
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "n_codes", "deviations", "noise"),
+    [
+        (40_000, (300, 200), (1.0, 0.4), 0.5),
+        (40_000, (300, 200), (1.0, 0.4), 2.0),
+        (40_000, (4000,), (1 / 3,), 1.0),
+    ],
+    ids=["little noise", "much noise", "rare categories"],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_ratio_is_that_of_the_variances(n_rows, n_codes, deviations, noise, seed):
+    rng = np.random.default_rng(seed)
+    rows, variances = simulate(rng, n_rows, n_codes, deviations, noise)
+    expected = noise**2 / variances
+    found = fit_main_effects(rows, SQUARED, no_folds(rows), None).noise_ratio[0]
+    error = np.abs(np.log(found / expected))
+    assert np.all(error < tolerance(expected, n_rows, np.array(n_codes), bias=0.01))
+
+
+@pytest.mark.parametrize("intercept", [0.0, -2.0], ids=["even", "rare label"])
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_ratio_under_the_logit_link_is_that_of_the_curvature(intercept, seed):
+    # A label's noise, in log-odds, is one over the variance p (1 - p) of the label. That
+    # of an average row stands for all, which of rare labels says a tenth too little.
+    rng = np.random.default_rng(seed)
+    rows, variances = simulate(rng, 40_000, (300, 200), (1.0, 0.4), 0.0)
+    chance = BINOMIAL.inverse_link(intercept + rows.targets)
+    labels = (rng.random(chance.shape) < chance).astype(float)
+    rows = make_rows(rows.codes, labels, n_codes=(300, 200))
+    expected = 1 / (np.mean(chance * (1 - chance)) * variances)
+    found = fit_main_effects(rows, BINOMIAL, no_folds(rows), None).noise_ratio[0]
+    error = np.abs(np.log(found / expected))
+    assert np.all(error < tolerance(expected, 40_000, np.array([300, 200]), bias=0.1))
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.01, 1.0])
+def test_noise_ratio_does_not_hang_on_a_small_penalty_that_is_given(alpha, rng):
+    rows, _ = simulate(rng, 20_000, (100, 50), (1.0, 0.4), 1.0)
+    estimated, given = (
+        fit_main_effects(rows, SQUARED, no_folds(rows), a) for a in (None, alpha)
+    )
+    assert_allclose(given.noise_ratio, estimated.noise_ratio, rtol=0.1)
+
+
+def test_noise_ratio_of_a_column_of_noise_is_beyond_all_rows_of_a_category(rng):
+    rows, _ = simulate(rng, 20_000, (100, 200), (1.0, 0.0), 1.0)
+    learned = fit_main_effects(rows, SQUARED, no_folds(rows), None)
+    assert learned.noise_ratio[0, 1] > 3 * 20_000 / 200
+    assert learned.noise_ratio[0, 0] < 2
+
+
+@pytest.mark.parametrize("unit", [1e-4, 1e4])
+def test_noise_ratio_does_not_depend_on_the_unit_of_the_target(unit, rng):
+    rows, _ = simulate(rng, 2000, (50, 20), (1.0, 0.4), 1.0)
+    larger = make_rows(rows.codes, unit * rows.targets)
+    found, expected = (
+        fit_main_effects(r, SQUARED, r.weight[None], None).noise_ratio
+        for r in (larger, rows)
+    )
+    assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_noise_ratio_depends_on_all_rows_alone(rng):
+    rows, _ = simulate(rng, 2000, (50, 20), (1.0, 0.4), 1.0)
+    more = fit_main_effects(rows, SQUARED, without_folds(rows, 5), None)
+    alone = fit_main_effects(rows, SQUARED, no_folds(rows), None)
+    assert_array_equal(more.noise_ratio, alone.noise_ratio)
+
+
+def test_each_output_has_the_noise_ratio_it_has_alone(rng):
+    rows, _ = simulate(rng, 2000, (50, 20), (1.0, 0.4), 0.3)
+    targets = np.column_stack([rows.targets, rng.normal(size=2000)])
+    both, *alone = (
+        fit_main_effects(make_rows(rows.codes, part), SQUARED, no_folds(rows), None)
+        for part in (targets, targets[:, :1], targets[:, 1:])
+    )
+    assert_array_equal(
+        both.noise_ratio, np.concatenate([part.noise_ratio for part in alone])
+    )
+
+
+@each_loss
+@pytest.mark.parametrize("alpha", [None, 0.0, 1.0], ids=str)
+def test_noise_ratio_is_a_positive_number_whatever_the_target(loss, n_outputs, alpha, rng):
+    # With a category that has no rows, and a target that is the same in all rows.
+    rows = draw_rows(rng, loss, n_outputs)
+    for targets in (rows.targets, np.tile(rows.targets[:1], (40, 1))):
+        wider = make_rows(rows.codes, targets, rows.context, n_codes=(7, 3))
+        learned = fit_main_effects(wider, loss, no_folds(rows), alpha)
+        assert learned.noise_ratio.shape == learned.alpha.shape
+        assert np.isfinite(learned.noise_ratio).all()
+        assert np.all(learned.noise_ratio > 0)

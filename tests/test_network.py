@@ -167,6 +167,31 @@ def test_arithmetic_stays_in_float32(hidden_layer_sizes, rng):
     assert {result.dtype for result in results} == {np.dtype(np.float32)}
 
 
+@each_size
+def test_weights_are_what_the_intercept_and_the_units_biases_are_not(
+    hidden_layer_sizes, rng
+):
+    trunk = draw_trunk(rng, 4, hidden_layer_sizes, 2)
+    assert trunk.is_weight.shape == trunk.parameters.shape
+    assert trunk.is_weight.sum() == sum(m * n for m, n in trunk.shapes)
+    # Each layer's units have a bias, and so have the outputs, once.
+    assert np.sum(~trunk.is_weight) == sum(hidden_layer_sizes) + 2
+    # Without weights the raw prediction is the skip's bias, whatever the input.
+    trunk.parameters[trunk.is_weight] = 0
+    trunk.parameters[~trunk.is_weight] = 3
+    raw_prediction, _ = trunk.forward(rng.normal(size=(5, 4)))
+    assert_array_equal(raw_prediction, np.full((5, 2), 3.0))
+
+
+@each_size
+def test_without_biases_an_input_of_zero_is_predicted_zero(hidden_layer_sizes, rng):
+    trunk = draw_trunk(rng, 4, hidden_layer_sizes, 2)
+    trunk.parameters[~trunk.is_weight] = 0
+    raw_prediction, activations = trunk.forward(np.zeros((1, 4)))
+    assert_array_equal(raw_prediction, np.zeros((1, 2)))
+    assert not any(layer.any() for layer in activations.hidden)
+
+
 def test_linear_trunk_starts_at_the_intercept(rng):
     trunk = draw_trunk(rng, 4, (), 2)
     trunk.initialize(rng, intercept=np.array([0.25, -3.0]))

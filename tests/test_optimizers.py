@@ -36,6 +36,52 @@ def test_adam_agrees_with_torch(learning_rate, betas, epsilon, rng):
         assert_allclose(parameters, theirs, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize(
+    ("learning_rate", "weight_decay"), [(1e-3, 0.1), (0.3, 1.0), (1e-2, 0.0)]
+)
+def test_weight_decay_agrees_with_torchs_adamw(learning_rate, weight_decay, rng):
+    torch = pytest.importorskip("torch")
+    parameters = rng.normal(size=20)
+    theirs = torch.tensor(parameters)
+    optimizer = torch.optim.AdamW(
+        [theirs], lr=learning_rate, weight_decay=weight_decay, eps=1e-8
+    )
+    ours = Adam(parameters, learning_rate, weight_decay=weight_decay)
+    for gradient in draw_gradients(rng, 50, (20,)):
+        theirs.grad = torch.tensor(gradient)
+        optimizer.step()
+        ours.update(gradient)
+        assert_allclose(parameters, theirs, rtol=1e-12, atol=1e-14)
+
+
+def test_a_decay_for_each_parameter_agrees_with_torchs_parameter_groups(rng):
+    torch = pytest.importorskip("torch")
+    parameters = rng.normal(size=20)
+    first, second = torch.tensor(parameters[:12]), torch.tensor(parameters[12:])
+    groups = [
+        {"params": [first], "weight_decay": 0.5},
+        {"params": [second], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=1e-2)
+    ours = Adam(parameters, 1e-2, weight_decay=np.repeat([0.5, 0.0], [12, 8]))
+    for gradient in draw_gradients(rng, 50, (20,)):
+        first.grad = torch.tensor(gradient[:12])
+        second.grad = torch.tensor(gradient[12:])
+        optimizer.step()
+        ours.update(gradient)
+        assert_allclose(parameters, torch.cat([first, second]), rtol=1e-12, atol=1e-14)
+
+
+def test_decay_is_decoupled_from_the_size_of_the_gradient(rng):
+    # Without a gradient a parameter shrinks by the learning rate times the decay; an L2
+    # penalty, which Adam divides by its own size, would take a step of the learning rate.
+    parameters = np.array([1.0, 1e-6, -1e6])
+    adam = Adam(parameters, 0.1, weight_decay=np.array([0.5, 0.5, 0.0]))
+    for _ in range(10):
+        adam.update(np.zeros(3))
+    assert_allclose(parameters, [0.95**10, 1e-6 * 0.95**10, -1e6], rtol=1e-12)
+
+
 def test_first_step_of_adam_is_the_learning_rate_against_the_gradient():
     parameters = np.zeros(3)
     Adam(parameters, 0.01, epsilon=0).update(np.array([1e-5, -3.0, 1e5]))
@@ -126,3 +172,13 @@ def test_updates_are_in_place(dtype):
     assert np.all(parameters < 1)
     assert np.all(table < 1)
     assert parameters.dtype == table.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_decay_is_in_place_in_the_parameters_dtype(dtype):
+    parameters = np.ones(3, dtype)
+    adam = Adam(parameters, 0.1, weight_decay=np.array([0.5, 0.5, 0.0], dtype))
+    adam.update(np.zeros(3, dtype))
+    assert adam.parameters is parameters
+    assert parameters.dtype == dtype
+    assert_allclose(parameters, [0.95, 0.95, 1.0], rtol=1e-6)

@@ -7,13 +7,20 @@ from numpy.testing import assert_array_equal
 from sk_embed._selection import (
     DEFAULT_WIDTH,
     MIN_RELIABILITY,
+    MIN_SHARE,
     auto_batch_size,
     kept_axes,
+    output_unit,
     table_width,
 )
 
 RATIO = np.array([0.5, 0.25, 0.125, 0.125])
 RELIABLE = np.ones(4)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
 
 
 @pytest.mark.parametrize(("n_components", "kept"), [(1, 1), (3, 3), (4, 4), (9, 4)])
@@ -47,7 +54,7 @@ def test_auto_may_keep_no_axis():
     assert not kept_axes("auto", RATIO, np.zeros(4)).any()
 
 
-def test_auto_keeps_axes_that_there_were_too_few_rows_to_judge():
+def test_auto_keeps_no_axes_that_there_were_too_few_rows_to_judge():
     assert not kept_axes("auto", RATIO, np.full(4, np.nan)).any()
 
 
@@ -84,5 +91,51 @@ def test_batch_size_never_falls_with_the_rows():
 
 
 def test_auto_keeps_no_axis_of_almost_no_variance():
-    ratio = np.array([1 - 1.2e-3, 1.1e-3, 0.9e-4])
-    assert kept_axes("auto", ratio, np.ones(3)).tolist() == [True, True, False]
+    share = np.array([0.9, 1.1 * MIN_SHARE, 0.9 * MIN_SHARE])
+    assert kept_axes("auto", share, np.ones(3)).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize(("n_components", "kept"), [("auto", 1), (0.9, 2), (3, 3)])
+def test_beside_large_effects_auto_alone_keeps_fewer_axes(n_components, kept):
+    # Of what the column says the effects are 97 %, the axes what is left: a float asks
+    # for a share of the vectors' variance.
+    share = 0.03 * np.array([0.7, 0.25, 0.05])
+    assert kept_axes(n_components, share, np.ones(3)).sum() == kept
+
+
+def test_auto_asks_of_the_halves_what_makes_a_third_of_the_whole_signal(rng):
+    # Spearman-Brown, simulated: where the halves agree to MIN_RELIABILITY, the squared
+    # correlation of their mean with the truth is a third.
+    truth = rng.normal(size=200_000)
+    noise_of_half = np.sqrt(1 / MIN_RELIABILITY - 1)
+    halves = truth + noise_of_half * rng.normal(size=(2, len(truth)))
+    assert np.corrcoef(halves)[0, 1] == pytest.approx(MIN_RELIABILITY, abs=0.01)
+    of_whole = np.corrcoef(halves.mean(axis=0), truth)[0, 1] ** 2
+    assert of_whole == pytest.approx(1 / 3, abs=0.01)
+
+
+# ------------------------------------------------------------------ unit of the output
+
+
+def test_unit_is_the_root_mean_square_of_the_contexts_sensitivities():
+    assert output_unit(np.array([0.3, 0.4])) == pytest.approx(np.sqrt(0.125))
+
+
+def test_unit_of_one_column_is_its_sensitivity():
+    assert output_unit(np.array([0.7])) == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(("scale", "unit"), [(0.0, 0.1), (1e-9, 0.1), (1e9, 10.0)])
+def test_unit_has_bounds(scale, unit):
+    # Context that hardly counts must not blow the vectors up, nor one wild column bury
+    # them.
+    assert output_unit(scale * np.array([1.0, 2.0])) == unit
+
+
+def test_without_context_the_unit_is_that_of_the_raw_prediction():
+    assert output_unit(np.empty(0)) == 1.0
+
+
+def test_unit_in_single_precision_is_a_plain_number():
+    unit = output_unit(np.array([0.3, 0.4], np.float32))
+    assert type(unit) is float

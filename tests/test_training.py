@@ -8,6 +8,7 @@ from engine_data import (
     draw_rows,
     draw_table,
     draw_targets,
+    draw_trunk,
     make_rows,
     torch_forward,
     trunk_over,
@@ -24,6 +25,7 @@ from sk_embed._engine.training import (
     learn_tables,
     learn_trunk,
     leave_frozen,
+    look_up,
     run_pass,
 )
 
@@ -43,6 +45,7 @@ def settings(**changes):
         "width": WIDTH,
         "table_learning_rate": 0.1,
         "learning_rate": 1e-3,
+        "weight_decay": 0.0,
         "max_epochs": 3,
         "tolerance": 0.0,
         "patience": 10**6,
@@ -55,6 +58,11 @@ def draw_order(rng, rows, batch_size=8):
     return RowOrder(rows.stacked_codes, rng.permutation(len(rows)), batch_size)
 
 
+def fresh_orders(rng, rows, batch_size=8):
+    """Return what draws an order anew at each call."""
+    return lambda: draw_order(rng, rows, batch_size)
+
+
 def zero_prior(rows):
     return np.zeros((int(rows.n_codes.sum()), WIDTH))
 
@@ -64,11 +72,13 @@ def random_prior(rng, rows, scale=0.1):
     return lambda: scale * draw_table(rng, rows, WIDTH)
 
 
-def curve_of(rows, orders, trunk, loss=SQUARED, draw_prior=None, report=None, **changes):
+def curve_of(
+    rows, next_order, trunk, loss=SQUARED, draw_prior=None, report=None, **changes
+):
     """Learn the trunk, from tables of zeros unless said; return the loss curve."""
     return learn_trunk(
         rows,
-        orders,
+        next_order,
         trunk,
         loss,
         draw_prior or (lambda: zero_prior(rows)),
@@ -165,32 +175,70 @@ def test_weights_of_all_rows_together_do_not_change_the_step_of_the_trunk(rng):
     assert_allclose(parameters[0], parameters[1], rtol=1e-10)
 
 
+@pytest.mark.parametrize("hidden_layer_sizes", [(), (6, 4)], ids=str)
+def test_the_trunks_weights_decay_and_its_biases_do_not(hidden_layer_sizes, rng):
+    rows = draw_rows(rng)
+    plain, decayed = (
+        trunk_over(np.random.default_rng(1), rows, WIDTH, hidden_layer_sizes)
+        for _ in range(2)
+    )
+    start = plain.parameters.copy()
+    (batch,) = draw_order(rng, rows, batch_size=40)
+    for trunk, update in (
+        (plain, adam_update(plain, 1e-2)),
+        (decayed, adam_update(decayed, 1e-2, 0.5)),
+    ):
+        inputs = look_up(rows, batch, zero_prior(rows))
+        raw_prediction, activations = trunk.forward(inputs)
+        delta = raw_prediction - rows.targets[batch.rows]
+        update(activations, trunk.backward(activations, delta), delta, 40.0)
+    shrunk = plain.parameters - 0.01 * 0.5 * start
+    expected = np.where(plain.is_weight, shrunk, plain.parameters)
+    assert_allclose(decayed.parameters, expected, rtol=1e-12, atol=1e-15)
+
+
+def test_single_precision_stays_under_decay(rng):
+    rows = draw_rows(rng)
+    trunk = draw_trunk(rng, rows.codes.shape[1] * WIDTH + 2, (6,), 1, np.float32)
+    parameters = trunk.parameters
+    single = make_rows(
+        *(rows.codes, rows.targets.astype(np.float32), rows.context.astype(np.float32)),
+        rows.weight.astype(np.float32),
+    )
+    prior = zero_prior(rows).astype(np.float32)
+    curve_of(single, fresh_orders(rng, rows), trunk, SQUARED, prior.copy, weight_decay=0.1)
+    assert trunk.parameters is parameters
+    assert parameters.dtype == np.float32
+
+
 # ------------------------------------------------------------------ honest tables
 
 
 @each_loss
 def test_each_epoch_is_a_pass_from_the_prior_with_the_trunk_as_it_is(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs)
-    orders = [draw_order(rng, rows), draw_order(rng, rows)]
+    orders = [draw_order(rng, rows) for _ in range(5)]
     trunk, expected_trunk = (
         trunk_over(np.random.default_rng(1), rows, WIDTH, (6, 4)) for _ in range(2)
     )
     draw_prior = random_prior(np.random.default_rng(2), rows)
-    curve = curve_of(rows, orders, trunk, loss, draw_prior, max_epochs=5)
+    curve = curve_of(
+        rows, iter(orders).__next__, trunk, loss, draw_prior, max_epochs=5, weight_decay=0.3
+    )
 
-    update = adam_update(expected_trunk, 1e-3)
+    update = adam_update(expected_trunk, 1e-3, 0.3)
     draw_same_prior = random_prior(np.random.default_rng(2), rows)
     expected = [
         run_pass(
             rows,
             rows.weight[None],
-            orders[epoch % 2],
+            order,
             expected_trunk,
             loss,
             RowAdagrad(draw_same_prior(), 0.1),
             update,
         )
-        for epoch in range(5)
+        for order in orders
     ]
     assert curve == expected
     assert_array_equal(trunk.parameters, expected_trunk.parameters)
@@ -200,10 +248,10 @@ def test_categories_of_one_row_teach_the_trunk_nothing(rng):
     # What is learned about such a category meets no other row within an epoch, and does
     # not live into the next: its learning rate cannot matter to a single bit.
     rows = pure_noise(rng, 128, rows_per_category=1)
-    orders = [draw_order(rng, rows), draw_order(rng, rows)]
     curves, parameters = [], []
     for rate in (1e-3, 10.0):
         trunk = trunk_over(np.random.default_rng(1), rows, WIDTH, (8,))
+        orders = fresh_orders(np.random.default_rng(2), rows)
         curves.append(curve_of(rows, orders, trunk, max_epochs=6, table_learning_rate=rate))
         parameters.append(trunk.parameters)
     assert curves[0] == curves[1]
@@ -213,19 +261,19 @@ def test_categories_of_one_row_teach_the_trunk_nothing(rng):
 @pytest.mark.parametrize("rows_per_category", [1, 2])
 def test_progressive_loss_on_noise_stays_at_that_of_a_constant(rows_per_category, rng):
     rows = pure_noise(rng, 512, rows_per_category)
-    order = draw_order(rng, rows, batch_size=32)
+    orders = fresh_orders(rng, rows, batch_size=32)
     constant = rows.targets.var() / 2
     changes = {"table_learning_rate": 0.3, "learning_rate": 1e-2}
 
     trunk = trunk_over(np.random.default_rng(1), rows, WIDTH, (16,))
-    honest = curve_of(rows, [order], trunk, max_epochs=15, **changes)
+    honest = curve_of(rows, orders, trunk, max_epochs=15, **changes)
 
     # The same passes with tables that live on learn the noise by heart: nearly all of it
     # if each row has a category of its own, up to half of it if two rows share one.
     trunk = trunk_over(np.random.default_rng(1), rows, WIDTH, (16,))
     tables, update = RowAdagrad(zero_prior(rows), 0.3), adam_update(trunk, 1e-2)
     kept = [
-        run_pass(rows, rows.weight[None], order, trunk, SQUARED, tables, update)
+        run_pass(rows, rows.weight[None], orders(), trunk, SQUARED, tables, update)
         for _ in range(15)
     ]
     assert min(honest) > 0.97 * constant
@@ -234,19 +282,17 @@ def test_progressive_loss_on_noise_stays_at_that_of_a_constant(rows_per_category
 
 def test_random_start_that_is_drawn_anew_is_not_learned_by_heart(rng):
     rows = pure_noise(rng, 128, rows_per_category=1)
-    order = draw_order(rng, rows)
+    orders = fresh_orders(rng, rows)
     constant = rows.targets.var() / 2
     changes = {"max_epochs": 100, "learning_rate": 1e-2}
 
     trunk = trunk_over(np.random.default_rng(1), rows, WIDTH, (64, 32))
-    anew = curve_of(
-        rows, [order], trunk, draw_prior=random_prior(rng, rows, 1.0), **changes
-    )
+    anew = curve_of(rows, orders, trunk, draw_prior=random_prior(rng, rows, 1.0), **changes)
 
     # A start that stays is a fingerprint of each category.
     prior = draw_table(rng, rows, WIDTH)
     trunk = trunk_over(np.random.default_rng(1), rows, WIDTH, (64, 32))
-    kept = curve_of(rows, [order], trunk, draw_prior=prior.copy, **changes)
+    kept = curve_of(rows, orders, trunk, draw_prior=prior.copy, **changes)
     assert np.mean(anew[-20:]) > constant
     assert kept[-1] < 0.6 * constant
 
@@ -256,7 +302,7 @@ def test_trunk_learns_an_interaction_that_no_additive_model_has(rng):
     signs = np.where(np.arange(10) % 2, 1.0, -1.0)
     rows = make_rows(codes, signs[codes].prod(axis=1))
     trunk = trunk_over(rng, rows, WIDTH, (16,))
-    orders = [draw_order(rng, rows, batch_size=32) for _ in range(3)]
+    orders = fresh_orders(rng, rows, batch_size=32)
     draw_prior = random_prior(rng, rows)
     curve = curve_of(
         rows, orders, trunk, draw_prior=draw_prior, max_epochs=15, learning_rate=1e-2
@@ -270,8 +316,8 @@ def test_trunk_learns_from_context(rng):
     context = rng.normal(size=(2000, 1))
     rows = make_rows(np.zeros(2000, int), np.abs(context) - 0.8, context)
     trunk = trunk_over(rng, rows, WIDTH, (16,))
-    order = draw_order(rng, rows, batch_size=32)
-    curve = curve_of(rows, [order], trunk, max_epochs=10, learning_rate=1e-2)
+    orders = fresh_orders(rng, rows, batch_size=32)
+    curve = curve_of(rows, orders, trunk, max_epochs=10, learning_rate=1e-2)
     assert curve[-1] < 0.01 * rows.targets.var() / 2
 
 
@@ -314,10 +360,10 @@ def test_learning_stops_by_tolerance_and_patience(
     loss, n_outputs, tolerance, patience, rng
 ):
     rows = draw_rows_with_signal(rng, loss, n_outputs)
-    orders = [draw_order(rng, rows, 32), draw_order(rng, rows, 32)]
 
     def curve(**changes):
         trunk = trunk_over(np.random.default_rng(1), rows, WIDTH, (8,))
+        orders = fresh_orders(np.random.default_rng(2), rows, 32)
         return curve_of(
             rows, orders, trunk, loss, max_epochs=25, learning_rate=1e-2, **changes
         )
@@ -333,7 +379,7 @@ def test_learning_goes_on_while_nothing_is_learned(rng):
     rows = pure_noise(rng, 128, rows_per_category=1)
     trunk = trunk_over(rng, rows, WIDTH, (8,))
     curve = curve_of(
-        rows, [draw_order(rng, rows)], trunk, max_epochs=20, tolerance=0.01, patience=1
+        rows, fresh_orders(rng, rows), trunk, max_epochs=20, tolerance=0.01, patience=1
     )
     assert len(curve) == 20
 
@@ -353,7 +399,7 @@ def test_constant_loss_is_that_of_the_best_constant(loss, n_outputs, rng):
 def test_learning_ends_after_max_epochs(rng):
     rows = draw_rows(rng)
     trunk = trunk_over(rng, rows, WIDTH, (8,))
-    assert len(curve_of(rows, [draw_order(rng, rows)], trunk, max_epochs=7)) == 7
+    assert len(curve_of(rows, fresh_orders(rng, rows), trunk, max_epochs=7)) == 7
 
 
 def test_each_epoch_is_reported_with_its_number_and_loss(rng):
@@ -361,7 +407,7 @@ def test_each_epoch_is_reported_with_its_number_and_loss(rng):
     trunk = trunk_over(rng, rows, WIDTH, (8,))
     reported = []
     curve = curve_of(
-        rows, [draw_order(rng, rows)], trunk, report=lambda *epoch: reported.append(epoch)
+        rows, fresh_orders(rng, rows), trunk, report=lambda *epoch: reported.append(epoch)
     )
     assert reported == list(enumerate(curve, start=1))
 

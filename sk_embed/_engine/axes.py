@@ -30,6 +30,8 @@ from sk_embed._engine.training import look_up
 # The metric is a mean over rows; so many, evenly spaced, tell it well enough.
 _MAX_ROWS_FOR_METRIC = 10_000
 _RANK_TOLERANCE = 1e-12
+# Share of the vectors' second moment below which effects are too small to stand for them.
+_EFFECT_RIDGE = 0.01
 # Categories that weigh the same but for rounding tie, and the first of them decides.
 _TIE_TOLERANCE = 1e-6
 
@@ -43,15 +45,35 @@ class Axes(NamedTuple):
         Takes the trunk's coordinates to canonical ones: ``table @ rotation``.
     explained_variance_ratio : ndarray of shape (n_axes,)
         Share of the second moment on each axis; sums to 1, or is all zero.
+    second_moment : float
+        What the shares are of.
     """
 
     rotation: FloatArray
     explained_variance_ratio: FloatArray
+    second_moment: float
 
 
-def sensitivity_metrics(rows: Rows, trunk: Trunk, table: FloatArray) -> FloatArray:
-    """Return each column's metric M, shape (n_columns, width, width)."""
+class Sensitivity(NamedTuple):
+    """How far the raw prediction follows the trunk's inputs.
+
+    Parameters
+    ----------
+    metrics : ndarray of shape (n_columns, width, width)
+        Each column's metric M.
+    context : ndarray of shape (n_context,)
+        Root mean square change of the raw prediction over one standard deviation of
+        each context column, to first order.
+    """
+
+    metrics: FloatArray
+    context: FloatArray
+
+
+def sensitivity(rows: Rows, trunk: Trunk, table: FloatArray) -> Sensitivity:
+    """Measure the sensitivity of a trained trunk over its training rows."""
     n_columns, width = rows.codes.shape[1], table.shape[1]
+    n_places = n_columns * width
     n_rows = min(len(rows), _MAX_ROWS_FOR_METRIC)
     chosen = np.linspace(0, len(rows) - 1, n_rows).astype(np.intp)
     codes = rows.stacked_codes[chosen].ravel()
@@ -60,14 +82,19 @@ def sensitivity_metrics(rows: Rows, trunk: Trunk, table: FloatArray) -> FloatArr
     _, activations = trunk.forward(inputs)
     weight = rows.weight[chosen] / rows.weight[chosen].sum()
     metrics = np.zeros((n_columns, width, width))
+    slopes = np.zeros(rows.context.shape[1])
     for output in range(trunk.n_outputs):
         delta = np.zeros((n_rows, trunk.n_outputs), table.dtype)
         delta[:, output] = np.sqrt(weight)
         deltas = trunk.backward(activations, delta)
-        jacobian = trunk.input_gradient(deltas, n_columns * width).astype(np.float64)
-        by_column = jacobian.reshape(n_rows, n_columns, width).transpose(1, 2, 0)
+        jacobian = trunk.input_gradient(deltas, trunk.n_inputs).astype(np.float64)
+        at_vectors = jacobian[:, :n_places].reshape(n_rows, n_columns, width)
+        by_column = at_vectors.transpose(1, 2, 0)
         metrics += by_column @ by_column.transpose(0, 2, 1)
-    return metrics
+        slopes += (jacobian[:, n_places:] ** 2).sum(axis=0)
+    mean = np.average(rows.context, axis=0, weights=rows.weight)
+    variance = np.average((rows.context - mean) ** 2, axis=0, weights=rows.weight)
+    return Sensitivity(metrics, np.sqrt(slopes * variance))
 
 
 def canonical_axes(
@@ -82,7 +109,7 @@ def canonical_axes(
     counts : ndarray of shape (n_categories,)
         How often each category occurs.
     metric : ndarray of shape (width, width)
-        From :func:`sensitivity_metrics`.
+        From :func:`sensitivity`.
 
     Returns
     -------
@@ -100,8 +127,40 @@ def canonical_axes(
     moments = np.where(moments > _RANK_TOLERANCE * moments.max(initial=0), moments, 0)
     rotation = root @ turn[:, ::-1][:, :n_axes] * (moments > 0)
     rotation *= _signs(table @ rotation, share)
-    total = moments.sum()
-    return Axes(rotation, moments / total if total > 0 else np.zeros(n_axes))
+    total = float(moments.sum())
+    shares = moments / total if total > 0 else np.zeros(n_axes)
+    return Axes(rotation, shares, total)
+
+
+def effect_slopes(
+    tables: FloatArray, effects: FloatArray, counts: IntArray | FloatArray
+) -> FloatArray:
+    """Regress vectors on the main effects of the same categories.
+
+    The network learns apart from the additive model, and so its vectors say again what
+    the main effects say. What they add is ``tables - effects @ slopes``. The regression,
+    over categories weighted by count, goes through the origin: a category without rows
+    stays where it is. A ridge keeps slopes on effects that are next to nothing beside
+    the vectors from growing.
+
+    Parameters
+    ----------
+    tables : ndarray of shape (..., n_categories, n_axes)
+        Vectors.
+    effects : ndarray of shape (n_categories, n_outputs)
+        Main effects, in the unit of the vectors.
+    counts : ndarray of shape (n_categories,)
+        How often each category occurs.
+
+    Returns
+    -------
+    slopes : ndarray of shape (..., n_outputs, n_axes)
+    """
+    weighted = effects.T * _shares(counts)
+    second_moment = (tables[..., None, :] @ tables[..., :, None])[..., 0, 0]
+    ridge = _EFFECT_RIDGE * (second_moment @ _shares(counts))
+    gram = weighted @ effects + ridge[..., None, None] * np.eye(effects.shape[1])
+    return np.linalg.pinv(gram, hermitian=True) @ (weighted @ tables)
 
 
 def alignment_signs(

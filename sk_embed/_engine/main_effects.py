@@ -55,6 +55,8 @@ _ROUNDING = 1e-10
 _MAX_ALPHA_UPDATES = 30
 _ALPHA_TOLERANCE = 0.02
 _ALPHA_RANGE = (1e-3, 1e6)
+# Of a row, below which a binomial or multinomial model is sure of the label.
+_MIN_CURVATURE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,16 @@ class MainEffects:
         Stacked main effects: of all rows, then without each fold.
     alpha : ndarray of shape (n_groups, n_columns)
         Penalty of each column, for each group of outputs that are solved jointly.
+    noise_ratio : ndarray of shape (n_groups, n_columns)
+        Rows of a category that weigh as much as the prior of its column: the noise
+        variance of a row over the variance of the column's effects.
     converged : bool
         Whether the gradient vanished.
     """
 
     effects: FloatArray
     alpha: FloatArray
+    noise_ratio: FloatArray
     converged: bool
 
 
@@ -242,31 +248,58 @@ class AdditiveModel:
     def estimate_alpha(self) -> FloatArray:
         """Estimate the penalty of each column by empirical Bayes, shape (n_columns,)."""
         weights = self.rows.weight.astype(np.float64)
-        first = np.cumsum(np.append(0, self.rows.n_codes[:-1]))
-        alpha = np.ones(len(self.rows.n_codes))
+        alpha: FloatArray = np.ones(len(self.rows.n_codes))
         coefficients = self.empty(weights)
         for _ in range(_MAX_ALPHA_UPDATES):
             coefficients, _ = self.solve(
                 weights, alpha, coefficients, _TOLERANCE_OF_ESTIMATE
             )
-            mean = self.loss.inverse_link(self.raw_prediction(coefficients))
-            curvature = self.curvature(mean, weights)[self.n_leading :]
-            per_code = np.repeat(alpha, self.rows.n_codes)[:, None]
-            effective = np.add.reduceat((curvature / (curvature + per_code)).sum(1), first)
-            effects = coefficients[self.n_leading :]
-            squares = np.add.reduceat((effects**2).sum(1), first)
-            n_effective = self.n_leading + effective.sum() / self.n_outputs
-            dispersion = self.dispersion(coefficients, weights, n_effective)
-            # No effects at all call for the largest penalty.
-            tiny = np.finfo(np.float64).tiny
-            with np.errstate(over="ignore"):
-                ratio = dispersion * effective / np.maximum(squares, tiny)
-            new_alpha = np.clip(np.where(squares > tiny, ratio, np.inf), *_ALPHA_RANGE)
+            new_alpha, _ = self.evidence(coefficients, weights, alpha)
             change = np.abs(np.log(new_alpha / alpha))
             alpha = new_alpha
             if change.max() < _ALPHA_TOLERANCE:
                 break
         return alpha
+
+    def evidence(
+        self, coefficients: FloatArray, weights: FloatArray, alpha: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the penalty and the noise ratio of each column that a solution speaks for.
+
+        Parameters
+        ----------
+        coefficients : ndarray of shape (n_coefficients, n_outputs)
+            Solved under ``alpha``.
+        weights : ndarray of shape (n_rows,)
+            Weight of each row.
+        alpha : ndarray of shape (n_columns,)
+            Penalty of each column.
+
+        Returns
+        -------
+        alpha, noise_ratio : ndarray of shape (n_columns,)
+        """
+        first = np.cumsum(np.append(0, self.rows.n_codes[:-1]))
+        mean = self.loss.inverse_link(self.raw_prediction(coefficients))
+        curvature = self.curvature(mean, weights)[self.n_leading :]
+        per_code = np.repeat(alpha, self.rows.n_codes)[:, None]
+        # A code without rows under alpha = 0 has neither data nor prior: no parameter.
+        total = curvature + per_code
+        effective = np.add.reduceat(
+            np.divide(curvature, total, out=np.zeros_like(total), where=total > 0).sum(1),
+            first,
+        )
+        effects = coefficients[self.n_leading :]
+        squares = np.add.reduceat((effects**2).sum(1), first)
+        n_effective = self.n_leading + effective.sum() / self.n_outputs
+        dispersion = self.dispersion(coefficients, weights, n_effective)
+        # No effects at all call for the largest penalty.
+        tiny = np.finfo(np.float64).tiny
+        with np.errstate(over="ignore"):
+            ratio = dispersion * effective / np.maximum(squares, tiny)
+        new_alpha = np.clip(np.where(squares > tiny, ratio, np.inf), *_ALPHA_RANGE)
+        curvature_of_row = np.add.reduceat(curvature.mean(1), first) / weights.sum()
+        return new_alpha, new_alpha / np.maximum(curvature_of_row, _MIN_CURVATURE)
 
 
 def fit_main_effects(
@@ -308,6 +341,7 @@ def fit_main_effects(
     return MainEffects(
         np.concatenate([part.effects for part in parts], axis=2),
         np.concatenate([part.alpha for part in parts]),
+        np.concatenate([part.noise_ratio for part in parts]),
         all(part.converged for part in parts),
     )
 
@@ -334,8 +368,9 @@ def _fit_jointly(
 
     solutions = map_tasks(solve, [rows.weight, *fold_weights])
     effects = [coefficients[model.n_leading :] for coefficients, _ in solutions]
+    _, noise_ratio = model.evidence(solutions[0][0], rows.weight.astype(np.float64), alphas)
     converged = all(done for _, done in solutions)
-    return MainEffects(np.stack(effects), alphas[None], converged)
+    return MainEffects(np.stack(effects), alphas[None], noise_ratio[None], converged)
 
 
 def _design(rows: Rows) -> csr_array:

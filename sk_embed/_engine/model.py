@@ -13,7 +13,8 @@ from sk_embed._engine.axes import (
     Axes,
     alignment_signs,
     canonical_axes,
-    sensitivity_metrics,
+    effect_slopes,
+    sensitivity,
     split_half_reliability,
 )
 from sk_embed._engine.batches import RowOrder
@@ -47,6 +48,8 @@ class ModelSettings:
         Penalty of main effects; None estimates one for each column.
     init_scale : float
         Standard deviation of the tables' random start; 0 starts them at the origin.
+    less_effects : bool
+        Whether what the main effects say is taken out of the vectors.
     dtype : dtype
         Of the network's arithmetic.
     """
@@ -57,6 +60,7 @@ class ModelSettings:
     n_orders: int
     alpha: float | None
     init_scale: float
+    less_effects: bool
     dtype: np.dtype
 
 
@@ -75,7 +79,12 @@ class ColumnVectors:
     fold_vectors : ndarray of shape (n_folds, n_codes, n_axes)
         Interaction vectors without each fold, in the axes of ``vectors``.
     explained_variance_ratio : ndarray of shape (n_axes,)
-        Share of the second moment on each axis.
+        Share of the vectors' second moment on each axis.
+    share : ndarray of shape (n_axes,)
+        The same of effects and vectors together.
+    noise_ratio : float
+        Rows of a category that weigh as much as the prior of its main effect; of several
+        outputs the largest.
     reliability : ndarray of shape (n_axes,)
         Agreement of two halves of the rows on each axis; NaN where all rows fit into
         one batch, too few for halves.
@@ -86,14 +95,22 @@ class ColumnVectors:
     fold_effects: FloatArray
     fold_vectors: FloatArray
     explained_variance_ratio: FloatArray
+    share: FloatArray
+    noise_ratio: float
     reliability: FloatArray
 
 
 @dataclass(frozen=True)
 class LearnedModel:
-    """The columns' vectors, and how learning went."""
+    """The columns' vectors, and how learning went.
+
+    ``context_sensitivity``, shape (n_context,), is the change of the raw prediction over
+    one standard deviation of each context column; empty where the rows fit into one
+    batch, too few to tell.
+    """
 
     columns: list[ColumnVectors]
+    context_sensitivity: FloatArray
     trunk: Trunk
     loss_curve: list[float]
     main_effects_converged: bool
@@ -139,11 +156,20 @@ def learn_model(
     """
     # A stream for each purpose: how much one draws, by the number of rows, changes none
     # of the others.
-    trunk_rng, prior_rng, half_rng, order_rng = rng.spawn(4)
+    trunk_rng, prior_rng, half_rng, order_rng, epoch_rng = rng.spawn(5)
     trunk = _initial_trunk(rows, loss, settings, trunk_rng, start)
     draw_prior = partial(_prior, rows, settings, prior_rng)
-    orders = _row_orders(rows, settings, order_rng)
-    curve = learn_trunk(rows, orders, trunk, loss, draw_prior, settings.training, report)
+    draw_order = partial(_row_order, rows.stacked_codes, settings.batch_size)
+    curve = learn_trunk(
+        rows,
+        partial(draw_order, epoch_rng),
+        trunk,
+        loss,
+        draw_prior,
+        settings.training,
+        report,
+    )
+    orders = [draw_order(order_rng) for _ in range(settings.n_orders)]
     prior = draw_prior()
     if is_training is None:
         is_training = np.empty((0, len(rows)), dtype=bool)
@@ -161,11 +187,18 @@ def learn_model(
     if len(folds):
         tables = np.concatenate([tables, np.stack(learned[len(orders) :])], axis=1)
     effects = fit_main_effects(rows, loss, folds, settings.alpha, map_tasks)
+    slopes = sensitivity(rows, trunk, tables[0, 0])
     has_halves = len(rows) > settings.batch_size
     columns = _columns(
-        rows, trunk, prior, tables, np.concatenate(weightings), effects, has_halves
+        rows, slopes.metrics, prior, tables, np.concatenate(weightings), effects, settings
     )
-    return LearnedModel(columns, trunk, curve, effects.converged)
+    return LearnedModel(
+        columns,
+        slopes.context if has_halves else np.empty(0),
+        trunk,
+        curve,
+        effects.converged,
+    )
 
 
 def n_table_passes(settings: ModelSettings, n_folds: int) -> int:
@@ -173,14 +206,10 @@ def n_table_passes(settings: ModelSettings, n_folds: int) -> int:
     return settings.n_orders * settings.training.n_sweeps * (3 + n_folds)
 
 
-def _row_orders(
-    rows: Rows, settings: ModelSettings, rng: np.random.Generator
-) -> list[RowOrder]:
-    codes = rows.stacked_codes
-    return [
-        RowOrder(codes, rng.permutation(len(rows)), settings.batch_size)
-        for _ in range(settings.n_orders)
-    ]
+def _row_order(
+    stacked_codes: IntArray, batch_size: int, rng: np.random.Generator
+) -> RowOrder:
+    return RowOrder(stacked_codes, rng.permutation(len(stacked_codes)), batch_size)
 
 
 def _initial_trunk(
@@ -226,27 +255,32 @@ def _halves(rows: Rows, rng: np.random.Generator) -> FloatArray:
 
 def _columns(
     rows: Rows,
-    trunk: Trunk,
+    metrics: FloatArray,
     prior: FloatArray,
     tables: FloatArray,
     weights: FloatArray,
     effects: MainEffects,
-    has_halves: bool,
+    settings: ModelSettings,
 ) -> list[ColumnVectors]:
     """Cut the stacked tables into columns, and bring each to its canonical axes.
 
     ``tables`` has shape (n_orders, n_tables, sum(n_codes), width). The first table of an
     order is that of all rows; then come two halves, then the folds.
     """
-    metrics = sensitivity_metrics(rows, trunk, tables[0, 0])
+    has_halves = len(rows) > settings.batch_size
+    n_outputs = effects.effects.shape[2] if settings.less_effects else 0
     columns = []
     for number, offset in enumerate(rows.offsets):
         n_codes = rows.n_codes[number]
         part = slice(offset, offset + n_codes)
         counts = _counts(rows.codes[:, number], weights, n_codes)
+        said = effects.effects[:, part, :n_outputs]
         axes, vectors, reliability = _in_canonical_axes(
-            tables[:, :, part], prior[part], counts, metrics[number]
+            tables[:, :, part], prior[part], said, counts, metrics[number]
         )
+        shares = counts[0] / counts[0].sum()
+        in_effects = float(shares @ (said[0] ** 2).sum(axis=1))
+        both = in_effects + axes.second_moment
         columns.append(
             ColumnVectors(
                 effects=effects.effects[0, part],
@@ -254,6 +288,9 @@ def _columns(
                 fold_effects=effects.effects[1:, part],
                 fold_vectors=vectors[3:],
                 explained_variance_ratio=axes.explained_variance_ratio,
+                share=axes.explained_variance_ratio
+                * (axes.second_moment / both if both > 0 else 0.0),
+                noise_ratio=float(effects.noise_ratio[:, number].max()),
                 reliability=reliability
                 if has_halves
                 else np.full_like(reliability, np.nan),
@@ -263,13 +300,21 @@ def _columns(
 
 
 def _in_canonical_axes(
-    tables: FloatArray, prior: FloatArray, counts: FloatArray, metric: FloatArray
+    tables: FloatArray,
+    prior: FloatArray,
+    effects: FloatArray,
+    counts: FloatArray,
+    metric: FloatArray,
 ) -> tuple[Axes, FloatArray, FloatArray]:
     """Bring one column's tables to common axes, and take the mean over row orders.
 
     Axes, signs and reliability are those of what was learned, the tables less their
     random start. Of the vectors only that share of the start is taken out which their
     rows have not overwritten: all of it where a category has no rows.
+
+    ``effects``, shape (1 + n_folds, n_codes, n_outputs), are taken out of the vectors:
+    those without a fold out of that fold's, by the slopes of the full table. A half has
+    slopes of its own, for its vectors are shorter.
 
     Returns
     -------
@@ -285,12 +330,17 @@ def _in_canonical_axes(
     learned = (tables - prior) @ first
     signs = alignment_signs(learned, learned[0, 0], counts[0])
     learned = (signs * learned).mean(axis=0)
-    axes = canonical_axes(learned[0], counts[0], np.eye(learned.shape[2]))
-    rotation = axes.rotation.astype(tables.dtype)
     left = prior / (1 + counts[:, :, None])
-    vectors = (signs * ((tables - left) @ first)).mean(axis=0) @ rotation
-    learned = learned @ rotation
-    return axes, vectors, split_half_reliability(learned[1], learned[2], counts[0])
+    vectors = (signs * ((tables - left) @ first)).mean(axis=0)
+
+    slopes = effect_slopes(learned[:3], effects[0], counts[0])
+    said = np.concatenate([effects[:1] @ slopes, effects[1:] @ slopes[0]])
+    said = said.astype(tables.dtype)
+    axes = canonical_axes(learned[0] - said[0], counts[0], np.eye(learned.shape[2]))
+    rotation = axes.rotation.astype(tables.dtype)
+    halves = (learned[1:3] - said[1:3]) @ rotation
+    reliability = split_half_reliability(halves[0], halves[1], counts[0])
+    return axes, (vectors - said) @ rotation, reliability
 
 
 def _counts(codes: IntArray, weights: FloatArray, n_codes: int) -> FloatArray:

@@ -16,11 +16,12 @@ calls; the matrices are views of it.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sk_embed._arrays import FloatArray
+from sk_embed._arrays import BoolArray, FloatArray
 
 # A ReLU whose inputs and bias are zero passes no gradient, and tables start at zero:
 # a small positive bias wakes every unit, its randomness breaks their symmetry.
@@ -86,8 +87,8 @@ class Trunk:
         return [*self._shapes, *([] if self._last_shape is None else [self._last_shape])]
 
     def _views(
-        self, flat: FloatArray
-    ) -> tuple[list[FloatArray], list[FloatArray], FloatArray | None]:
+        self, flat: NDArray[Any]
+    ) -> tuple[list[NDArray[Any]], list[NDArray[Any]], NDArray[Any] | None]:
         weights, biases, start = [], [], 0
         for m, n in self._shapes:
             weights.append(flat[start : start + m * n].reshape(m, n))
@@ -95,6 +96,15 @@ class Trunk:
             start += m * n + n
         last = None if self._last_shape is None else flat[start:].reshape(self._last_shape)
         return weights, biases, last
+
+    @property
+    def is_weight(self) -> BoolArray:
+        """Which of the flat parameters are weights; the others are biases."""
+        mask = np.zeros(len(self.parameters), dtype=bool)
+        weights, _, last = self._views(mask)
+        for matrix in [*weights, *([] if last is None else [last])]:
+            matrix[:] = True
+        return mask
 
     def initialize(self, rng: np.random.Generator, intercept: FloatArray) -> None:
         """Draw the weights (Glorot & Bengio, 2010); the skip starts at ``intercept``."""

@@ -8,7 +8,7 @@ from sk_embed._arrays import FloatArray, IntArray
 
 
 class Adam:
-    """Adam (Kingma & Ba, 2015) on one flat parameter array.
+    """Adam with decoupled weight decay (Loshchilov & Hutter, 2019) on one flat array.
 
     Parameters
     ----------
@@ -20,6 +20,8 @@ class Adam:
         Decay of the running mean of gradients and of their squares.
     epsilon : float
         Added to the root of the second moment.
+    weight_decay : float or ndarray of shape (n_parameters,)
+        Each step shrinks a parameter by this times the learning rate.
     """
 
     def __init__(
@@ -29,9 +31,11 @@ class Adam:
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
+        weight_decay: float | FloatArray = 0.0,
     ) -> None:
         self.parameters = parameters
         self.learning_rate = learning_rate
+        self._shrinkage = 1 - learning_rate * weight_decay
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -46,6 +50,7 @@ class Adam:
         first_correction = 1 - self.beta_1**self._n_steps
         second_correction = 1 - self.beta_2**self._n_steps
         buffer = self._buffer
+        self.parameters *= self._shrinkage
 
         np.multiply(gradient, gradient, out=buffer)
         buffer *= 1 - self.beta_2

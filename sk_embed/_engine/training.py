@@ -4,13 +4,14 @@
 one pass over the rows, while the trunk's weights carry on. Every row so meets vectors
 that have not seen its target, and the trunk learns how far to trust them (MEDA, Fan et
 al., arXiv:2305.19531; in the spirit of ordered target statistics, Prokhorenkova et
-al., arXiv:1706.09516). The loss of a row just before its update is then an honest
-validation loss that costs no rows.
+al., arXiv:1706.09516). The loss of a row just before its update is then a validation
+loss that costs no rows: honest as to the vectors, and from the second epoch on as far as
+the trunk cannot tell rows by their context.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,8 @@ class TrainingSettings:
         Adagrad's, for rows of the tables.
     learning_rate : float
         Adam's, for the trunk.
+    weight_decay : float
+        Of the trunk's weights, not of its biases.
     max_epochs : int
         Passes over the rows for the trunk, at most.
     tolerance : float
@@ -50,6 +53,7 @@ class TrainingSettings:
     width: int
     table_learning_rate: float
     learning_rate: float
+    weight_decay: float
     max_epochs: int
     tolerance: float
     patience: int
@@ -65,9 +69,12 @@ def leave_frozen(
     """Trunk update that changes nothing."""
 
 
-def adam_update(trunk: Trunk, learning_rate: float) -> TrunkUpdate:
+def adam_update(
+    trunk: Trunk, learning_rate: float, weight_decay: float = 0.0
+) -> TrunkUpdate:
     """Trunk update by Adam on the mean gradient of the batch."""
-    adam = Adam(trunk.parameters, learning_rate)
+    decay = (weight_decay * trunk.is_weight).astype(trunk.parameters.dtype)
+    adam = Adam(trunk.parameters, learning_rate, weight_decay=decay)
 
     def update(
         activations: Activations,
@@ -157,7 +164,7 @@ def constant_loss(rows: Rows, loss: Loss) -> float:
 
 def learn_trunk(
     rows: Rows,
-    orders: Sequence[RowOrder],
+    draw_order: Callable[[], RowOrder],
     trunk: Trunk,
     loss: Loss,
     draw_prior: Callable[[], FloatArray],
@@ -167,20 +174,21 @@ def learn_trunk(
     """Learn the trunk in place; return the progressive validation loss of each epoch.
 
     ``draw_prior`` gives the stacked table, shape (sum(n_codes), width), that an epoch
-    starts from. A random one must be drawn anew for each epoch: the trunk would learn
-    the targets of one that stays by heart, as a fingerprint of the category.
+    starts from, ``draw_order`` the order in which it visits the rows. Both must be drawn
+    anew for each epoch: in an order that comes back, a category's vector meets its next
+    row in the same state as before, and the trunk learns the target by heart from this
+    fingerprint; so with a random start that stays.
     ``report`` is called after each epoch with its number and its loss, and says whether
     to stop.
     """
     constant = constant_loss(rows, loss)
     needed = settings.tolerance * constant
-    update_trunk = adam_update(trunk, settings.learning_rate)
+    update_trunk = adam_update(trunk, settings.learning_rate, settings.weight_decay)
     weights = rows.weight[None, :]
     best, n_stale, curve = np.inf, 0, []
     for epoch in range(settings.max_epochs):
         tables = RowAdagrad(draw_prior(), settings.table_learning_rate)
-        order = orders[epoch % len(orders)]
-        current = run_pass(rows, weights, order, trunk, loss, tables, update_trunk)
+        current = run_pass(rows, weights, draw_order(), trunk, loss, tables, update_trunk)
         if not np.isfinite(current):
             raise ValueError(
                 f"The network diverged in epoch {epoch + 1}; lower learning_rate_init "

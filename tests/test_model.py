@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from engine_data import BINOMIAL, LOSS_CASES, SQUARED, draw_rows, make_rows
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.spatial.distance import pdist
+
+from sk_embed._engine import model
+from sk_embed._engine.axes import effect_slopes
+from sk_embed._engine.batches import RowOrder
+from sk_embed._engine.main_effects import fit_main_effects
+from sk_embed._engine.model import ModelSettings, learn_model
+from sk_embed._engine.training import TrainingSettings
+
+each_loss = pytest.mark.parametrize(
+    ("loss", "n_outputs"), LOSS_CASES.values(), ids=LOSS_CASES
+)
+WIDTH = 3
+N_CODES = (12, 8)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def settings(**changes):
+    training = TrainingSettings(
+        width=WIDTH,
+        table_learning_rate=0.1,
+        learning_rate=1e-2,
+        weight_decay=0.1,
+        max_epochs=4,
+        tolerance=0.0,
+        patience=10**6,
+        n_sweeps=2,
+    )
+    defaults = {
+        "training": training,
+        "hidden_layer_sizes": (8, 4),
+        "batch_size": 32,
+        "n_orders": 3,
+        "alpha": None,
+        "init_scale": 0.0,
+        "less_effects": True,
+        "dtype": np.dtype(np.float64),
+    }
+    return ModelSettings(**defaults | changes)
+
+
+def draw_interaction(rng, loss=SQUARED, n_outputs=1, n_rows=400):
+    """Draw rows whose target follows effects, and the product of two columns' signs."""
+    rows = draw_rows(rng, loss, n_outputs, n_rows=n_rows, n_codes=N_CODES)
+    first, second = rows.codes.T
+    raw_prediction = np.cos(first) + (-1.0) ** (first + second) + rows.context[:, 0]
+    targets = raw_prediction[:, None] * np.arange(1, n_outputs + 1) + 0.5 * rows.targets
+    if loss is BINOMIAL:
+        targets = (targets > 0.5).astype(float)
+    elif loss is not SQUARED:
+        targets = np.eye(n_outputs)[(targets.argmax(axis=1) + (first % 2)) % n_outputs]
+    return make_rows(rows.codes, targets, rows.context, rows.weight, N_CODES)
+
+
+def learn(rows, loss=SQUARED, seed=0, n_folds=4, **changes):
+    is_training = np.arange(len(rows)) % n_folds != np.arange(n_folds)[:, None]
+    rng = np.random.default_rng(seed)
+    return learn_model(rows, loss, settings(**changes), is_training, rng)
+
+
+def counts_of(rows, number):
+    return np.bincount(rows.codes[:, number], rows.weight, minlength=N_CODES[number])
+
+
+# ------------------------------------------------------------------ vectors less effects
+
+
+@each_loss
+def test_what_the_effects_say_is_taken_out_of_the_vectors(loss, n_outputs, rng):
+    rows = draw_interaction(rng, loss, n_outputs)
+    less, whole = (learn(rows, loss, less_effects=said) for said in (True, False))
+    for number, (a, b) in enumerate(zip(less.columns, whole.columns, strict=True)):
+        assert_array_equal(a.effects, b.effects)
+        slopes = effect_slopes(b.vectors, b.effects, counts_of(rows, number))
+        assert np.abs(slopes).max() > 1e-3
+        # The axes are others, the distances are not.
+        left = b.vectors - b.effects @ slopes
+        assert_allclose(pdist(a.vectors), pdist(left), rtol=1e-6, atol=1e-9)
+        assert_allclose(
+            np.linalg.norm(a.vectors, axis=1), np.linalg.norm(left, axis=1), atol=1e-9
+        )
+
+
+@each_loss
+def test_of_a_folds_vectors_that_folds_effects_are_taken_out(loss, n_outputs, rng):
+    # By the slopes of all rows: so all vectors of a category lie in one space.
+    rows = draw_interaction(rng, loss, n_outputs)
+    less, whole = (learn(rows, loss, less_effects=said) for said in (True, False))
+    for number, (a, b) in enumerate(zip(less.columns, whole.columns, strict=True)):
+        slopes = effect_slopes(b.vectors, b.effects, counts_of(rows, number))
+        left = b.vectors - b.effects @ slopes
+        folds = b.fold_vectors - b.fold_effects @ slopes
+        for fold, expected in zip(a.fold_vectors, folds, strict=True):
+            together = pdist(np.vstack([a.vectors, fold]))
+            assert_allclose(
+                together, pdist(np.vstack([left, expected])), rtol=1e-6, atol=1e-9
+            )
+
+
+@pytest.mark.parametrize("less_effects", [True, False])
+def test_axes_of_the_vectors_are_orthogonal_and_fall(less_effects, rng):
+    rows = draw_interaction(rng)
+    for number, column in enumerate(learn(rows, less_effects=less_effects).columns):
+        counts = counts_of(rows, number)
+        moment = (column.vectors.T * counts) @ column.vectors / counts.sum()
+        diagonal = np.diag(moment)
+        assert_allclose(moment, np.diag(diagonal), atol=1e-9)
+        assert np.all(np.diff(diagonal) <= 0)
+        assert_allclose(column.explained_variance_ratio, diagonal / diagonal.sum())
+
+
+def test_share_is_that_of_the_second_moment_of_effects_and_vectors(rng):
+    rows = draw_interaction(rng)
+    for number, column in enumerate(learn(rows).columns):
+        counts = counts_of(rows, number)
+        both = np.hstack([column.effects, column.vectors])
+        moments = np.average(both**2, axis=0, weights=counts)
+        assert_allclose(column.share, moments[1:] / moments.sum(), rtol=1e-6)
+
+
+def test_effects_that_are_not_given_out_have_no_share(rng):
+    for column in learn(draw_interaction(rng), less_effects=False).columns:
+        assert_allclose(column.share, column.explained_variance_ratio, rtol=1e-9)
+
+
+@each_loss
+def test_categories_without_rows_are_at_the_origin(loss, n_outputs, rng):
+    rows = draw_interaction(rng, loss, n_outputs)
+    n_codes = np.array(N_CODES) + 1
+    wider = make_rows(rows.codes, rows.targets, rows.context, rows.weight, n_codes)
+    for column in learn(wider, loss).columns:
+        assert_array_equal(column.effects[-1], 0)
+        assert_array_equal(column.vectors[-1], 0)
+        assert_array_equal(column.fold_vectors[:, -1], 0)
+
+
+def test_a_target_that_never_changes_has_vectors_and_shares_of_zero(rng):
+    rows = draw_rows(rng, n_rows=100, n_codes=N_CODES)
+    rows = replace(rows, targets=np.zeros((100, 1)), context=0 * rows.context)
+    for column in learn(rows).columns:
+        assert np.isfinite(column.vectors).all()
+        assert np.isfinite(column.share).all()
+        assert column.share.sum() <= 1 + 1e-9
+
+
+# ------------------------------------------------------------------ noise and context
+
+
+@each_loss
+def test_noise_ratio_of_a_column_is_the_largest_of_its_outputs(loss, n_outputs, rng):
+    rows = draw_interaction(rng, loss, n_outputs)
+    effects = fit_main_effects(rows, loss, np.empty((0, len(rows))), None)
+    expected = effects.noise_ratio.max(axis=0)
+    found = [column.noise_ratio for column in learn(rows, loss).columns]
+    assert_allclose(found, expected, rtol=1e-9)
+    assert all(type(ratio) is float for ratio in found)
+
+
+def test_context_that_counts_is_more_sensitive_than_context_that_does_not(rng):
+    rows = draw_interaction(rng, n_rows=2000)
+    counts, does_not = learn(rows).context_sensitivity
+    # Its slope is 1, in the unit of the target, and its deviation about 1.
+    assert 0.7 < counts < 1.3
+    assert does_not < 0.3
+
+
+def test_too_few_rows_to_tell_have_no_context_sensitivity_and_no_reliability(rng):
+    rows = draw_interaction(rng)
+    learned = learn(rows, batch_size=len(rows))
+    assert learned.context_sensitivity.shape == (0,)
+    for column in learned.columns:
+        assert np.isnan(column.reliability).all()
+    learned = learn(rows, batch_size=len(rows) - 1)
+    assert learned.context_sensitivity.shape == (2,)
+    for column in learned.columns:
+        assert np.isfinite(column.reliability).all()
+
+
+# ------------------------------------------------------------------ orders
+
+
+@pytest.fixture
+def orders(monkeypatch):
+    """The orders of rows that are made from now on."""
+    made = []
+
+    class Recorded(RowOrder):
+        def __init__(self, stacked_codes, order, batch_size):
+            made.append(order.copy())
+            super().__init__(stacked_codes, order, batch_size)
+
+    monkeypatch.setattr(model, "RowOrder", Recorded)
+    return made
+
+
+def test_each_epoch_has_an_order_of_its_own_and_so_has_each_final_table(rng, orders):
+    rows = draw_interaction(rng)
+    learn(rows)
+    assert len({tuple(order) for order in orders}) == len(orders) == 4 + 3
+    for order in orders:
+        assert_array_equal(np.sort(order), np.arange(len(rows)))
+
+
+def test_more_epochs_change_no_order_of_the_final_tables(rng, orders):
+    # Orders of epochs and of tables come from streams of their own.
+    rows = draw_interaction(rng)
+    for max_epochs in (1, 5):
+        learn(rows, training=replace(settings().training, max_epochs=max_epochs))
+    assert len(orders) == 1 + 3 + 5 + 3
+    assert_array_equal(orders[1:4], orders[9:])
+
+
+@each_loss
+def test_learning_gives_the_same_bits_again(loss, n_outputs, rng):
+    rows = draw_interaction(rng, loss, n_outputs)
+    first, second = learn(rows, loss), learn(rows, loss)
+    assert first.loss_curve == second.loss_curve
+    assert_array_equal(first.context_sensitivity, second.context_sensitivity)
+    for a, b in zip(first.columns, second.columns, strict=True):
+        for name in vars(a):
+            assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+def test_folds_change_nothing_but_their_own_tables(rng):
+    rows = draw_interaction(rng)
+    first, second = learn(rows, n_folds=2), learn(rows, n_folds=5)
+    assert first.loss_curve == second.loss_curve
+    for a, b in zip(first.columns, second.columns, strict=True):
+        for name in set(vars(a)) - {"fold_effects", "fold_vectors"}:
+            assert_array_equal(getattr(a, name), getattr(b, name))
