@@ -40,12 +40,15 @@ def output_tables(
 
     ``unit`` is the change of the raw prediction that counts as 1.
     """
-    kept = kept_axes(n_components, column.share, column.reliability)
+    n_effects = column.effects.shape[-1] if main_effects else 0
+    effects = column.effects[:, :n_effects]
+    rank = int(np.linalg.matrix_rank(effects.T @ effects, hermitian=True))
+    n_contrasts = column.n_categories - 1 - rank
+    kept = kept_axes(n_components, column.share, column.reliability, n_contrasts)
     if not main_effects and len(kept):
         # A column without main effects keeps its best axis, to be there at all.
         kept[0] = True
-    n_effects = column.effects.shape[-1] if main_effects else 0
-    full = [column.effects[:, :n_effects], column.vectors[:, kept]]
+    full = [effects, column.vectors[:, kept]]
     folds = [column.fold_effects[..., :n_effects], column.fold_vectors[..., kept]]
     return OutputTables(
         np.concatenate(full, axis=-1) / unit,

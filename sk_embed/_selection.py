@@ -36,7 +36,9 @@ def table_width(n_components: Any) -> int:
     return max(asked, DEFAULT_WIDTH)
 
 
-def kept_axes(n_components: Any, share: FloatArray, reliability: FloatArray) -> BoolArray:
+def kept_axes(
+    n_components: Any, share: FloatArray, reliability: FloatArray, n_contrasts: int
+) -> BoolArray:
     """Return which canonical axes to keep, shape (n_axes,).
 
     Parameters
@@ -48,11 +50,15 @@ def kept_axes(n_components: Any, share: FloatArray, reliability: FloatArray) -> 
         Of each axis in the variance of the column's effects and vectors.
     reliability : ndarray of shape (n_axes,)
         Of each axis. NaN, for too few rows to tell, is none.
+    n_contrasts : int
+        Differences between m categories that the main effects leave, m - 1 less their
+        rank: "auto" keeps no more axes, for the next model has an intercept.
     """
     if isinstance(n_components, Integral):
         return np.arange(len(reliability)) < int(n_components)
     if isinstance(n_components, str):
-        return (reliability > MIN_RELIABILITY) & (share > MIN_SHARE)
+        kept = (reliability > MIN_RELIABILITY) & (share > MIN_SHARE)
+        return kept & (np.cumsum(kept) <= n_contrasts)
     before = np.cumsum(share) - share
     return (before < (n_components - _ROUNDING) * share.sum()) & (share > 0)
 

@@ -348,7 +348,7 @@ def test_directions_that_the_trunk_does_not_read_are_never_kept(dtype, rng):
     reliability = split_half_reliability(
         first @ axes.rotation, second @ axes.rotation, np.ones(30)
     )
-    kept = kept_axes("auto", axes.explained_variance_ratio, reliability)
+    kept = kept_axes("auto", axes.explained_variance_ratio, reliability, 8)
     assert_array_equal(np.flatnonzero(kept), [0])
 
 

@@ -26,41 +26,41 @@ def rng():
 @pytest.mark.parametrize(("n_components", "kept"), [(1, 1), (3, 3), (4, 4), (9, 4)])
 def test_an_int_keeps_so_many_first_axes(n_components, kept):
     unreliable = -np.ones(4)
-    assert_array_equal(kept_axes(n_components, RATIO, unreliable), np.arange(4) < kept)
+    assert_array_equal(kept_axes(n_components, RATIO, unreliable, 8), np.arange(4) < kept)
 
 
 def test_a_numpy_int_is_an_int():
-    assert kept_axes(np.int64(2), RATIO, RELIABLE).sum() == 2
+    assert kept_axes(np.int64(2), RATIO, RELIABLE, 8).sum() == 2
 
 
 @pytest.mark.parametrize(
     ("share", "kept"), [(0.1, 1), (0.5, 1), (0.51, 2), (0.75, 2), (0.8, 3), (0.99, 4)]
 )
 def test_a_share_keeps_the_first_axes_that_explain_it(share, kept):
-    assert_array_equal(kept_axes(share, RATIO, RELIABLE), np.arange(4) < kept)
+    assert_array_equal(kept_axes(share, RATIO, RELIABLE, 8), np.arange(4) < kept)
 
 
 def test_a_share_of_one_leaves_out_axes_that_explain_nothing():
     ratio = np.array([0.75, 0.25, 0.0, 0.0])
-    assert_array_equal(kept_axes(1.0, ratio, RELIABLE), [True, True, False, False])
+    assert_array_equal(kept_axes(1.0, ratio, RELIABLE, 8), [True, True, False, False])
 
 
 def test_auto_keeps_the_reliable_axes_wherever_they_are():
     reliability = np.array([0.9, MIN_RELIABILITY / 2, MIN_RELIABILITY * 1.1, -0.5])
-    assert_array_equal(kept_axes("auto", RATIO, reliability), [True, False, True, False])
+    assert_array_equal(kept_axes("auto", RATIO, reliability, 8), [True, False, True, False])
 
 
 def test_auto_may_keep_no_axis():
-    assert not kept_axes("auto", RATIO, np.zeros(4)).any()
+    assert not kept_axes("auto", RATIO, np.zeros(4), 8).any()
 
 
 def test_auto_keeps_no_axes_that_there_were_too_few_rows_to_judge():
-    assert not kept_axes("auto", RATIO, np.full(4, np.nan)).any()
+    assert not kept_axes("auto", RATIO, np.full(4, np.nan), 8).any()
 
 
 @pytest.mark.parametrize("n_components", [2, 0.5, "auto"])
 def test_a_column_without_axes_keeps_none(n_components):
-    assert kept_axes(n_components, np.empty(0), np.empty(0)).shape == (0,)
+    assert kept_axes(n_components, np.empty(0), np.empty(0), 8).shape == (0,)
 
 
 @pytest.mark.parametrize("n_components", ["auto", 0.9, 1, DEFAULT_WIDTH])
@@ -92,7 +92,7 @@ def test_batch_size_never_falls_with_the_rows():
 
 def test_auto_keeps_no_axis_of_almost_no_variance():
     share = np.array([0.9, 1.1 * MIN_SHARE, 0.9 * MIN_SHARE])
-    assert kept_axes("auto", share, np.ones(3)).tolist() == [True, True, False]
+    assert kept_axes("auto", share, np.ones(3), 8).tolist() == [True, True, False]
 
 
 @pytest.mark.parametrize(("n_components", "kept"), [("auto", 1), (0.9, 2), (3, 3)])
@@ -100,7 +100,23 @@ def test_beside_large_effects_auto_alone_keeps_fewer_axes(n_components, kept):
     # Of what the column says the effects are 97 %, the axes what is left: a float asks
     # for a share of the vectors' variance.
     share = 0.03 * np.array([0.7, 0.25, 0.05])
-    assert kept_axes(n_components, share, np.ones(3)).sum() == kept
+    assert kept_axes(n_components, share, np.ones(3), 8).sum() == kept
+
+
+def test_auto_keeps_no_more_axes_than_there_are_contrasts():
+    share = np.array([0.4, 0.3, 0.2, 0.1])
+    reliability = np.array([0.9, 0.0, 0.9, 0.9])
+    for n_contrasts, kept in [
+        (0, []),
+        (1, [0]),
+        (2, [0, 2]),
+        (3, [0, 2, 3]),
+        (8, [0, 2, 3]),
+    ]:
+        found = kept_axes("auto", share, reliability, n_contrasts)
+        assert np.flatnonzero(found).tolist() == kept
+        assert kept_axes(4, share, reliability, n_contrasts).all()
+    assert not kept_axes("auto", share, reliability, -1).any()
 
 
 def test_auto_asks_of_the_halves_what_makes_a_third_of_the_whole_signal(rng):

@@ -82,6 +82,8 @@ class ColumnVectors:
         Share of the vectors' second moment on each axis.
     share : ndarray of shape (n_axes,)
         The same of effects and vectors together.
+    n_categories : int
+        Codes that have rows.
     noise_ratio : float
         Rows of a category that weigh as much as the prior of its main effect; of several
         outputs the largest.
@@ -96,6 +98,7 @@ class ColumnVectors:
     fold_vectors: FloatArray
     explained_variance_ratio: FloatArray
     share: FloatArray
+    n_categories: int
     noise_ratio: float
     reliability: FloatArray
 
@@ -290,6 +293,7 @@ def _columns(
                 explained_variance_ratio=axes.explained_variance_ratio,
                 share=axes.explained_variance_ratio
                 * (axes.second_moment / both if both > 0 else 0.0),
+                n_categories=int(np.sum(counts[0] > 0)),
                 noise_ratio=float(effects.noise_ratio[:, number].max()),
                 reliability=reliability
                 if has_halves
