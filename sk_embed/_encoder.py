@@ -177,7 +177,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         standardised target or log-odds, then its vector, in units of the same: to first
         order, the distance of two vectors is the root mean square change of the
         network's prediction (over classes, of the sum of squares) that exchanging them
-        brings about. All is divided by ``unit_``.
+        brings about, beyond what their main effects say. All is divided by ``unit_``.
     unit_ : float
         What 1 in the output means, in units of the standardised target or log-odds: the
         root mean square of what one standard deviation of the context columns changes,
@@ -384,9 +384,9 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
     ) -> Any:
         """Learn the vectors, and encode these very rows without leaking their targets.
 
-        Rows of rare categories get vectors that were learned without their fold, so
-        that this does not equal ``fit(X, y).transform(X)``. The fitted encoder is the
-        same.
+        Where the full vector would leak, or may as well be spared, rows get vectors that
+        were learned without their fold (see ``cross_fit_below``), so that this does not
+        equal ``fit(X, y).transform(X)``. The fitted encoder is the same.
 
         Parameters
         ----------
