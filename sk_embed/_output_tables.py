@@ -42,8 +42,9 @@ def output_tables(
     """
     n_effects = column.effects.shape[-1] if main_effects else 0
     effects = column.effects[:, :n_effects]
-    rank = int(np.linalg.matrix_rank(effects.T @ effects, hermitian=True))
-    n_contrasts = column.n_categories - 1 - rank
+    # What an intercept and the effects say already.
+    said = np.column_stack([np.ones(len(effects)), effects])
+    n_contrasts = column.n_categories - int(np.linalg.matrix_rank(said.T @ said))
     kept = kept_axes(n_components, column.share, column.reliability, n_contrasts)
     if not main_effects and len(kept):
         # A column without main effects keeps its best axis, to be there at all.
