@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sk_embed._arrays import FloatArray
+from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.output import append_to_array, append_to_frame
 from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES, as_target
@@ -32,7 +32,7 @@ from sk_embed._engine.model import LearnedModel, learn_model, n_table_passes
 from sk_embed._output_names import column_names, require_distinct
 from sk_embed._output_tables import OutputTables, output_tables
 from sk_embed._progress import reporter
-from sk_embed._selection import output_unit
+from sk_embed._selection import largest_max_iter, output_unit
 from sk_embed._settings import checked_dtype, model_settings
 from sk_embed._sklearn_compat import (
     CallbackSupportMixin,
@@ -125,14 +125,15 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
     batch_size : int or "auto", default="auto"
         Rows of a batch; "auto" is the power of two from 64 to 1024 that makes about 256
         batches of the rows.
-    max_iter : int, default=20
-        Passes over the rows for the network, at most.
+    max_iter : int or "auto", default="auto"
+        Passes over the rows for the network, at most; "auto" is as many as take 6,000
+        batches, from 2 to 20.
     tol : float, default=1e-3
         Smallest fall of the progressive validation loss that counts, as a share of the
         loss of a constant prediction.
-    n_iter_no_change : int, default=4
+    n_iter_no_change : int or "auto", default="auto"
         Stop after so many passes without such a fall, once the loss is below that of a
-        constant prediction.
+        constant prediction; "auto" is as many as take 1,500 batches, from 1 to 4.
     cross_fit : bool, default=True
         Whether ``fit_transform`` encodes the training rows without leaking their
         targets.
@@ -269,9 +270,12 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
         "cross_fit": ["boolean"],
         "cross_fit_below": [
             StrOptions({"auto"}),
@@ -302,9 +306,9 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         learning_rate_init: float = 1e-3,
         alpha: float | str = "auto",
         batch_size: int | str = "auto",
-        max_iter: int = 20,
+        max_iter: int | str = "auto",
         tol: float = 1e-3,
-        n_iter_no_change: int = 4,
+        n_iter_no_change: int | str = "auto",
         cross_fit: bool = True,
         cross_fit_below: int | str = "auto",
         cv: Any = 5,
@@ -423,8 +427,11 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
                 folds = draw_folds(self.cv, X, values, is_label, fold_seed, **routed)
                 folds = folds.restricted_to(training.row_numbers)
             tables = self._learn(training, folds, learning_seed, end_subtask)
-            columns = self._read_new(X)
-            encoded = self._encode(columns)
+            columns = as_columns(X)
+            if training.holds_all_rows:
+                encoded = self._look_up([t.full for t in tables], training.rows.codes.T)
+            else:
+                encoded = self._encode(columns)
             if folds is not None:
                 self._write_cross_fitted(encoded, training, tables, folds, counts)
             return self._output(encoded, columns, X)
@@ -597,7 +604,8 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
     def _fit_task(self, X: Any, y: Any, sample_weight: Any) -> Any:
         """Return a context that tells callbacks of the fit: its epochs, then its tables."""
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return fit_task(self, self.max_iter + 1, X=X, y=y, metadata=metadata)
+        n_subtasks = 1 + largest_max_iter(self.max_iter)
+        return fit_task(self, n_subtasks, X=X, y=y, metadata=metadata)
 
     def _learn(
         self,
@@ -619,7 +627,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         )
         report = reporter(
             f"[{type(self).__name__}]" if self.verbose else None,
-            self.max_iter,
+            settings.training.max_epochs,
             n_table_passes(settings, 0 if folds is None else len(folds.is_training)),
             end_subtask,
         )
@@ -658,11 +666,9 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         self._columns = columns
         self._trunk = model.trunk
         self._tables = [
-            table.full[vocabulary.table_rows].astype(self.dtype)
+            table.full.astype(self.dtype)[vocabulary.table_rows]
             for table, vocabulary in zip(tables, columns.vocabularies, strict=True)
         ]
-        for origin_last in self._tables:
-            origin_last[-1] = 0
         self.categories_ = [v.categories for v in columns.vocabularies]
         self.infrequent_categories_ = [
             v.infrequent_categories for v in columns.vocabularies
@@ -681,13 +687,18 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
     def _encode(self, columns: list[pd.Series]) -> FloatArray:
         """Look the categories' vectors up."""
         codes = self._columns.codes(columns, self.handle_unknown)
-        shape = (len(columns[0]), sum(self.n_components_))
+        # An unknown category's code, -1, reads the last row: the origin.
+        return self._look_up(self._tables, codes)
+
+    def _look_up(self, tables: list[FloatArray], rows: Iterable[IntArray]) -> FloatArray:
+        """Put the rows of the columns' tables side by side."""
+        rows = list(rows)
+        shape = (len(rows[0]), sum(self.n_components_))
         encoded = np.empty(shape, dtype=checked_dtype(self.dtype))
-        for part, table, column_codes in zip(
-            self._parts(encoded), self._tables, codes, strict=True
+        for part, table, rows_of_column in zip(
+            self._parts(encoded), tables, rows, strict=True
         ):
-            # An unknown category's code, -1, reads the last row: the origin.
-            part[:] = table[column_codes]
+            part[:] = table.take(rows_of_column, axis=0)
         return encoded
 
     def _output(self, encoded: FloatArray, columns: list[pd.Series], X: Any) -> Any:

@@ -17,7 +17,7 @@ class OutputTables(NamedTuple):
     Parameters
     ----------
     full : ndarray of shape (n_codes, width)
-        Learned from all rows.
+        Learned from all rows; the last, for what is not in a given vocabulary, is zero.
     folds : ndarray of shape (n_folds, n_codes, width)
         Learned without each fold.
     explained_variance_ratio, reliability : ndarray of shape (n_kept_axes,)
@@ -49,10 +49,12 @@ def output_tables(
     if not main_effects and len(kept):
         # A column without main effects keeps its best axis, to be there at all.
         kept[0] = True
-    full = [effects, column.vectors[:, kept]]
+    full = np.concatenate([effects, column.vectors[:, kept]], axis=-1) / unit
+    # What is not in a given vocabulary is at the origin.
+    full[-1] = 0
     folds = [column.fold_effects[..., :n_effects], column.fold_vectors[..., kept]]
     return OutputTables(
-        np.concatenate(full, axis=-1) / unit,
+        full,
         np.concatenate(folds, axis=-1) / unit,
         column.explained_variance_ratio[kept],
         column.reliability[kept],

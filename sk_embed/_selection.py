@@ -22,6 +22,18 @@ MIN_SHARE = 0.01
 _UNITS = (0.1, 10.0)
 # Of a sum of shares.
 _ROUNDING = 1e-9
+# The trunk is learned after so many steps, however many passes over the rows they make; but
+# a pass is what an honest table is learned in, so that one more than the first is needed.
+_MAX_STEPS = 6_000
+_PASSES = (2, 20)
+# And so many steps without a fall of the loss are enough to stop.
+_PATIENCE_IN_STEPS = 1_500
+_PATIENCE = (1, 4)
+# Passes for each final table, over so many rows together: the more rows there are, the less
+# of what a table holds is the chance of one row order.
+_ROWS_OF_TABLE_PASSES = 600_000
+_MAX_SWEEPS = 2
+_MAX_ORDERS = 3
 # So many batches an epoch give the trunk's optimiser enough steps.
 _BATCHES_PER_EPOCH = 256
 _BATCH_SIZES = (64, 1024)
@@ -78,3 +90,28 @@ def auto_batch_size(n_rows: int) -> int:
     """Return the power of two that cuts the rows into about 256 batches, 64 to 1024."""
     wanted = 2 ** int(np.log2(max(n_rows / _BATCHES_PER_EPOCH, 1)))
     return int(np.clip(wanted, *_BATCH_SIZES))
+
+
+def auto_max_iter(n_batches: int) -> int:
+    """Return the passes that take about 6,000 steps, 2 to 20."""
+    return int(np.clip(round(_MAX_STEPS / n_batches), *_PASSES))
+
+
+def largest_max_iter(max_iter: int | str) -> int:
+    """Return what ``max_iter`` may become, before the rows are known."""
+    return _PASSES[1] if isinstance(max_iter, str) else max_iter
+
+
+def auto_patience(n_batches: int) -> int:
+    """Return the passes that take about 1,500 steps, 1 to 4."""
+    return int(np.clip(round(_PATIENCE_IN_STEPS / n_batches), *_PATIENCE))
+
+
+def passes_for_tables(n_rows: int) -> tuple[int, int]:
+    """Return in how many row orders final tables are learned, and in how many sweeps each.
+
+    Up to 100,000 rows three orders of two sweeps, from 600,000 on a single pass.
+    """
+    n_passes = _ROWS_OF_TABLE_PASSES // n_rows
+    n_sweeps = _MAX_SWEEPS if n_passes >= 2 * _MAX_SWEEPS else 1
+    return int(np.clip(n_passes // n_sweeps, 1, _MAX_ORDERS)), n_sweeps

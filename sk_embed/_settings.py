@@ -9,7 +9,13 @@ import numpy as np
 
 from sk_embed._engine.model import ModelSettings
 from sk_embed._engine.training import TrainingSettings
-from sk_embed._selection import auto_batch_size, table_width
+from sk_embed._selection import (
+    auto_batch_size,
+    auto_max_iter,
+    auto_patience,
+    passes_for_tables,
+    table_width,
+)
 
 _HIDDEN_LAYER_SIZES = (64, 32)
 _TABLE_LEARNING_RATE = 0.1
@@ -17,8 +23,6 @@ _TABLE_LEARNING_RATE = 0.1
 # rows have a decay of 1. Without it the network learns rows by their context by heart.
 _ROWS_OF_UNIT_DECAY = 3_000
 _MAX_WEIGHT_DECAY = 3.0
-_N_ORDERS = 3
-_N_SWEEPS = 2
 
 
 def model_settings(
@@ -43,21 +47,24 @@ def model_settings(
     output_dtype = checked_dtype(parameters["dtype"])
     batch_size, alpha = parameters["batch_size"], parameters["alpha"]
     batch_size = auto_batch_size(n_rows) if batch_size == "auto" else int(batch_size)
+    n_batches = -(-n_rows // batch_size)
+    max_iter, patience = parameters["max_iter"], parameters["n_iter_no_change"]
+    n_orders, n_sweeps = passes_for_tables(n_rows)
     training = TrainingSettings(
         width=table_width(parameters["n_components"]),
         table_learning_rate=_TABLE_LEARNING_RATE,
         learning_rate=parameters["learning_rate_init"],
         weight_decay=min(_ROWS_OF_UNIT_DECAY / total_weight, _MAX_WEIGHT_DECAY),
-        max_epochs=parameters["max_iter"],
+        max_epochs=auto_max_iter(n_batches) if max_iter == "auto" else max_iter,
         tolerance=parameters["tol"],
-        patience=parameters["n_iter_no_change"],
-        n_sweeps=_N_SWEEPS,
+        patience=auto_patience(n_batches) if patience == "auto" else patience,
+        n_sweeps=n_sweeps,
     )
     return ModelSettings(
         training=training,
         hidden_layer_sizes=_checked_sizes(parameters["hidden_layer_sizes"]),
         batch_size=batch_size,
-        n_orders=_N_ORDERS,
+        n_orders=n_orders,
         alpha=None if alpha == "auto" else float(alpha),
         init_scale=parameters["init_scale"],
         less_effects=parameters["main_effects"],

@@ -30,12 +30,15 @@ class TrainingData:
         What the engine learns from: the rows of positive weight.
     row_numbers : ndarray of shape (n_used_rows,)
         Their places in X.
+    holds_all_rows : bool
+        Whether no row of X is left out.
     """
 
     columns: TableColumns
     target: Target
     rows: Rows
     row_numbers: IntArray
+    holds_all_rows: bool
 
     def effective_counts(self) -> list[FloatArray]:
         """Return the number of rows of each code of each column.
@@ -82,15 +85,17 @@ def read_training_data(
     """
     target = read_target(y, parameters["target_type"], weight)
     row_numbers = np.flatnonzero(weight > 0)
-    if len(row_numbers) < len(weight):
+    holds_all_rows = len(row_numbers) == len(weight)
+    if not holds_all_rows:
         columns = [column.iloc[row_numbers] for column in columns]
         weight = weight[row_numbers]
-    learned = learn_columns(
+    learned, table_rows = learn_columns(
         columns,
         feature_names,
         weight,
         categorical_features=parameters["categorical_features"],
         categories=parameters["categories"],
+        handle_unknown=parameters["handle_unknown"],
         min_frequency=parameters["min_frequency"],
         max_categories=parameters["max_categories"],
     )
@@ -100,10 +105,9 @@ def read_training_data(
             f"sample_weight holds {weight.min()}, which is zero in {dtype}; scale the "
             "weights so that an average row has about 1."
         )
-    codes = learned.codes(columns, parameters["handle_unknown"])
     context = learned.scaler.transform(learned.numbers(columns))
     rows = Rows(
-        codes=_table_rows(learned, codes),
+        codes=table_rows,
         # The last row of a table is for categories that are not in a given vocabulary:
         # what it learns is not kept.
         n_codes=np.array([v.n_groups + 1 for v in learned.vocabularies]),
@@ -111,10 +115,4 @@ def read_training_data(
         targets=target.values.astype(dtype),
         weight=weight.astype(dtype),
     )
-    return TrainingData(learned, target, rows, row_numbers)
-
-
-def _table_rows(learned: TableColumns, codes: list[IntArray]) -> IntArray:
-    """Return the table row that each value reads, shape (n_rows, n_columns)."""
-    pairs = zip(learned.vocabularies, codes, strict=True)
-    return np.column_stack([v.table_rows[column] for v, column in pairs]).astype(np.int32)
+    return TrainingData(learned, target, rows, row_numbers, holds_all_rows)

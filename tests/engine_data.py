@@ -82,7 +82,12 @@ def draw_rows(
 
 
 def draw_table(rng: np.random.Generator, rows: Rows, width: int) -> Array:
-    return rng.normal(size=(int(rows.n_codes.sum()), width))
+    return rng.normal(size=(rows.n_table_rows, width))
+
+
+def every_row(rows: Rows) -> NDArray[np.bool_]:
+    """Say of one table that it learns from every row."""
+    return np.ones((1, len(rows)), dtype=bool)
 
 
 def draw_trunk(

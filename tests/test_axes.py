@@ -17,10 +17,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import pdist
 from sklearn.linear_model import Ridge
 
+from sk_embed._engine import axes as axes_module
 from sk_embed._engine.axes import (
     alignment_signs,
     canonical_axes,
     effect_slopes,
+    sample_categories,
     sensitivity,
     split_half_reliability,
 )
@@ -61,7 +63,7 @@ def test_metric_is_mean_square_of_slopes_of_the_raw_prediction(
     rows = draw_rows(rng, loss, n_outputs)
     table = draw_table(rng, rows, WIDTH)
     trunk = trunk_over(rng, rows, WIDTH, hidden_layer_sizes)
-    vectors = table[rows.stacked_codes]
+    vectors = table[rows.stacked_codes(np.arange(40))]
     jacobian = finite_differences(
         # Rows do not meet in the trunk: the slope of the sum is that of each row.
         lambda shift: raw_predictions_at(rows, trunk, vectors + shift),
@@ -79,7 +81,7 @@ def test_metric_of_a_linear_trunk_is_that_of_exchanging_vectors(rng):
     table = draw_table(rng, rows, WIDTH)
     trunk = trunk_over(rng, rows, WIDTH, ())
     metric = sensitivity(rows, trunk, table).metrics[0]
-    vectors = table[rows.stacked_codes]
+    vectors = table[rows.stacked_codes(np.arange(40))]
     first, second = vectors.copy(), vectors.copy()
     first[:, 0], second[:, 0] = table[1], table[4]
     change = raw_predictions_at(rows, trunk, first) - raw_predictions_at(
@@ -133,7 +135,7 @@ def test_context_sensitivity_is_rms_of_slopes_over_a_standard_deviation(
     rows = replace(rows, context=rows.context * [0.2, 5.0] + [3.0, -1.0])
     table = draw_table(rng, rows, WIDTH)
     trunk = trunk_over(rng, rows, WIDTH, hidden_layer_sizes)
-    vectors = table[rows.stacked_codes]
+    vectors = table[rows.stacked_codes(np.arange(40))]
     jacobian = finite_differences(
         lambda shift: raw_predictions_at(
             replace(rows, context=rows.context + shift), trunk, vectors
@@ -350,6 +352,43 @@ def test_directions_that_the_trunk_does_not_read_are_never_kept(dtype, rng):
     )
     kept = kept_axes("auto", axes.explained_variance_ratio, reliability, 8)
     assert_array_equal(np.flatnonzero(kept), [0])
+
+
+# ------------------------------------------------------------------ samples of categories
+
+
+def test_few_categories_are_all_in_the_sample(rng):
+    counts = rng.uniform(0, 50, size=30)
+    codes, found = sample_categories(counts)
+    assert_array_equal(codes, np.arange(30))
+    assert_array_equal(found, counts)
+
+
+def test_many_categories_are_in_the_sample_by_their_rows(monkeypatch, rng):
+    monkeypatch.setattr(axes_module, "_MAX_CATEGORIES_FOR_AXES", 1_000)
+    counts = np.where(np.arange(50_000) % 2 == 0, rng.pareto(1.0, size=50_000), 0.0)
+    codes, found = sample_categories(counts)
+    assert np.all(np.diff(codes) > 0)
+    assert found.sum() == 1_000
+    # None without rows; each as often as its share of the rows says, to within one.
+    assert np.all(counts[codes] > 0)
+    expected = 1_000 * counts / counts.sum()
+    met = np.zeros(50_000)
+    met[codes] = found
+    assert np.abs(met - expected).max() <= 1
+
+
+def test_axes_of_a_sample_are_about_those_of_all(monkeypatch, rng):
+    table = rng.normal(size=(50_000, 3)) * [3.0, 2.0, 1.0]
+    counts, metric = rng.pareto(2.0, size=50_000) + 1, np.eye(3)
+    expected = canonical_axes(table, counts, metric)
+    monkeypatch.setattr(axes_module, "_MAX_CATEGORIES_FOR_AXES", 5_000)
+    codes, n_times = sample_categories(counts)
+    found = canonical_axes(table[codes], n_times, metric)
+    assert_allclose(
+        found.explained_variance_ratio, expected.explained_variance_ratio, atol=0.03
+    )
+    assert_allclose(np.abs(found.rotation), np.abs(expected.rotation), atol=0.1)
 
 
 # ------------------------------------------------------------------ signs of several tables

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +18,10 @@ from engine_data import (
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from sk_embed._engine.main_effects import AdditiveModel, fit_main_effects
+from sk_embed._engine import additive_model
+from sk_embed._engine.additive_model import AdditiveModel
+from sk_embed._engine.main_effects import collect, fit_fold, fit_whole
+from sk_embed._engine.newton import minimize
 
 each_loss = pytest.mark.parametrize(
     ("loss", "n_outputs"), LOSS_CASES.values(), ids=LOSS_CASES
@@ -28,13 +31,17 @@ TIGHT = 1e-8
 ALPHA = np.array([0.5, 4.0])
 
 
+def every_row(rows):
+    return np.ones(len(rows), dtype=bool)
+
+
 def no_folds(rows):
-    return np.empty((0, len(rows)))
+    return np.empty((0, len(rows)), dtype=bool)
 
 
 def without_folds(rows, n_folds):
-    """Weights without each fold: every n_folds-th row is of one fold."""
-    return rows.weight * (np.arange(len(rows)) % n_folds != np.arange(n_folds)[:, None])
+    """Rows that are not of each fold: every n_folds-th row is of one fold."""
+    return np.arange(len(rows)) % n_folds != np.arange(n_folds)[:, None]
 
 
 @pytest.fixture
@@ -47,17 +54,34 @@ def dense_design(rows):
     return np.hstack([np.ones((len(rows), 1)), rows.context, *one_hot])
 
 
+def fit_main_effects(rows, loss, is_training, alpha):
+    """Solve for all rows and for each fold, as `learn_model` does in several tasks."""
+    wholes = fit_whole(rows, loss, alpha)
+    return collect(
+        wholes, [[fit_fold(whole, loss, used) for whole in wholes] for used in is_training]
+    )
+
+
+def model_of(rows, loss, weights=None):
+    """Return the additive model, of other weights if they are given."""
+    if weights is not None:
+        rows = replace(rows, weight=weights)
+    return AdditiveModel(rows, loss, every_row(rows))
+
+
+def solved(model, alpha):
+    solution = minimize(model, alpha, model.at_empty, TIGHT)
+    assert solution.converged
+    return solution.at.coefficients
+
+
 def solve(rows, loss, alpha, weights=None):
-    weights = rows.weight if weights is None else weights
-    model = AdditiveModel(rows, loss)
-    coefficients, converged = model.solve(weights, alpha, model.empty(weights), TIGHT)
-    assert converged
-    return coefficients
+    return solved(model_of(rows, loss, weights), alpha)
 
 
 def logistic_regression(rows, loss, alpha):
     """Solve by scikit-learn, whose penalty is the same for all: scale the columns."""
-    penalty = AdditiveModel(rows, loss).penalty(alpha)[1:, 0]
+    penalty = model_of(rows, loss).penalty(alpha)[1:, 0]
     y = rows.targets[:, 0] if rows.targets.shape[1] == 1 else rows.targets.argmax(axis=1)
     # Newton's method: the default solver of scikit-learn 1.6 warns under a new scipy.
     regression = LogisticRegression(
@@ -86,50 +110,70 @@ def simulate(rng, n_rows, n_codes, deviations, noise):
 @each_loss
 def test_gradient_is_slope_of_objective(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs)
-    model = AdditiveModel(rows, loss)
-    weights = rng.uniform(size=40)
+    model = model_of(rows, loss, rng.uniform(size=40))
     penalty = model.penalty(ALPHA)
     point = rng.normal(size=(1 + 2 + 6 + 3, n_outputs))
-    gradient, _ = model.gradient(point, weights, penalty)
     expected = finite_differences(
-        lambda coefficients: model.objective(coefficients, weights, penalty), point
+        lambda coefficients: model.evaluate(coefficients).penalized_value(penalty), point
     )
+    gradient = model.evaluate(point).penalized_gradient(penalty)
     assert_allclose(gradient, expected, rtol=1e-6, atol=1e-6)
 
 
 @each_loss
 def test_hessian_product_is_slope_of_gradient(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs)
-    model = AdditiveModel(rows, loss)
-    weights = rng.uniform(size=40)
+    model = model_of(rows, loss, rng.uniform(size=40))
     penalty = model.penalty(ALPHA)
     point, direction = rng.normal(size=(2, 1 + 2 + 6 + 3, n_outputs))
-    _, mean = model.gradient(point, weights, penalty)
-    expected = slope(lambda p: model.gradient(p, weights, penalty)[0], point, direction)
-    product = model.hessian_product(direction, mean, weights, penalty)
+    expected = slope(
+        lambda p: model.evaluate(p).penalized_gradient(penalty), point, direction
+    )
+    product = model.hessian_product(direction, model.evaluate(point).mean, penalty)
     assert_allclose(product, expected, rtol=1e-6, atol=1e-7)
 
 
 @each_loss
-def test_curvature_is_diagonal_of_hessian_without_penalty(loss, n_outputs, rng):
+def test_curvature_is_diagonal_and_leading_block_of_hessian(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs)
-    model = AdditiveModel(rows, loss)
-    weights = rng.uniform(size=40)
-    nothing = np.zeros((12, 1))
+    model = model_of(rows, loss, rng.uniform(size=40))
     point = rng.normal(size=(12, n_outputs))
-    _, mean = model.gradient(point, weights, nothing)
+    mean = model.evaluate(point).mean
     units = np.eye(point.size).reshape(-1, *point.shape)
-    diagonal = [
-        (model.hessian_product(unit, mean, weights, nothing) * unit).sum() for unit in units
-    ]
-    assert_allclose(model.curvature(mean, weights).ravel(), diagonal, rtol=1e-10)
+    hessian = np.array(
+        [model.hessian_product(unit, mean, np.zeros((12, 1))) for unit in units]
+    )
+    hessian = hessian.reshape(12, n_outputs, 12, n_outputs)
+    diagonal, block = model.curvature(mean)
+    assert_allclose(diagonal, np.einsum("pkpk->pk", hessian), rtol=1e-10)
+    expected = np.einsum("akbk->kab", hessian[:3, :, :3])
+    assert_allclose(block, expected, rtol=1e-10, atol=1e-12)
+
+
+@each_loss
+def test_many_rows_say_what_few_say_at_a_time(loss, n_outputs, rng, monkeypatch):
+    rows = draw_rows(rng, loss, n_outputs)
+    point, direction = rng.normal(size=(2, 12, n_outputs))
+    penalty = model_of(rows, loss).penalty(ALPHA)
+
+    def seen():
+        model = model_of(rows, loss)
+        value, gradient, mean = model.evaluate(point)[1:]
+        product = model.hessian_product(direction, mean, penalty)
+        return value, gradient, mean, product, *model.curvature(mean)
+
+    at_once = seen()
+    monkeypatch.setattr(additive_model, "_ROWS_OF_A_CHUNK", 7)
+    # Products with the Hessian are then of single precision.
+    for chunked, whole in zip(seen(), at_once, strict=True):
+        assert_allclose(chunked, whole, rtol=2e-5, atol=2e-5)
 
 
 def test_raw_prediction_is_intercept_slopes_and_effects(rng):
     rows = draw_rows(rng)
     coefficients = rng.normal(size=(12, 1))
     assert_allclose(
-        AdditiveModel(rows, SQUARED).raw_prediction(coefficients),
+        model_of(rows, SQUARED).raw_prediction(coefficients),
         dense_design(rows) @ coefficients,
         rtol=1e-10,
         atol=1e-12,
@@ -140,8 +184,8 @@ def test_raw_prediction_is_intercept_slopes_and_effects(rng):
 def test_empty_model_predicts_the_weighted_mean(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs)
     weights = rng.uniform(size=40)
-    model = AdditiveModel(rows, loss)
-    mean = loss.inverse_link(model.raw_prediction(model.empty(weights)))
+    model = model_of(rows, loss, weights)
+    mean = loss.inverse_link(model.raw_prediction(model.empty()))
     expected = np.average(rows.targets, axis=0, weights=weights)
     assert_allclose(mean, np.tile(expected, (40, 1)), rtol=1e-10)
 
@@ -152,7 +196,7 @@ def test_empty_model_predicts_the_weighted_mean(loss, n_outputs, rng):
 @pytest.mark.parametrize("n_outputs", [1, 3])
 def test_squared_loss_is_solved_in_closed_form(n_outputs, rng):
     rows = draw_rows(rng, SQUARED, n_outputs)
-    X, penalty = dense_design(rows), AdditiveModel(rows, SQUARED).penalty(ALPHA)[:, 0]
+    X, penalty = dense_design(rows), model_of(rows, SQUARED).penalty(ALPHA)[:, 0]
     weighted = X * rows.weight[:, None]
     expected = np.linalg.solve(X.T @ weighted + np.diag(penalty), weighted.T @ rows.targets)
     assert_allclose(solve(rows, SQUARED, ALPHA), expected, rtol=1e-7, atol=1e-8)
@@ -188,10 +232,10 @@ def test_multinomial_loss_agrees_with_logistic_regression(rng):
 def test_gradient_vanishes_at_the_solution(loss, n_outputs, alpha, rng):
     rows = draw_rows(rng, loss, n_outputs, n_rows=200, n_codes=(30, 5))
     alpha = np.full(2, alpha)
-    model = AdditiveModel(rows, loss)
-    penalty, weights = model.penalty(alpha), rows.weight
-    at_empty, _ = model.gradient(model.empty(weights), weights, penalty)
-    at_solution, _ = model.gradient(solve(rows, loss, alpha), weights, penalty)
+    model = model_of(rows, loss)
+    penalty = model.penalty(alpha)
+    at_empty = model.at_empty.penalized_gradient(penalty)
+    at_solution = model.evaluate(solved(model, alpha)).penalized_gradient(penalty)
     assert np.abs(at_solution).max() < 1e-7 * np.abs(at_empty).max()
 
 
@@ -208,21 +252,6 @@ def test_each_fold_is_solved_as_if_alone(loss, n_outputs, rng):
     assert np.abs(together[1] - together[2]).max() > 1e-3
 
 
-@pytest.mark.parametrize("alpha", [None, 1.0], ids=["estimated", "given"])
-def test_solutions_in_threads_are_those_in_turn(alpha, rng):
-    rows = draw_rows(rng, BINOMIAL)
-    weights = without_folds(rows, 4)
-
-    def in_threads(function, tasks):
-        with ThreadPoolExecutor(4) as pool:
-            return list(pool.map(function, tasks))
-
-    in_turn = fit_main_effects(rows, BINOMIAL, weights, alpha)
-    side_by_side = fit_main_effects(rows, BINOMIAL, weights, alpha, map_tasks=in_threads)
-    assert_array_equal(side_by_side.effects, in_turn.effects)
-    assert side_by_side.converged == in_turn.converged
-
-
 @each_loss
 def test_row_of_weight_two_is_two_rows(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs)
@@ -237,7 +266,7 @@ def test_row_of_weight_two_is_two_rows(loss, n_outputs, rng):
 
 
 @each_loss
-def test_row_of_weight_zero_is_no_row(loss, n_outputs, rng):
+def test_row_that_is_not_used_is_no_row(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs)
     used = np.arange(40) % 3 > 0
     kept = make_rows(
@@ -247,7 +276,7 @@ def test_row_of_weight_zero_is_no_row(loss, n_outputs, rng):
         rows.weight[used],
         n_codes=rows.n_codes,
     )
-    ignored = solve(rows, loss, ALPHA, rows.weight * used)[1:]
+    ignored = solved(AdditiveModel(rows, loss, used), ALPHA)[1:]
     assert_allclose(ignored, solve(kept, loss, ALPHA)[1:], rtol=1e-6, atol=1e-7)
 
 
@@ -257,7 +286,7 @@ def test_effects_without_a_fold_do_not_depend_on_its_targets(loss, n_outputs, rn
     fold = (np.arange(40) % 4 == 1)[:, None]
     targets = np.where(fold, draw_targets(rng, loss, 40, n_outputs), rows.targets)
     changed = make_rows(rows.codes, targets, rows.context, rows.weight)
-    weights = (rows.weight * ~fold[:, 0])[None]
+    weights = ~fold.T
     # Bit for bit: trees split on the sign of what would be left.
     before, after = (fit_main_effects(r, loss, weights, 1.0) for r in (rows, changed))
     assert_array_equal(before.effects[1], after.effects[1])
@@ -282,7 +311,7 @@ def test_no_fold_depends_on_its_targets_by_way_of_other_folds(rng):
 def test_category_without_rows_has_no_effect(rng):
     rows = draw_rows(rng, n_codes=(6, 3))
     wider = make_rows(rows.codes, rows.targets, rows.context, n_codes=(8, 3))
-    without_fold = (rows.codes[:, 0] != 2).astype(float)[None]
+    without_fold = (rows.codes[:, 0] != 2)[None]
     effects = fit_main_effects(wider, SQUARED, without_fold, None).effects[:, :, 0]
     assert_array_equal(np.flatnonzero(effects[0] == 0), [6, 7])
     assert_array_equal(np.flatnonzero(effects[1] == 0), [2, 6, 7])
@@ -367,7 +396,7 @@ def test_column_of_noise_is_shrunk_to_nothing(loss, rng):
     rows, _ = simulate(rng, 20_000, (100, 200), (1.0, 0.0), 1.0)
     if loss is BINOMIAL:
         rows = make_rows(rows.codes, (rows.targets > 0).astype(float))
-    learned = fit_main_effects(rows, loss, rows.weight[None], None)
+    learned = fit_main_effects(rows, loss, every_row(rows)[None], None)
     signal, noise = np.split(learned.effects[0, :, 0], [100])
     rows_per_category = 20_000 / 200
     assert learned.alpha[0, 1] > 3 * rows_per_category
@@ -379,14 +408,14 @@ def test_estimated_alpha_does_not_depend_on_the_unit_of_the_target(rng):
     rows, _ = simulate(rng, 2000, (50, 20), (1.0, 0.4), 1.0)
     larger = make_rows(rows.codes, 1000 * rows.targets)
     alpha, expected = (
-        fit_main_effects(r, SQUARED, r.weight[None], None).alpha for r in (larger, rows)
+        fit_main_effects(r, SQUARED, every_row(r)[None], None).alpha for r in (larger, rows)
     )
     assert_allclose(alpha, expected, rtol=1e-6)
 
 
 def test_estimated_alpha_depends_on_all_rows_alone(rng):
     rows, _ = simulate(rng, 2000, (50, 20), (1.0, 0.4), 1.0)
-    weights = np.stack([np.ones(2000), np.arange(2000) % 5 > 0])
+    weights = np.stack([np.ones(2000, dtype=bool), np.arange(2000) % 5 > 0])
     more = fit_main_effects(rows, SQUARED, weights, None)
     alone = fit_main_effects(rows, SQUARED, weights[:1], None)
     assert_array_equal(more.alpha, alone.alpha)
@@ -399,7 +428,7 @@ def test_outputs_that_the_loss_does_not_tie_are_solved_apart(loss, rng):
     rows, _ = simulate(rng, 2000, (50, 20), (1.0, 0.4), 0.3)
     targets = np.column_stack([rows.targets, rng.normal(size=2000)])
     targets = targets if loss is SQUARED else (targets > 0).astype(float)
-    weights = np.stack([np.ones(2000), np.arange(2000) % 5 > 0])
+    weights = np.stack([np.ones(2000, dtype=bool), np.arange(2000) % 5 > 0])
     both, *alone = (
         fit_main_effects(make_rows(rows.codes, part), loss, weights, None)
         for part in (targets, targets[:, :1], targets[:, 1:])
@@ -421,7 +450,7 @@ def test_column_of_one_category_has_no_effect_beside_the_intercept(rng):
 def test_constant_target_has_no_effects(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs)
     constant = make_rows(rows.codes, np.tile(rows.targets[:1], (40, 1)), rows.context)
-    learned = fit_main_effects(constant, loss, constant.weight[None], None)
+    learned = fit_main_effects(constant, loss, every_row(constant)[None], None)
     assert learned.converged
     assert_allclose(learned.effects, 0, atol=1e-3)
 
@@ -506,7 +535,7 @@ def test_noise_ratio_does_not_depend_on_the_unit_of_the_target(unit, rng):
     rows, _ = simulate(rng, 2000, (50, 20), (1.0, 0.4), 1.0)
     larger = make_rows(rows.codes, unit * rows.targets)
     found, expected = (
-        fit_main_effects(r, SQUARED, r.weight[None], None).noise_ratio
+        fit_main_effects(r, SQUARED, every_row(r)[None], None).noise_ratio
         for r in (larger, rows)
     )
     assert_allclose(found, expected, rtol=1e-6)

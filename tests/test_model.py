@@ -11,7 +11,7 @@ from scipy.spatial.distance import pdist
 from sk_embed._engine import model
 from sk_embed._engine.axes import effect_slopes
 from sk_embed._engine.batches import RowOrder
-from sk_embed._engine.main_effects import fit_main_effects
+from sk_embed._engine.main_effects import fit_whole
 from sk_embed._engine.model import ModelSettings, learn_model
 from sk_embed._engine.training import TrainingSettings
 
@@ -80,7 +80,10 @@ def counts_of(rows, number):
 @each_loss
 def test_what_the_effects_say_is_taken_out_of_the_vectors(loss, n_outputs, rng):
     rows = draw_interaction(rng, loss, n_outputs)
-    less, whole = (learn(rows, loss, less_effects=said) for said in (True, False))
+    # An estimated penalty leaves a column that has no effects next to none.
+    less, whole = (
+        learn(rows, loss, less_effects=said, alpha=1.0) for said in (True, False)
+    )
     for number, (a, b) in enumerate(zip(less.columns, whole.columns, strict=True)):
         assert_array_equal(a.effects, b.effects)
         slopes = effect_slopes(b.vectors, b.effects, counts_of(rows, number))
@@ -161,8 +164,8 @@ def test_a_target_that_never_changes_has_vectors_and_shares_of_zero(rng):
 @each_loss
 def test_noise_ratio_of_a_column_is_the_largest_of_its_outputs(loss, n_outputs, rng):
     rows = draw_interaction(rng, loss, n_outputs)
-    effects = fit_main_effects(rows, loss, np.empty((0, len(rows))), None)
-    expected = effects.noise_ratio.max(axis=0)
+    wholes = fit_whole(rows, loss, None)
+    expected = np.max([whole.noise_ratio for whole in wholes], axis=0)
     found = [column.noise_ratio for column in learn(rows, loss).columns]
     assert_allclose(found, expected, rtol=1e-9)
     assert all(type(ratio) is float for ratio in found)
@@ -197,9 +200,9 @@ def orders(monkeypatch):
     made = []
 
     class Recorded(RowOrder):
-        def __init__(self, stacked_codes, order, batch_size):
+        def __init__(self, rows, order, batch_size):
             made.append(order.copy())
-            super().__init__(stacked_codes, order, batch_size)
+            super().__init__(rows, order, batch_size)
 
     monkeypatch.setattr(model, "RowOrder", Recorded)
     return made
@@ -240,3 +243,29 @@ def test_folds_change_nothing_but_their_own_tables(rng):
     for a, b in zip(first.columns, second.columns, strict=True):
         for name in set(vars(a)) - {"fold_effects", "fold_vectors"}:
             assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+# ------------------------------------------------------------------ memory
+
+
+def test_tables_that_are_learned_apart_are_those_learned_side_by_side(rng, monkeypatch):
+    rows = draw_interaction(rng)
+    together = learn(rows)
+    monkeypatch.setattr(model, "_MAX_BYTES_SIDE_BY_SIDE", 1)
+    apart = learn(rows)
+    for a, b in zip(together.columns, apart.columns, strict=True):
+        assert_allclose(a.vectors, b.vectors, rtol=1e-6, atol=1e-9)
+        assert_allclose(a.fold_vectors, b.fold_vectors, rtol=1e-6, atol=1e-9)
+        assert_allclose(a.reliability, b.reliability, rtol=1e-6)
+        assert_array_equal(a.fold_effects, b.fold_effects)
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "sizes"), [(2**24, [4, 1]), (2**27, [1] * 5), (0, [5])]
+)
+def test_as_many_tables_are_side_by_side_as_memory_allows(n_bytes, sizes):
+    is_used, kept = np.eye(5, dtype=bool), list(range(5))
+    parts = model._side_by_side(is_used, kept, n_bytes)
+    assert [len(part.kept) for part in parts] == sizes
+    assert_array_equal(np.concatenate([part.is_used for part in parts]), is_used)
+    assert [k for part in parts for k in part.kept] == kept

@@ -14,12 +14,15 @@ from engine_data import (
 )
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sk_embed._engine.batches import RowOrder
+from sk_embed._engine.batches import RowOrder, copies_for_tables, scatter
+from sk_embed._engine.scratch import Scratch
 from sk_embed._engine.training import look_up
 
 each_size = pytest.mark.parametrize(
     "hidden_layer_sizes", [(), (5,), (6, 4), (5, 4, 3)], ids=str
 )
+# The scratch space grows, and is larger than needed; one batch has no rows.
+SIZES_OF_BATCHES = [6, 9, 1, 0, 9, 3, 30, 6]
 each_loss = pytest.mark.parametrize(
     ("loss", "n_outputs"), LOSS_CASES.values(), ids=LOSS_CASES
 )
@@ -102,18 +105,23 @@ def test_scattered_input_gradient_is_slope_by_table_rows(
     rows = draw_rows(rng, loss, n_outputs)
     table = draw_table(rng, rows, width)
     trunk = trunk_over(rng, rows, width, hidden_layer_sizes)
-    batch = next(iter(RowOrder(rows.stacked_codes, rng.permutation(40), batch_size=25)))
+    batch = next(iter(RowOrder(rows, rng.permutation(40), batch_size=25)))
     y = rows.targets[batch.rows]
 
-    _, at_inputs = gradients(trunk, loss, look_up(rows, batch, table), y)
+    def inputs_from(table):
+        return look_up(rows, batch.rows, batch.slots, table[batch.touched])
+
+    _, at_inputs = gradients(trunk, loss, inputs_from(table), y)
     n_vector_inputs = rows.codes.shape[1] * width
     at_table = np.zeros_like(table)
-    at_table[batch.touched] = batch.scatter(
-        at_inputs[:, :n_vector_inputs].reshape(-1, width)
+    at_table[batch.touched] = scatter(
+        at_inputs[:, :n_vector_inputs].reshape(-1, width),
+        batch.slots.ravel(),
+        len(batch.touched),
     )
 
     expected = finite_differences(
-        lambda table: total_loss(trunk, loss, look_up(rows, batch, table), y), table
+        lambda table: total_loss(trunk, loss, inputs_from(table), y), table
     )
     assert_allclose(at_table, expected, rtol=1e-6, atol=1e-7)
 
@@ -121,11 +129,47 @@ def test_scattered_input_gradient_is_slope_by_table_rows(
 def test_look_up_puts_vectors_side_by_side_before_context(rng):
     rows = draw_rows(rng)
     table = draw_table(rng, rows, 3)
-    (batch,) = RowOrder(rows.stacked_codes, rng.permutation(40), batch_size=40)
+    (batch,) = RowOrder(rows, rng.permutation(40), batch_size=40)
     first, second = rows.codes[batch.rows].T
     # The second column's table begins after the first column's six categories.
     expected = np.hstack([table[first], table[6 + second], rows.context[batch.rows]])
-    assert_array_equal(look_up(rows, batch, table), expected)
+    touched = look_up(rows, batch.rows, batch.slots, table[batch.touched])
+    assert_array_equal(touched, expected)
+    whole = look_up(rows, batch.rows, rows.stacked_codes(batch.rows), table)
+    assert_array_equal(whole, expected)
+
+
+def test_look_up_reads_each_copy_from_its_own_table(rng):
+    rows = draw_rows(rng)
+    tables = rng.normal(size=(3, 9, 3))
+    is_used = rng.random((3, 40)) < 0.6
+    for batch in RowOrder(rows, rng.permutation(40), batch_size=7):
+        copies = copies_for_tables(batch, is_used)
+        chosen = batch.rows[copies.row]
+        vectors = np.concatenate(list(tables), axis=1)[batch.touched].reshape(-1, 3)
+        found = look_up(rows, chosen, copies.slots, vectors)
+        for number, table in enumerate(tables):
+            own = copies.table == number
+            codes = rows.stacked_codes(chosen[own])
+            assert_array_equal(found[own], look_up(rows, chosen[own], codes, table))
+
+
+def test_look_up_with_scratch_gives_the_bits_that_it_gives_without(rng):
+    rows, scratch = draw_rows(rng), Scratch(np.dtype(np.float64))
+    table = draw_table(rng, rows, 3)
+    for n_rows in SIZES_OF_BATCHES:
+        chosen = rng.permutation(40)[:n_rows]
+        codes = rows.stacked_codes(chosen)
+        found = look_up(rows, chosen, codes, table, scratch)
+        assert_array_equal(found, look_up(rows, chosen, codes, table))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_look_up_is_of_the_dtype_of_the_vectors(dtype, rng):
+    rows = draw_rows(rng)
+    table = draw_table(rng, rows, 3).astype(dtype)
+    every = np.arange(40)
+    assert look_up(rows, every, rows.stacked_codes(every), table).dtype == dtype
 
 
 @each_size
@@ -137,19 +181,63 @@ def test_input_gradient_of_the_first_entries_is_part_of_the_whole(hidden_layer_s
     assert_allclose(trunk.input_gradient(deltas, 4), whole[:, :4], rtol=1e-12)
 
 
+@pytest.mark.parametrize("has_scratch", [False, True], ids=["alone", "scratch"])
 @each_size
-def test_forward_and_backward_leave_their_arguments_alone(hidden_layer_sizes, rng):
+def test_forward_and_backward_leave_their_arguments_alone(
+    hidden_layer_sizes, has_scratch, rng
+):
     trunk = draw_trunk(rng, 4, hidden_layer_sizes, 2)
+    scratch = Scratch(np.dtype(np.float64)) if has_scratch else None
     parameters = trunk.parameters.copy()
     inputs, delta = rng.normal(size=(6, 4)), rng.normal(size=(6, 2))
     given = inputs.copy(), delta.copy()
-    _, activations = trunk.forward(inputs)
-    deltas = trunk.backward(activations, delta)
+    raw_prediction, activations = trunk.forward(inputs, scratch)
+    forward = [array.copy() for array in (raw_prediction, *activations.hidden)]
+    deltas = trunk.backward(activations, delta, scratch)
+    backward = [array.copy() for array in deltas]
     trunk.parameter_gradient(activations, deltas, delta)
-    trunk.input_gradient(deltas, 4)
+    trunk.input_gradient(deltas, 4, scratch)
     assert_array_equal(inputs, given[0])
     assert_array_equal(delta, given[1])
     assert_array_equal(trunk.parameters, parameters)
+    after = (raw_prediction, *activations.hidden, *deltas)
+    for before, now in zip(forward + backward, after, strict=True):
+        assert_array_equal(now, before)
+
+
+def everything_about(trunk, inputs, upstream, scratch=None):
+    """All that comes of a batch, computed and then read."""
+    raw_prediction, activations = trunk.forward(inputs, scratch)
+    deltas = trunk.backward(activations, upstream, scratch)
+    at_inputs = trunk.input_gradient(deltas, 3, scratch)
+    at_parameters = trunk.parameter_gradient(activations, deltas, upstream).copy()
+    return raw_prediction, *activations.hidden, *deltas, at_inputs, at_parameters
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@each_size
+def test_scratch_used_again_gives_the_bits_of_fresh_arrays(hidden_layer_sizes, dtype, rng):
+    trunk = draw_trunk(rng, 4, hidden_layer_sizes, 2, dtype)
+    scratch = Scratch(np.dtype(dtype))
+    for n_rows in SIZES_OF_BATCHES:
+        inputs = rng.normal(size=(n_rows, 4)).astype(dtype)
+        upstream = rng.normal(size=(n_rows, 2)).astype(dtype)
+        used_again = everything_about(trunk, inputs, upstream, scratch)
+        fresh = everything_about(trunk, inputs, upstream)
+        for found, expected in zip(used_again, fresh, strict=True):
+            assert found.shape == expected.shape
+            assert found.dtype == expected.dtype == dtype
+            assert_array_equal(found, expected)
+
+
+@each_size
+def test_without_scratch_what_is_returned_outlives_the_next_batch(hidden_layer_sizes, rng):
+    trunk = draw_trunk(rng, 4, hidden_layer_sizes, 2)
+    first = everything_about(trunk, rng.normal(size=(6, 4)), rng.normal(size=(6, 2)))
+    before = [array.copy() for array in first]
+    everything_about(trunk, rng.normal(size=(6, 4)), rng.normal(size=(6, 2)))
+    for now, then in zip(first, before, strict=True):
+        assert_array_equal(now, then)
 
 
 @each_size

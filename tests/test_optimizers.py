@@ -12,6 +12,11 @@ def rng():
     return np.random.default_rng(0)
 
 
+def step(optimizer, rows, gradient):
+    """Take a step of RowAdagrad on rows; the gradient is used as scratch space."""
+    optimizer.update(rows, optimizer.take(rows), gradient)
+
+
 def draw_gradients(rng, n_steps, shape):
     """Gradients over many orders of size, some of them zero."""
     size = 10 ** rng.uniform(-4, 3, size=shape)
@@ -96,12 +101,13 @@ def test_row_adagrad_agrees_with_torch(rng):
     ours = RowAdagrad(table, 0.1)
     # torch takes a gradient of zero on the rows that ours does not touch.
     for gradient in draw_gradients(rng, 50, (12, 3)):
-        touched = np.sort(rng.choice(12, size=5, replace=False))
+        # As many rows as come, in any order.
+        touched = rng.choice(12, size=rng.integers(13), replace=False)
         dense = np.zeros_like(gradient)
         dense[touched] = gradient[touched]
         theirs.grad = torch.tensor(dense)
         optimizer.step()
-        ours.update(touched, gradient[touched])
+        step(ours, touched, gradient[touched])
         assert_allclose(table, theirs, rtol=1e-12, atol=1e-14)
 
 
@@ -112,14 +118,15 @@ def test_initial_accumulator_agrees_with_torch(rng):
     optimizer = torch.optim.Adagrad([theirs], lr=0.1, initial_accumulator_value=5, eps=0)
     theirs.grad = torch.tensor(np.ones((4, 3)))
     optimizer.step()
-    RowAdagrad(table, 0.1, initial_accumulator=5).update(np.arange(4), np.ones((4, 3)))
+    ours = RowAdagrad(table, 0.1, initial_accumulator=5)
+    step(ours, np.arange(4), np.ones((4, 3)))
     assert_allclose(table, theirs, rtol=1e-12)
 
 
 def test_untouched_rows_keep_their_value(rng):
     table = rng.normal(size=(6, 3))
     before = table.copy()
-    RowAdagrad(table, 0.1).update(np.array([1, 4]), rng.normal(size=(2, 3)))
+    step(RowAdagrad(table, 0.1), np.array([1, 4]), rng.normal(size=(2, 3)))
     untouched = [0, 2, 3, 5]
     assert_array_equal(table[untouched], before[untouched])
     assert np.all(table[[1, 4]] != before[[1, 4]])
@@ -130,11 +137,11 @@ def test_untouched_rows_keep_their_state(rng):
     lived, fresh = start.copy(), start.copy()
     optimizer = RowAdagrad(lived, 0.1)
     for _ in range(10):
-        optimizer.update(np.array([1, 4]), 100 * rng.normal(size=(2, 3)))
+        step(optimizer, np.array([1, 4]), 100 * rng.normal(size=(2, 3)))
     # A row's step tells its state: the rest still step as on the first day.
     rest = np.array([0, 2, 3, 5])
-    optimizer.update(rest, gradient[rest])
-    RowAdagrad(fresh, 0.1).update(rest, gradient[rest])
+    step(optimizer, rest, gradient[rest])
+    step(RowAdagrad(fresh, 0.1), rest, gradient[rest])
     assert_array_equal(lived[rest], fresh[rest])
 
 
@@ -143,10 +150,10 @@ def test_gradient_of_zero_changes_neither_value_nor_state(rng):
     idle, fresh = start.copy(), start.copy()
     every = np.arange(4)
     optimizer = RowAdagrad(idle, 0.1)
-    optimizer.update(every, np.zeros((4, 3)))
+    step(optimizer, every, np.zeros((4, 3)))
     assert_array_equal(idle, start)
-    optimizer.update(every, gradient.copy())
-    RowAdagrad(fresh, 0.1).update(every, gradient.copy())
+    step(optimizer, every, gradient.copy())
+    step(RowAdagrad(fresh, 0.1), every, gradient.copy())
     assert_array_equal(idle, fresh)
 
 
@@ -155,10 +162,46 @@ def test_steps_of_a_row_shrink_with_its_own_evidence():
     optimizer = RowAdagrad(table, 0.1)
     values = []
     for _ in range(5):
-        optimizer.update(np.array([0]), np.ones((1, 1)))
+        step(optimizer, np.array([0]), np.ones((1, 1)))
         values.append(table[0, 0])
     expected = -0.1 * np.cumsum(1 / np.sqrt(np.arange(2, 7)))
     assert_allclose(values, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_rows", [0, 1, 5, 12])
+def test_rows_are_taken_as_a_copy(n_rows, dtype, rng):
+    table = rng.normal(size=(12, 3)).astype(dtype)
+    before = table.copy()
+    rows = rng.permutation(12)[:n_rows]
+    values = RowAdagrad(table, 0.1).take(rows)
+    assert_array_equal(values, before[rows])
+    assert values.dtype == dtype
+    values += 1
+    assert_array_equal(table, before)
+
+
+def test_taken_rows_are_as_the_last_step_left_them(rng):
+    optimizer = RowAdagrad(rng.normal(size=(12, 3)), 0.1)
+    for n_rows in (5, 12, 1, 7):
+        rows = rng.permutation(12)[:n_rows]
+        step(optimizer, rows, rng.normal(size=(n_rows, 3)))
+        assert_array_equal(optimizer.take(np.arange(12)), optimizer.table)
+
+
+def test_tables_side_by_side_are_updated_as_each_alone(rng):
+    tables = rng.normal(size=(4, 12, 3))
+    side_by_side = np.concatenate(list(tables), axis=1)
+    together = RowAdagrad(side_by_side, 0.1)
+    apart = [RowAdagrad(table, 0.1) for table in tables]
+    for gradient in draw_gradients(rng, 20, (12, 4, 3)):
+        rows = rng.choice(12, size=rng.integers(13), replace=False)
+        # One of the tables does not learn from these rows.
+        gradient[:, rng.integers(4)] = 0
+        for number, optimizer in enumerate(apart):
+            step(optimizer, rows, gradient[rows, number])
+        step(together, rows, gradient[rows].reshape(-1, 12))
+    assert_array_equal(side_by_side, np.concatenate(list(tables), axis=1))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -166,7 +209,7 @@ def test_updates_are_in_place(dtype):
     parameters, table = np.ones(3, dtype), np.ones((3, 2), dtype)
     adam, adagrad = Adam(parameters, 0.1), RowAdagrad(table, 0.1)
     adam.update(np.ones(3, dtype))
-    adagrad.update(np.arange(3), np.ones((3, 2), dtype))
+    step(adagrad, np.arange(3), np.ones((3, 2), dtype))
     assert adam.parameters is parameters
     assert adagrad.table is table
     assert np.all(parameters < 1)

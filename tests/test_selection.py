@@ -9,8 +9,12 @@ from sk_embed._selection import (
     MIN_RELIABILITY,
     MIN_SHARE,
     auto_batch_size,
+    auto_max_iter,
+    auto_patience,
     kept_axes,
+    largest_max_iter,
     output_unit,
+    passes_for_tables,
     table_width,
 )
 
@@ -155,3 +159,39 @@ def test_without_context_the_unit_is_that_of_the_raw_prediction():
 def test_unit_in_single_precision_is_a_plain_number():
     unit = output_unit(np.array([0.3, 0.4], np.float32))
     assert type(unit) is float
+
+
+# ------------------------------------------------------------------ passes
+
+
+@pytest.mark.parametrize(
+    ("n_batches", "max_iter", "patience"),
+    [(1, 20, 4), (300, 20, 4), (400, 15, 4), (1_000, 6, 2), (10_000, 2, 1)],
+)
+def test_passes_take_about_as_many_batches_within_their_bounds(
+    n_batches, max_iter, patience
+):
+    assert auto_max_iter(n_batches) == max_iter
+    assert auto_patience(n_batches) == patience
+
+
+def test_no_number_of_batches_takes_more_passes_than_are_announced():
+    announced = largest_max_iter("auto")
+    assert max(auto_max_iter(n) for n in range(1, 2_000)) == announced
+    assert largest_max_iter(7) == 7
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "passes"),
+    [
+        (1, (3, 2)),
+        (100_000, (3, 2)),
+        (150_000, (2, 2)),
+        (200_000, (3, 1)),
+        (300_000, (2, 1)),
+        (600_000, (1, 1)),
+        (10**9, (1, 1)),
+    ],
+)
+def test_final_tables_take_fewer_passes_the_more_rows_there_are(n_rows, passes):
+    assert passes_for_tables(n_rows) == passes

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from engine_data import (
@@ -9,6 +11,7 @@ from engine_data import (
     draw_table,
     draw_targets,
     draw_trunk,
+    every_row,
     make_rows,
     torch_forward,
     trunk_over,
@@ -19,8 +22,9 @@ from scipy.optimize import minimize
 from sk_embed._engine.batches import RowOrder
 from sk_embed._engine.optimizers import RowAdagrad
 from sk_embed._engine.training import (
+    Step,
     TrainingSettings,
-    adam_update,
+    TrunkLearner,
     constant_loss,
     learn_tables,
     learn_trunk,
@@ -55,7 +59,7 @@ def settings(**changes):
 
 
 def draw_order(rng, rows, batch_size=8):
-    return RowOrder(rows.stacked_codes, rng.permutation(len(rows)), batch_size)
+    return RowOrder(rows, rng.permutation(len(rows)), batch_size)
 
 
 def fresh_orders(rng, rows, batch_size=8):
@@ -64,7 +68,7 @@ def fresh_orders(rng, rows, batch_size=8):
 
 
 def zero_prior(rows):
-    return np.zeros((int(rows.n_codes.sum()), WIDTH))
+    return np.zeros((rows.n_table_rows, WIDTH))
 
 
 def random_prior(rng, rows, scale=0.1):
@@ -105,16 +109,73 @@ def test_progressive_loss_is_that_before_the_update(loss, n_outputs, rng):
     raw_prediction, _ = trunk.forward(inputs)
     expected = np.average(loss.loss(rows.targets, raw_prediction), weights=rows.weight)
 
-    progressive_loss = run_pass(
-        rows,
-        rows.weight[None],
-        draw_order(rng, rows, batch_size=40),
-        trunk,
-        loss,
-        RowAdagrad(prior.copy(), 0.1),
-        adam_update(trunk, 1e-3),
-    )
-    assert progressive_loss == pytest.approx(expected, rel=1e-12)
+    learner = TrunkLearner(trunk, loss, 1e-3)
+    order, tables = draw_order(rng, rows, batch_size=40), RowAdagrad(prior.copy(), 0.1)
+    run_pass(rows, every_row(rows), order, trunk, loss, tables, learner)
+    assert learner.pop_loss() == pytest.approx(expected, rel=1e-12)
+
+
+@each_loss
+def test_progressive_loss_begins_anew_when_it_is_popped(loss, n_outputs, rng):
+    rows = draw_rows(rng, loss, n_outputs)
+    trunk = trunk_over(rng, rows, WIDTH, (6, 4))
+    orders = [RowOrder(rows, some, 7) for some in np.split(rng.permutation(40), [25])]
+    prior = draw_table(rng, rows, WIDTH)
+
+    def told_of(orders, learner):
+        for order in orders:
+            tables = RowAdagrad(prior.copy(), 0.1)
+            run_pass(rows, every_row(rows), order, trunk, loss, tables, learner)
+            yield learner.pop_loss
+
+    # At a rate of zero the trunk stays as it is.
+    learner = TrunkLearner(trunk, loss, 0.0)
+    found = [pop_loss() for pop_loss in told_of(orders, learner)]
+    alone = [
+        pop_loss()
+        for order in orders
+        for pop_loss in told_of([order], TrunkLearner(trunk, loss, 0.0))
+    ]
+    assert found == alone
+    # What is not popped is noted together, each row by its weight.
+    *_, pop_loss = told_of(orders, learner)
+    weights = [sum(rows.weight[batch.rows].sum() for batch in order) for order in orders]
+    assert pop_loss() == pytest.approx(np.average(alone, weights=weights), rel=1e-12)
+    assert alone[0] != alone[1]
+
+
+@pytest.mark.parametrize("hidden_layer_sizes", [(), (6, 4)], ids=str)
+@each_loss
+def test_a_step_tells_of_the_batch_before_the_tables_learn_from_it(
+    hidden_layer_sizes, loss, n_outputs, rng
+):
+    rows = draw_rows(rng, loss, n_outputs)
+    trunk = trunk_over(rng, rows, WIDTH, hidden_layer_sizes)
+    prior = draw_table(rng, rows, WIDTH)
+    order = draw_order(rng, rows, batch_size=7)
+    tables, batches = RowAdagrad(prior.copy(), 0.1), iter(order)
+
+    def learn(step):
+        chosen = next(batches).rows
+        codes = rows.stacked_codes(chosen)
+        inputs = look_up(rows, chosen, codes, tables.table)
+        raw_prediction, activations = trunk.forward(inputs)
+        y, weight = rows.targets[chosen], rows.weight[chosen]
+        delta = (loss.inverse_link(raw_prediction) - y) * weight[:, None]
+        deltas = trunk.backward(activations, delta)
+        expected = Step(y, raw_prediction, weight, activations, delta, deltas)
+        for now, then in zip(leaves(step), leaves(expected), strict=True):
+            assert_array_equal(now, then)
+
+    run_pass(rows, every_row(rows), order, trunk, loss, tables, learn)
+    assert next(batches, None) is None
+    assert np.abs(tables.table - prior).max() > 1e-3
+
+
+def leaves(step):
+    activations = step.activations
+    yield from (step.y_true, step.raw_prediction, step.weight, step.delta)
+    yield from (activations.inputs, *activations.hidden, *step.deltas)
 
 
 @pytest.mark.parametrize("hidden_layer_sizes", [(), (6, 4)], ids=str)
@@ -142,7 +203,7 @@ def test_pass_agrees_with_torch(hidden_layer_sizes, loss, n_outputs, rng):
     adagrad = torch.optim.Adagrad([vectors], lr=0.1, initial_accumulator_value=1, eps=0)
     for batch in order:
         n = len(batch.rows)
-        read = vectors[torch.tensor(rows.stacked_codes[batch.rows], dtype=torch.long)]
+        read = vectors[torch.tensor(rows.stacked_codes(batch.rows), dtype=torch.long)]
         context = torch.tensor(rows.context[batch.rows])
         inputs = torch.hstack([read.reshape(n, -1), context])
         raw_prediction = torch_forward(flat, inputs, hidden_layer_sizes, n_outputs)
@@ -156,7 +217,8 @@ def test_pass_agrees_with_torch(hidden_layer_sizes, loss, n_outputs, rng):
         adagrad.step()
 
     tables = RowAdagrad(table, 0.1)
-    run_pass(rows, rows.weight[None], order, trunk, loss, tables, adam_update(trunk, 1e-2))
+    learner = TrunkLearner(trunk, loss, 1e-2)
+    run_pass(rows, every_row(rows), order, trunk, loss, tables, learner)
     assert_allclose(table, vectors.detach(), rtol=1e-9, atol=1e-11)
     assert_allclose(trunk.parameters, flat.detach(), rtol=1e-7, atol=1e-9)
 
@@ -169,8 +231,9 @@ def test_weights_of_all_rows_together_do_not_change_the_step_of_the_trunk(rng):
         # Tables that hardly move, for their gradient is a sum.
         tables = RowAdagrad(zero_prior(rows), 1e-300)
         order = draw_order(np.random.default_rng(2), rows)
-        weights = scale * rows.weight[None]
-        run_pass(rows, weights, order, trunk, SQUARED, tables, adam_update(trunk, 1e-2))
+        heavy = replace(rows, weight=scale * rows.weight)
+        learner = TrunkLearner(trunk, SQUARED, 1e-2)
+        run_pass(heavy, every_row(rows), order, trunk, SQUARED, tables, learner)
         parameters.append(trunk.parameters)
     assert_allclose(parameters[0], parameters[1], rtol=1e-10)
 
@@ -184,14 +247,17 @@ def test_the_trunks_weights_decay_and_its_biases_do_not(hidden_layer_sizes, rng)
     )
     start = plain.parameters.copy()
     (batch,) = draw_order(rng, rows, batch_size=40)
-    for trunk, update in (
-        (plain, adam_update(plain, 1e-2)),
-        (decayed, adam_update(decayed, 1e-2, 0.5)),
+    for trunk, learner in (
+        (plain, TrunkLearner(plain, SQUARED, 1e-2)),
+        (decayed, TrunkLearner(decayed, SQUARED, 1e-2, 0.5)),
     ):
-        inputs = look_up(rows, batch, zero_prior(rows))
+        codes = rows.stacked_codes(batch.rows)
+        inputs = look_up(rows, batch.rows, codes, zero_prior(rows))
         raw_prediction, activations = trunk.forward(inputs)
-        delta = raw_prediction - rows.targets[batch.rows]
-        update(activations, trunk.backward(activations, delta), delta, 40.0)
+        y = rows.targets[batch.rows]
+        delta = raw_prediction - y
+        deltas = trunk.backward(activations, delta)
+        learner(Step(y, raw_prediction, np.ones(40), activations, delta, deltas))
     shrunk = plain.parameters - 0.01 * 0.5 * start
     expected = np.where(plain.is_weight, shrunk, plain.parameters)
     assert_allclose(decayed.parameters, expected, rtol=1e-12, atol=1e-15)
@@ -226,20 +292,13 @@ def test_each_epoch_is_a_pass_from_the_prior_with_the_trunk_as_it_is(loss, n_out
         rows, iter(orders).__next__, trunk, loss, draw_prior, max_epochs=5, weight_decay=0.3
     )
 
-    update = adam_update(expected_trunk, 1e-3, 0.3)
+    learner = TrunkLearner(expected_trunk, loss, 1e-3, 0.3)
     draw_same_prior = random_prior(np.random.default_rng(2), rows)
-    expected = [
-        run_pass(
-            rows,
-            rows.weight[None],
-            order,
-            expected_trunk,
-            loss,
-            RowAdagrad(draw_same_prior(), 0.1),
-            update,
-        )
-        for order in orders
-    ]
+    expected = []
+    for order in orders:
+        tables = RowAdagrad(draw_same_prior(), 0.1)
+        run_pass(rows, every_row(rows), order, expected_trunk, loss, tables, learner)
+        expected.append(learner.pop_loss())
     assert curve == expected
     assert_array_equal(trunk.parameters, expected_trunk.parameters)
 
@@ -271,11 +330,11 @@ def test_progressive_loss_on_noise_stays_at_that_of_a_constant(rows_per_category
     # The same passes with tables that live on learn the noise by heart: nearly all of it
     # if each row has a category of its own, up to half of it if two rows share one.
     trunk = trunk_over(np.random.default_rng(1), rows, WIDTH, (16,))
-    tables, update = RowAdagrad(zero_prior(rows), 0.3), adam_update(trunk, 1e-2)
-    kept = [
-        run_pass(rows, rows.weight[None], orders(), trunk, SQUARED, tables, update)
-        for _ in range(15)
-    ]
+    tables, learner = RowAdagrad(zero_prior(rows), 0.3), TrunkLearner(trunk, SQUARED, 1e-2)
+    kept = []
+    for _ in range(15):
+        run_pass(rows, every_row(rows), orders(), trunk, SQUARED, tables, learner)
+        kept.append(learner.pop_loss())
     assert min(honest) > 0.97 * constant
     assert min(kept) < 0.7 * constant
 
@@ -415,20 +474,22 @@ def test_each_epoch_is_reported_with_its_number_and_loss(rng):
 # ------------------------------------------------------------------ final tables
 
 
+def learn_table(rows, order, trunk, prior, **changes):
+    """Learn one table, from every row."""
+    tables = learn_tables(
+        rows, every_row(rows), order, trunk, SQUARED, prior, settings(**changes)
+    )
+    assert tables.shape == (len(prior), 1, WIDTH)
+    return tables[:, 0]
+
+
 def test_learning_tables_leaves_trunk_and_prior_bit_for_bit(rng):
     rows = draw_rows(rng)
     trunk = trunk_over(rng, rows, WIDTH, (6, 4))
     prior = draw_table(rng, rows, WIDTH)
     before = trunk.parameters.copy(), prior.copy()
-    (table,) = learn_tables(
-        rows,
-        rows.weight[None],
-        draw_order(rng, rows),
-        trunk,
-        SQUARED,
-        prior,
-        settings(),
-    )
+    order = draw_order(rng, rows)
+    table = learn_table(rows, order, trunk, prior)
     assert np.all(table != prior)
     assert_array_equal(trunk.parameters, before[0])
     assert_array_equal(prior, before[1])
@@ -440,13 +501,27 @@ def test_sweeps_are_passes_over_the_same_tables(n_sweeps, rng):
     trunk = trunk_over(rng, rows, WIDTH, (6, 4))
     prior = draw_table(rng, rows, WIDTH)
     order = draw_order(rng, rows)
-    (learned,) = learn_tables(
-        rows, rows.weight[None], order, trunk, SQUARED, prior, settings(n_sweeps=n_sweeps)
-    )
+    learned = learn_table(rows, order, trunk, prior, n_sweeps=n_sweeps)
     tables = RowAdagrad(prior.copy(), 0.1)
     for _ in range(n_sweeps):
-        run_pass(rows, rows.weight[None], order, trunk, SQUARED, tables, leave_frozen)
+        run_pass(rows, every_row(rows), order, trunk, SQUARED, tables, leave_frozen)
     assert_array_equal(learned, tables.table)
+
+
+@each_loss
+def test_each_table_is_that_of_its_rows(loss, n_outputs, rng):
+    rows = draw_rows(rng, loss, n_outputs)
+    trunk = trunk_over(rng, rows, WIDTH, (6, 4))
+    prior = draw_table(rng, rows, WIDTH)
+    order = draw_order(rng, rows, batch_size=7)
+    # The last table learns from nothing.
+    is_used = np.stack([*(rng.random((3, 40)) < 0.6), np.zeros(40, dtype=bool)])
+    tables = learn_tables(rows, is_used, order, trunk, loss, prior, settings())
+    assert tables.shape == (9, 4, WIDTH)
+    for number, used in enumerate(is_used):
+        alone = learn_tables(rows, used[None], order, trunk, loss, prior, settings())
+        assert_allclose(tables[:, number], alone[:, 0], rtol=1e-10, atol=1e-12)
+    assert_array_equal(tables[:, 3], prior)
 
 
 @each_loss
@@ -456,19 +531,19 @@ def test_tables_without_a_fold_do_not_depend_on_its_targets(loss, n_outputs, rng
     prior = draw_table(rng, rows, WIDTH)
     order = draw_order(rng, rows, batch_size=7)
     fold_of_row = rng.integers(4, size=40)
-    weights = rows.weight * (fold_of_row != np.arange(4)[:, None])
+    is_used = fold_of_row != np.arange(4)[:, None]
     targets = np.where(
         fold_of_row[:, None] == 2, draw_targets(rng, loss, 40, n_outputs), rows.targets
     )
     changed = make_rows(rows.codes, targets, rows.context, rows.weight)
 
     before, after = (
-        learn_tables(r, weights, order, trunk, loss, prior, settings())
+        learn_tables(r, is_used, order, trunk, loss, prior, settings())
         for r in (rows, changed)
     )
-    assert_array_equal(before[2], after[2])
+    assert_array_equal(before[:, 2], after[:, 2])
     others = [0, 1, 3]
-    assert np.all(np.abs(before[others] - after[others]).max(axis=(1, 2)) > 1e-6)
+    assert np.all(np.abs(before - after)[:, others].max(axis=(0, 2)) > 1e-6)
 
 
 def test_category_without_rows_stays_at_the_prior(rng):
@@ -476,15 +551,7 @@ def test_category_without_rows_stays_at_the_prior(rng):
     wider = make_rows(rows.codes, rows.targets, rows.context, rows.weight, n_codes=(7, 3))
     trunk = trunk_over(rng, wider, WIDTH, (6, 4))
     prior = draw_table(rng, wider, WIDTH)
-    (table,) = learn_tables(
-        wider,
-        wider.weight[None],
-        draw_order(rng, wider),
-        trunk,
-        SQUARED,
-        prior,
-        settings(),
-    )
+    table = learn_table(wider, draw_order(rng, wider), trunk, prior)
     unmoved = np.all(table == prior, axis=1)
     assert_array_equal(np.flatnonzero(unmoved), [6])
 
@@ -495,15 +562,8 @@ def test_vectors_of_rare_categories_stay_nearer_to_the_prior(rng):
     rows = make_rows(codes, np.where(codes < 2, 2.0, 0.0))
     trunk = trunk_over(rng, rows, WIDTH, (6,))
     trunk.initialize(rng, intercept=np.zeros(1))
-    (table,) = learn_tables(
-        rows,
-        rows.weight[None],
-        draw_order(rng, rows, batch_size=32),
-        trunk,
-        SQUARED,
-        zero_prior(rows),
-        settings(),
-    )
+    order = draw_order(rng, rows, batch_size=32)
+    table = learn_table(rows, order, trunk, zero_prior(rows))
     rare, frequent, _ = np.linalg.norm(table, axis=1)
     assert 0 < rare < frequent / 2
 
@@ -519,18 +579,10 @@ def test_pass_keeps_float32(rng):
     trunk = trunk_over(rng, rows, WIDTH, (6, 4))
     prior = draw_table(rng, rows, WIDTH)
     order = draw_order(rng, rows)
-    double = learn_tables(rows, rows.weight[None], order, trunk, SQUARED, prior, settings())
+    double = learn_table(rows, order, trunk, prior)
 
     single_trunk = type(trunk)(trunk.n_inputs, (6, 4), 1, np.dtype(np.float32))
     single_trunk.parameters[:] = trunk.parameters
-    tables = learn_tables(
-        single,
-        single.weight[None],
-        order,
-        single_trunk,
-        SQUARED,
-        prior.astype(np.float32),
-        settings(),
-    )
-    assert tables.dtype == np.float32
-    assert_allclose(tables, double, rtol=1e-3, atol=1e-5)
+    table = learn_table(single, order, single_trunk, prior.astype(np.float32))
+    assert table.dtype == np.float32
+    assert_allclose(table, double, rtol=1e-3, atol=1e-5)

@@ -33,7 +33,7 @@ MISTAKES = """
 from sk_embed import EmbeddingEncoder
 from sk_embed.inspection import nearest_categories
 
-encoder = EmbeddingEncoder(max_iter="many")
+encoder = EmbeddingEncoder(warm_start="often")
 EmbeddingEncoder(2, True)
 EmbeddingEncoder(width=8)
 nearest_categories(encoder, "a", "b", n_neighbors="all")

@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.preprocessing import OneHotEncoder
 
+from sk_embed._columns import vocabulary as vocabulary_module
 from sk_embed._columns.vocabulary import UNKNOWN, given_vocabulary, learn_vocabulary
 
 MISSING_VALUES = [None, float("nan"), np.float64("nan"), pd.NA, pd.NaT]
@@ -42,11 +43,15 @@ def objects(*values):
 
 
 def learn(values, **settings):
-    return learn_vocabulary(pd.Series(values), "brand", **settings)
+    vocabulary, codes = learn_vocabulary(pd.Series(values), "brand", **settings)
+    assert_array_equal(codes, vocabulary.encode(pd.Series(values)))
+    return vocabulary
 
 
 def give(values, categories):
-    return given_vocabulary(pd.Series(values), "brand", categories)
+    vocabulary, codes = given_vocabulary(pd.Series(values), "brand", categories)
+    assert_array_equal(codes, vocabulary.encode(pd.Series(values)))
+    return vocabulary
 
 
 # ---------------------------------------------------------------- order and counts
@@ -138,16 +143,16 @@ def test_integers_with_missing_stay_integers():
     assert categories[:2].tolist() == [1, 3]
 
 
-def test_require_known_names_column_category_and_row():
+def test_check_names_column_category_and_row():
     column = objects("a", "zebra")
     vocabulary = learn(["a", "b"])
     with pytest.raises(ValueError, match=r"'brand'.*'zebra' in row 1"):
-        vocabulary.require_known(vocabulary.encode(column), column)
+        vocabulary.check(vocabulary.encode(column), column, "error")
 
 
-def test_require_known_accepts_known():
+def test_check_accepts_known():
     vocabulary = learn(["a", None])
-    vocabulary.require_known(vocabulary.encode(objects("a", None)), objects("a", None))
+    vocabulary.check(vocabulary.encode(objects("a", None)), objects("a", None), "error")
 
 
 # ---------------------------------------------------------------- dtypes
@@ -431,3 +436,35 @@ def test_a_pickle_does_not_grow_by_use():
     before = pickle.dumps(vocabulary)
     vocabulary.encode(pd.Series(["category 1"]))
     assert pickle.dumps(vocabulary) == before
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["a", None, "c", "a"],
+        [1, 2, 3, 2],
+        [1.5, float("nan"), 2.5, 9.0],
+        [True, None, False, True],
+        pd.Categorical(["a", None, "b", "a"], categories=["z", "b", "a"]),
+        pd.to_datetime(["2020-01-01", None, "2021-01-01", "2020-01-01"]),
+        pd.array([1, None, 2, 1], dtype="Int64"),
+        pd.array([True, None, False, True], dtype="boolean"),
+        pd.array(["a", None, "c", "a"], dtype="string"),
+    ],
+    ids=lambda values: str(getattr(values, "dtype", type(values[0]).__name__)),
+)
+def test_few_rows_are_encoded_as_many_are(values):
+    column = pd.Series(values)
+    many = pd.concat([column] * 50, ignore_index=True)
+    vocabulary, codes = learn_vocabulary(many, "brand")
+    assert len(column) <= vocabulary_module._SHORT < len(many)
+    assert_array_equal(vocabulary.encode(column), codes[: len(column)])
+    assert_array_equal(vocabulary.encode(many), codes)
+
+
+@pytest.mark.parametrize("n_rows", [3, 300])
+def test_what_cannot_be_hashed_is_named_in_few_rows_and_in_many(n_rows):
+    vocabulary = learn(["a", "b"])
+    column = pd.Series(["a"] * (n_rows - 1) + [["b"]], dtype=object)
+    with pytest.raises(TypeError, match=f"'brand'.*a list in row {n_rows - 1}"):
+        vocabulary.encode(column)

@@ -40,9 +40,7 @@ class TableColumns:
             self.vocabularies, _chosen(columns, self.is_categorical), strict=True
         ):
             codes = vocabulary.encode(column)
-            if handle_unknown == "error":
-                vocabulary.require_known(codes, column)
-            vocabulary.warn_if_of_another_kind(codes, column)
+            vocabulary.check(codes, column, handle_unknown)
             all_codes.append(codes)
         return all_codes
 
@@ -68,10 +66,11 @@ def learn_columns(
     *,
     categorical_features: Any,
     categories: Any,
+    handle_unknown: str,
     min_frequency: float | None,
     max_categories: int | None,
-) -> TableColumns:
-    """Learn vocabularies and scales.
+) -> tuple[TableColumns, IntArray]:
+    """Learn vocabularies and scales, and find the table row that each category reads.
 
     Parameters
     ----------
@@ -81,37 +80,51 @@ def learn_columns(
         Their names, where X has any.
     weight : ndarray of shape (n_rows,)
         Positive weights.
-    categorical_features, categories, min_frequency, max_categories
+    categorical_features, categories, handle_unknown, min_frequency, max_categories
         The estimator's parameters.
 
     Returns
     -------
-    TableColumns
+    learned : TableColumns
+    table_rows : ndarray of shape (n_rows, n_categorical_columns)
+        Of the smallest integer type that holds them all.
     """
     is_categorical = categorical_mask(categorical_features, columns, feature_names)
     if feature_names is None:
         feature_names = np.array([f"x{number}" for number in range(len(columns))])
     names = [str(name) for name in feature_names[is_categorical]]
     chosen = _chosen(columns, is_categorical)
-    if isinstance(categories, str):
-        vocabularies = [
-            learn_vocabulary(column, name, min_frequency, max_categories)
-            for column, name in zip(chosen, names, strict=True)
-        ]
-    else:
-        if len(categories) != len(chosen):
-            raise ValueError(
-                f"categories lists {len(categories)} columns, but {len(chosen)} columns "
-                "are categorical; give one list for each."
-            )
-        vocabularies = [
-            given_vocabulary(column, name, listed, min_frequency, max_categories)
-            for column, name, listed in zip(chosen, names, categories, strict=True)
-        ]
+    rare = min_frequency, max_categories
+    vocabularies, rows_of_columns = [], []
+    for column, name, listed in zip(
+        chosen, names, _listed_categories(categories, len(chosen)), strict=True
+    ):
+        if listed is None:
+            vocabulary, codes = learn_vocabulary(column, name, *rare)
+        else:
+            vocabulary, codes = given_vocabulary(column, name, listed, *rare)
+            vocabulary.check(codes, column, handle_unknown)
+        vocabularies.append(vocabulary)
+        table_rows = vocabulary.table_rows
+        smallest = table_rows.astype(np.min_scalar_type(table_rows.max()))
+        rows_of_columns.append(smallest.take(codes))
     context_names = [str(name) for name in feature_names[~is_categorical]]
     numbers = read_numbers(_chosen(columns, ~is_categorical), context_names, len(weight))
     scaler = learn_context(numbers, weight, context_names)
-    return TableColumns(is_categorical, vocabularies, scaler)
+    learned = TableColumns(is_categorical, vocabularies, scaler)
+    return learned, np.column_stack(rows_of_columns)
+
+
+def _listed_categories(categories: Any, n_columns: int) -> list[Any]:
+    """Return the categories that are given for each column, None where none are."""
+    if isinstance(categories, str):
+        return [None] * n_columns
+    if len(categories) != n_columns:
+        raise ValueError(
+            f"categories lists {len(categories)} columns, but {n_columns} columns "
+            "are categorical; give one list for each."
+        )
+    return list(categories)
 
 
 def _is_plain(dtype: Any) -> bool:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from sk_embed._arrays import BoolArray, IntArray
 
 UNKNOWN = -1
+# So few rows are looked up one by one.
+_SHORT = 64
 
 # What pandas calls the values of an index, in words; values that are not all of one kind
 # have none.
@@ -105,19 +107,29 @@ class Vocabulary:
 
     def encode(self, column: pd.Series) -> IntArray:
         """Return the code of each value: its place in ``categories``, or UNKNOWN."""
-        codes, uniques = factorize(column, self.name)
-        index, keys = self._index, _as_keys(_as_array(uniques))
+        if len(column) <= _SHORT:
+            codes, values = _one_by_one(column, self.name)
+        else:
+            codes, uniques = factorize(column, self.name)
+            values = _as_array(uniques)
+        index, keys = self._index, _as_keys(values)
         if index.dtype.kind != keys.dtype.kind and not _are_numbers(index, keys):
             # Else pandas would read strings as dates.
             index, keys = index.astype(object), keys.astype(object)
         known = np.append(index.get_indexer(keys), self._missing_code)
-        return known[codes]
+        return known.take(codes)
 
     @property
     def _missing_code(self) -> int:
         return len(self.categories) - 1 if self.has_missing else UNKNOWN
 
-    def require_known(self, codes: IntArray, column: pd.Series) -> None:
+    def check(self, codes: IntArray, column: pd.Series, handle_unknown: str) -> None:
+        """Raise where unknown values are an error; warn where all are of another kind."""
+        if handle_unknown == "error":
+            self._require_known(codes, column)
+        self._warn_if_of_another_kind(codes, column)
+
+    def _require_known(self, codes: IntArray, column: pd.Series) -> None:
         """Raise ValueError if a code is UNKNOWN, naming column and category."""
         unknown = np.flatnonzero(codes == UNKNOWN)
         if len(unknown):
@@ -128,7 +140,7 @@ class Vocabulary:
                 "encode unknown categories as zeros."
             )
 
-    def warn_if_of_another_kind(self, codes: IntArray, column: pd.Series) -> None:
+    def _warn_if_of_another_kind(self, codes: IntArray, column: pd.Series) -> None:
         """Warn if no value is known because all are of another kind than in fit.
 
         New values of the same kind are nothing to warn of: a request of one row may well
@@ -144,7 +156,8 @@ class Vocabulary:
                 f"Column {self.name!r} held {before} in fit but holds {now} here, none of "
                 f"which is known: each is encoded as zeros. Convert it to {before}.",
                 UserWarning,
-                stacklevel=6,  # through codes, encode, transform and set_output's wrapper
+                # Through check, codes, encode, transform and set_output's wrapper.
+                stacklevel=7,
             )
 
 
@@ -155,18 +168,40 @@ def factorize(column: pd.Series, name: str) -> tuple[IntArray, pd.Index]:
     try:
         codes, uniques = pd.factorize(column)
     except TypeError as error:
-        raise TypeError(
-            f"Column {name!r}: a category must be hashable, argument must be a string or "
-            f"a number; found {_unhashable(column)}."
-        ) from error
+        raise _not_hashable(column, name) from error
     return codes, pd.Index(uniques)
 
 
-def _unhashable(column: pd.Series) -> str:
-    for row, value in enumerate(column):
-        if getattr(type(value), "__hash__", None) is None:
-            return f"a {type(value).__name__} in row {row}"
-    return "a value that is not"
+def _one_by_one(column: pd.Series, name: str) -> tuple[IntArray, NDArray[Any]]:
+    """Return the number of each value, -1 for missing, and the values as they come.
+
+    For a few rows, where to find the different values takes longer than to look all up.
+    """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    values = _as_array(column)
+    if values.dtype.kind in "iu":
+        return np.arange(len(values)), values
+    if values.dtype == object and not all(_is_hashable(value) for value in values):
+        raise _not_hashable(column, name)
+    is_present = ~pd.isna(values)
+    return np.where(is_present, np.cumsum(is_present) - 1, -1), values[is_present]
+
+
+def _not_hashable(column: pd.Series, name: str) -> TypeError:
+    found = (
+        f"a {type(value).__name__} in row {row}"
+        for row, value in enumerate(column)
+        if not _is_hashable(value)
+    )
+    return TypeError(
+        f"Column {name!r}: a category must be hashable, argument must be a string or a "
+        f"number; found {next(found, 'a value that is not')}."
+    )
+
+
+def _is_hashable(value: Any) -> bool:
+    return getattr(type(value), "__hash__", None) is not None
 
 
 def learn_vocabulary(
@@ -174,8 +209,8 @@ def learn_vocabulary(
     name: str,
     min_frequency: float | None = None,
     max_categories: int | None = None,
-) -> Vocabulary:
-    """Learn the categories of a column.
+) -> tuple[Vocabulary, IntArray]:
+    """Learn the categories of a column, and encode it.
 
     Parameters
     ----------
@@ -190,20 +225,26 @@ def learn_vocabulary(
 
     Returns
     -------
-    Vocabulary
+    vocabulary : Vocabulary
+    codes : ndarray of shape (n_rows,)
+        Code of each value.
     """
     codes, uniques = factorize(column, name)
-    n_rows = np.bincount(codes[codes >= 0], minlength=len(uniques))
-    occurs = n_rows > 0
+    # The last place counts the missing, whose code is -1.
+    n_rows = np.bincount(codes.astype(np.intp) + 1, minlength=len(uniques) + 1)
+    n_missing, n_rows = int(n_rows[0]), n_rows[1:]
+    occurs = np.flatnonzero(n_rows)
     values, counts = _as_array(uniques[occurs]), n_rows[occurs]
     order = _sorting_order(values)
     values, counts = values[order], counts[order]
-    n_missing = int(np.sum(codes < 0))
+    code_of_unique = np.full(len(uniques) + 1, UNKNOWN, dtype=np.int32)
+    code_of_unique[occurs[order]] = np.arange(len(order))
     if n_missing:
         values = _append_missing(values)
         counts = np.append(counts, n_missing)
+        code_of_unique[-1] = len(order)
     infrequent = _infrequent(counts, len(column), min_frequency, max_categories)
-    return Vocabulary(name, values, counts, infrequent)
+    return Vocabulary(name, values, counts, infrequent), code_of_unique.take(codes)
 
 
 def given_vocabulary(
@@ -212,8 +253,11 @@ def given_vocabulary(
     categories: Any,
     min_frequency: float | None = None,
     max_categories: int | None = None,
-) -> Vocabulary:
-    """Return the vocabulary of categories that the user lists, in the user's order."""
+) -> tuple[Vocabulary, IntArray]:
+    """Return the vocabulary of categories that the user lists, in the user's order.
+
+    And the code of each value of the column.
+    """
     if isinstance(categories, str) or not hasattr(categories, "__iter__"):
         raise ValueError(
             f"categories of column {name!r} must be a list, but are {categories!r}."
@@ -233,14 +277,14 @@ def given_vocabulary(
     codes = empty.encode(column)
     counts = np.bincount(codes[codes >= 0], minlength=len(values))
     infrequent = _infrequent(counts, len(column), min_frequency, max_categories)
-    return Vocabulary(name, values, counts, infrequent)
+    return Vocabulary(name, values, counts, infrequent), codes
 
 
-def _as_array(uniques: pd.Index) -> NDArray[Any]:
+def _as_array(values: pd.Index | pd.Series) -> NDArray[Any]:
     """Return numbers and dates as numpy holds them, all else as objects."""
-    if isinstance(uniques.dtype, np.dtype) and uniques.dtype.kind in "iufMm":
-        return uniques.to_numpy()
-    return uniques.to_numpy(dtype=object)
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iufMm":
+        return values.to_numpy()
+    return values.to_numpy(dtype=object)
 
 
 def _as_keys(values: NDArray[Any]) -> pd.Index:

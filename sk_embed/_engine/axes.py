@@ -22,13 +22,14 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._engine.batches import Batch
 from sk_embed._engine.network import Trunk
 from sk_embed._engine.rows import Rows
 from sk_embed._engine.training import look_up
 
 # The metric is a mean over rows; so many, evenly spaced, tell it well enough.
 _MAX_ROWS_FOR_METRIC = 10_000
+# A mean over categories likewise.
+_MAX_CATEGORIES_FOR_AXES = 50_000
 _RANK_TOLERANCE = 1e-12
 # Share of the vectors' second moment below which effects are too small to stand for them.
 _EFFECT_RIDGE = 0.01
@@ -54,6 +55,21 @@ class Axes(NamedTuple):
     second_moment: float
 
 
+class Sample(NamedTuple):
+    """Categories that stand for all of a column.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_sampled,)
+        Which.
+    counts : ndarray of shape (n_sampled,)
+        How many rows each stands for, in any unit.
+    """
+
+    codes: IntArray
+    counts: FloatArray
+
+
 class Sensitivity(NamedTuple):
     """How far the raw prediction follows the trunk's inputs.
 
@@ -76,9 +92,7 @@ def sensitivity(rows: Rows, trunk: Trunk, table: FloatArray) -> Sensitivity:
     n_places = n_columns * width
     n_rows = min(len(rows), _MAX_ROWS_FOR_METRIC)
     chosen = np.linspace(0, len(rows) - 1, n_rows).astype(np.intp)
-    codes = rows.stacked_codes[chosen].ravel()
-    none = np.empty(0, np.int32)
-    inputs = look_up(rows, Batch(chosen, codes, none, none, none), table)
+    inputs = look_up(rows, chosen, rows.stacked_codes(chosen), table)
     _, activations = trunk.forward(inputs)
     weight = rows.weight[chosen] / rows.weight[chosen].sum()
     metrics = np.zeros((n_columns, width, width))
@@ -95,6 +109,21 @@ def sensitivity(rows: Rows, trunk: Trunk, table: FloatArray) -> Sensitivity:
     mean = np.average(rows.context, axis=0, weights=rows.weight)
     variance = np.average((rows.context - mean) ** 2, axis=0, weights=rows.weight)
     return Sensitivity(metrics, np.sqrt(slopes * variance))
+
+
+def sample_categories(counts: FloatArray) -> Sample:
+    """Choose the categories that axes are found by: all, or so many that tell as much.
+
+    Moments weigh each category by its rows. So do the categories of evenly spaced rows, in
+    the order of their codes, counted as often as they are met.
+    """
+    if len(counts) <= _MAX_CATEGORIES_FOR_AXES:
+        return Sample(np.arange(len(counts)), counts)
+    cumulated = np.cumsum(counts, dtype=np.float64)
+    places = (np.arange(_MAX_CATEGORIES_FOR_AXES) + 0.5) / _MAX_CATEGORIES_FOR_AXES
+    met = np.searchsorted(cumulated, places * cumulated[-1])
+    codes, n_times = np.unique(met, return_counts=True)
+    return Sample(codes, n_times.astype(counts.dtype))
 
 
 def canonical_axes(
@@ -157,8 +186,8 @@ def effect_slopes(
     slopes : ndarray of shape (..., n_outputs, n_axes)
     """
     weighted = effects.T * _shares(counts)
-    second_moment = (tables[..., None, :] @ tables[..., :, None])[..., 0, 0]
-    ridge = _EFFECT_RIDGE * (second_moment @ _shares(counts))
+    second_moment = np.einsum("...cw,...cw,c->...", tables, tables, _shares(counts))
+    ridge = _EFFECT_RIDGE * second_moment
     gram = weighted @ effects + ridge[..., None, None] * np.eye(effects.shape[1])
     return np.linalg.pinv(gram, hermitian=True) @ (weighted @ tables)
 

@@ -1,73 +1,59 @@
-"""Row orders cut into batches, each with what its scatter needs.
+"""Row orders cut into batches, and the place of each code among those that a batch reads.
 
 The backward pass of a look-up adds up the gradients of all places of the batch that
-read the same row of the table: a product with a transposed one-hot matrix. Its
-structure follows from the codes alone, so it is found once for each row order and
-serves every epoch, sweep and fold that goes over the rows in this order.
+read the same row of the table: a product with a transposed one-hot matrix. Its columns
+are the places, each with a single one in the row of its *slot*, the number of its code
+among the different codes of the batch. Slots are found without sorting: each place
+writes its own number at its code into one long array; the place whose number is still
+there when all have written stands for its code.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
 
-from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._engine.one_hot import add_transposed_product
+from sk_embed._engine.rows import Rows
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """A few rows, and the table rows that they read.
 
     Parameters
     ----------
-    rows : ndarray of shape (batch_size,)
+    rows : ndarray of shape (n_rows,)
         Row numbers.
-    codes : ndarray of shape (batch_size * n_columns,)
-        Table row read at each place, rows of the batch one after the other.
     touched : ndarray of shape (n_touched,)
-        The different table rows among ``codes``, ascending.
-    places : ndarray of shape (batch_size * n_columns,)
-        Places sorted by the table row that they read.
-    boundaries : ndarray of shape (n_touched + 1,)
-        Where each touched row's places begin in ``places``.
+        The different table rows that are read.
+    slots : ndarray of shape (n_rows, n_columns)
+        Where in ``touched`` each place finds its table row.
     """
 
     rows: IntArray
-    codes: IntArray
     touched: IntArray
-    places: IntArray
-    boundaries: IntArray
+    slots: IntArray
 
-    def repeat(self, n_tables: int, table_size: int) -> Batch:
-        """Return the batch that reads ``n_tables`` tables, stacked, instead of one.
 
-        The rows appear once for each table. Nothing is sorted again.
-        """
-        if n_tables == 1:
-            return self
-        table = np.arange(n_tables, dtype=self.codes.dtype)[:, None]
-        n_places = len(self.codes)
-        ends = self.boundaries[1:] + table * n_places
-        return Batch(
-            rows=np.tile(self.rows, n_tables),
-            codes=(self.codes + table * table_size).ravel(),
-            touched=(self.touched + table * table_size).ravel(),
-            places=(self.places + table * n_places).ravel(),
-            boundaries=np.concatenate([self.boundaries[:1], ends.ravel()]),
-        )
+class Copies(NamedTuple):
+    """The rows of a batch, once for each table that learns from them.
 
-    def scatter(self, gradient: FloatArray) -> FloatArray:
-        """Sum the gradient at the places into one row for each touched table row.
+    Parameters
+    ----------
+    table : ndarray of shape (n_copies,)
+        Number of the table.
+    row : ndarray of shape (n_copies,)
+        Place of the row in the batch.
+    slots : ndarray of shape (n_copies, n_columns)
+        Where each place finds its vector, if those of all tables lie side by side.
+    """
 
-        ``gradient`` has shape (batch_size * n_columns, width).
-        """
-        ones = np.ones(len(self.places), gradient.dtype)
-        shape = (len(self.touched), len(self.places))
-        one_hot = csr_array((ones, self.places, self.boundaries), shape=shape)
-        return one_hot @ gradient
+    table: IntArray
+    row: IntArray
+    slots: IntArray
 
 
 class RowOrder:
@@ -75,43 +61,68 @@ class RowOrder:
 
     Parameters
     ----------
-    stacked_codes : ndarray of shape (n_rows, n_columns)
-        Codes as row numbers of the stacked table.
+    rows : Rows
+        Training rows.
     order : ndarray of shape (n_rows,)
-        A permutation of the rows.
+        A permutation of the rows, or a part of one.
     batch_size : int
         Rows of a batch.
     """
 
-    def __init__(self, stacked_codes: IntArray, order: IntArray, batch_size: int) -> None:
-        n_rows, n_columns = stacked_codes.shape
+    def __init__(self, rows: Rows, order: IntArray, batch_size: int) -> None:
+        self._rows = rows
         self._order = order
-        self._codes = stacked_codes[order].ravel()
-        self._batch_starts = np.append(np.arange(0, n_rows, batch_size), n_rows)
-        first_place = self._batch_starts * n_columns
-        batch_of_place = np.repeat(np.arange(len(first_place) - 1), np.diff(first_place))
-
-        n_codes = int(self._codes.max()) + 1
-        sort_key = batch_of_place * n_codes + self._codes
-        by_key = np.argsort(sort_key, kind="stable")
-        sorted_key = sort_key[by_key]
-        is_first = np.append(True, sorted_key[1:] != sorted_key[:-1])
-        starts = np.flatnonzero(is_first)
-        self._touched = self._codes[by_key[starts]]
-        self._segment_starts = np.searchsorted(starts, first_place)
-        self._starts = np.append(starts, len(by_key)).astype(np.int32)
-        self._places = (by_key - first_place[batch_of_place]).astype(np.int32)
-        self._first_place = first_place
+        self._batch_size = batch_size
 
     def __iter__(self) -> Iterator[Batch]:
-        for number in range(len(self._batch_starts) - 1):
-            row_slice = slice(*self._batch_starts[number : number + 2])
-            place_slice = slice(*self._first_place[number : number + 2])
-            first, last = self._segment_starts[number : number + 2]
-            yield Batch(
-                rows=self._order[row_slice],
-                codes=self._codes[place_slice],
-                touched=self._touched[first:last],
-                places=self._places[place_slice],
-                boundaries=self._starts[first : last + 1] - self._starts[first],
-            )
+        slot_of_code = np.zeros(self._rows.n_table_rows, dtype=np.int32)
+        for start in range(0, len(self._order), self._batch_size):
+            rows = self._order[start : start + self._batch_size]
+            codes = self._rows.stacked_codes(rows)
+            touched, slots = _numbered(codes.ravel(), slot_of_code)
+            yield Batch(rows, touched, slots.reshape(codes.shape))
+
+
+def _numbered(codes: IntArray, slot_of_code: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the different codes, and the number of each place's code among them.
+
+    ``slot_of_code`` is scratch space for any code; what it holds does not matter.
+    """
+    places = np.arange(len(codes), dtype=np.int32)
+    slot_of_code[codes] = places
+    touched = codes[slot_of_code[codes] == places]
+    slot_of_code[touched] = places[: len(touched)]
+    return touched, slot_of_code[codes]
+
+
+def copies_for_tables(batch: Batch, is_used: BoolArray) -> Copies:
+    """Copy the rows of a batch for the tables that learn from them.
+
+    ``is_used``, shape (n_tables, n_rows), holds which rows each table learns from.
+    """
+    table, row = np.nonzero(is_used[:, batch.rows])
+    slots = batch.slots.take(row, axis=0)
+    slots *= len(is_used)
+    slots += table.astype(slots.dtype)[:, None]
+    return Copies(table, row, slots)
+
+
+def scatter(gradient: FloatArray, slots: IntArray, n_slots: int) -> FloatArray:
+    """Sum the gradient at the places into one row for each slot.
+
+    Parameters
+    ----------
+    gradient : ndarray of shape (n_places, width)
+        At each place.
+    slots : ndarray of shape (n_places,)
+        Slot of each place.
+    n_slots : int
+        Rows of the result.
+
+    Returns
+    -------
+    summed : ndarray of shape (n_slots, width)
+    """
+    summed = np.zeros((n_slots, gradient.shape[1]), gradient.dtype)
+    add_transposed_product(slots[:, None], gradient, summed)
+    return summed

@@ -25,6 +25,8 @@ class Loss(Protocol):
 
     has_free_dispersion: bool
     """Whether the noise has a variance of its own, to be estimated."""
+    has_constant_curvature: bool
+    """Whether the Hessian is the same everywhere."""
 
     def joint_outputs(self, n_outputs: int) -> list[slice]:
         """Return the outputs that the loss ties to each other, group by group."""
@@ -49,6 +51,7 @@ class HalfSquaredError:
     """``(raw - y)**2 / 2``, identity link."""
 
     has_free_dispersion = True
+    has_constant_curvature = True
 
     def joint_outputs(self, n_outputs: int) -> list[slice]:
         return [slice(output, output + 1) for output in range(n_outputs)]
@@ -74,6 +77,7 @@ class HalfBinomialLoss:
     """``log(1 + exp(raw)) - y * raw``, logit link."""
 
     has_free_dispersion = False
+    has_constant_curvature = False
 
     def joint_outputs(self, n_outputs: int) -> list[slice]:
         return [slice(output, output + 1) for output in range(n_outputs)]
@@ -99,6 +103,7 @@ class HalfMultinomialLoss:
     """``logsumexp(raw) - sum(y * raw)``, symmetric multinomial logit link."""
 
     has_free_dispersion = False
+    has_constant_curvature = False
 
     def joint_outputs(self, n_outputs: int) -> list[slice]:
         return [slice(n_outputs)]

@@ -5,29 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._engine.axes import (
     Axes,
+    Sample,
     alignment_signs,
     canonical_axes,
     effect_slopes,
+    sample_categories,
     sensitivity,
     split_half_reliability,
 )
 from sk_embed._engine.batches import RowOrder
 from sk_embed._engine.losses import Loss
-from sk_embed._engine.main_effects import MainEffects, fit_main_effects
+from sk_embed._engine.main_effects import MainEffects, collect, fit_fold, fit_whole
 from sk_embed._engine.network import Trunk
 from sk_embed._engine.rows import Rows
-from sk_embed._engine.tasks import TaskMap, map_in_turn
+from sk_embed._engine.tasks import TaskMap, batched, call, map_in_turn
 from sk_embed._engine.training import (
     TrainingSettings,
     learn_tables,
     learn_trunk,
 )
+
+# Tables are learned side by side as long as they, without their optimiser's state, take no
+# more than this: batches are larger then, and rows are read once for all.
+_MAX_BYTES_SIDE_BY_SIDE = 2**26
 
 
 @dataclass(frozen=True)
@@ -162,38 +170,70 @@ def learn_model(
     trunk_rng, prior_rng, half_rng, order_rng, epoch_rng = rng.spawn(5)
     trunk = _initial_trunk(rows, loss, settings, trunk_rng, start)
     draw_prior = partial(_prior, rows, settings, prior_rng)
-    draw_order = partial(_row_order, rows.stacked_codes, settings.batch_size)
-    curve = learn_trunk(
-        rows,
-        partial(draw_order, epoch_rng),
-        trunk,
-        loss,
-        draw_prior,
-        settings.training,
-        report,
-    )
-    orders = [draw_order(order_rng) for _ in range(settings.n_orders)]
-    prior = draw_prior()
+    draw_order = partial(_row_order, rows, settings.batch_size)
     if is_training is None:
         is_training = np.empty((0, len(rows)), dtype=bool)
-    folds = is_training * rows.weight
 
-    def learn(task: tuple[RowOrder, FloatArray]) -> FloatArray:
-        order, weights = task
-        return learn_tables(rows, weights, order, trunk, loss, prior, settings.training)
+    # Trunk and main effects know nothing of each other.
+    curve, wholes = map_tasks(
+        call,
+        [
+            partial(
+                learn_trunk,
+                rows,
+                partial(draw_order, epoch_rng),
+                trunk,
+                loss,
+                draw_prior,
+                settings.training,
+                report,
+            ),
+            partial(fit_whole, rows, loss, settings.alpha),
+        ],
+    )
+    prior = draw_prior()
+    orders = [draw_order(order_rng) for _ in range(settings.n_orders)]
+    whole_and_halves = _whole_and_halves(rows, half_rng)
+    counts = _counts(rows, np.concatenate([whole_and_halves, is_training]))
+    samples = [sample_categories(of_column[0]) for of_column in counts]
+    every = slice(None)
+    # Of the halves no more is kept than what reliability is told from.
+    asked = np.concatenate(
+        [offset + s.codes for offset, s in zip(rows.offsets, samples, strict=True)]
+    )
+    parts = [
+        *_side_by_side(whole_and_halves, [every, asked, asked], prior.nbytes),
+        *_side_by_side(is_training, [every] * len(is_training), prior.nbytes),
+    ]
 
-    halves = _halves(rows, half_rng)
-    weightings = [np.concatenate([rows.weight[None, :], halves]), folds]
-    tasks = [(order, weights) for weights in weightings if len(weights) for order in orders]
-    learned = map_tasks(learn, tasks)
-    tables = np.stack(learned[: len(orders)])
-    if len(folds):
-        tables = np.concatenate([tables, np.stack(learned[len(orders) :])], axis=1)
-    effects = fit_main_effects(rows, loss, folds, settings.alpha, map_tasks)
-    slopes = sensitivity(rows, trunk, tables[0, 0])
+    def learn(order: RowOrder, part: _Part) -> list[FloatArray]:
+        table = learn_tables(
+            rows, part.is_used, order, trunk, loss, prior, settings.training
+        )
+        return [table[:, number][kept] for number, kept in enumerate(part.kept)]
+
+    table_tasks = [partial(learn, order, part) for order in orders for part in parts]
+    effect_tasks = [
+        partial(fit_fold, whole, loss, used) for used in is_training for whole in wholes
+    ]
+    results = map_tasks(call, table_tasks + effect_tasks)
+    tables, fold_effects = results[: len(table_tasks)], results[len(table_tasks) :]
+    by_order = [
+        list(chain.from_iterable(of_order)) for of_order in batched(tables, len(parts))
+    ]
+    effects = collect(wholes, list(batched(fold_effects, len(wholes))))
+    slopes = sensitivity(rows, trunk, by_order[0][0])
     has_halves = len(rows) > settings.batch_size
     columns = _columns(
-        rows, slopes.metrics, prior, tables, np.concatenate(weightings), effects, settings
+        rows,
+        slopes.metrics,
+        prior,
+        by_order,
+        counts,
+        samples,
+        effects,
+        has_halves,
+        settings,
     )
     return LearnedModel(
         columns,
@@ -209,10 +249,9 @@ def n_table_passes(settings: ModelSettings, n_folds: int) -> int:
     return settings.n_orders * settings.training.n_sweeps * (3 + n_folds)
 
 
-def _row_order(
-    stacked_codes: IntArray, batch_size: int, rng: np.random.Generator
-) -> RowOrder:
-    return RowOrder(stacked_codes, rng.permutation(len(stacked_codes)), batch_size)
+def _row_order(rows: Rows, batch_size: int, rng: np.random.Generator) -> RowOrder:
+    order = rng.permutation(np.arange(len(rows), dtype=np.int32))
+    return RowOrder(rows, order, batch_size)
 
 
 def _initial_trunk(
@@ -249,51 +288,78 @@ def _prior(rows: Rows, settings: ModelSettings, rng: np.random.Generator) -> Flo
     return drawn.astype(settings.dtype)
 
 
-def _halves(rows: Rows, rng: np.random.Generator) -> FloatArray:
-    """Return the weights of two disjoint halves of the rows, shape (2, n_rows)."""
+def _whole_and_halves(rows: Rows, rng: np.random.Generator) -> BoolArray:
+    """Return all rows and two disjoint halves of them, shape (3, n_rows)."""
     in_first = np.zeros(len(rows), dtype=bool)
     in_first[rng.permutation(len(rows))[: len(rows) // 2]] = True
-    return np.stack([in_first, ~in_first]) * rows.weight
+    return np.stack([np.ones_like(in_first), in_first, ~in_first])
+
+
+class _Part(NamedTuple):
+    """Tables that are learned side by side, and the rows that are kept of each."""
+
+    is_used: BoolArray
+    kept: list[IntArray | slice]
+
+
+def _side_by_side(
+    is_used: BoolArray, kept: list[IntArray | slice], n_bytes: int
+) -> list[_Part]:
+    """Put so many tables, of ``n_bytes`` each, together as memory allows."""
+    n_together = max(1, _MAX_BYTES_SIDE_BY_SIDE // max(n_bytes, 1))
+    return [
+        _Part(is_used[start : start + n_together], kept[start : start + n_together])
+        for start in range(0, len(kept), n_together)
+    ]
 
 
 def _columns(
     rows: Rows,
     metrics: FloatArray,
     prior: FloatArray,
-    tables: FloatArray,
-    weights: FloatArray,
+    tables: list[list[FloatArray]],
+    counts: list[FloatArray],
+    samples: list[Sample],
     effects: MainEffects,
+    has_halves: bool,
     settings: ModelSettings,
 ) -> list[ColumnVectors]:
     """Cut the stacked tables into columns, and bring each to its canonical axes.
 
-    ``tables`` has shape (n_orders, n_tables, sum(n_codes), width). The first table of an
-    order is that of all rows; then come two halves, then the folds.
+    ``tables`` holds for each row order the table of all rows, shape (sum(n_codes), width),
+    two of halves, of the categories in the samples alone, and those of the folds.
     """
-    has_halves = len(rows) > settings.batch_size
     n_outputs = effects.effects.shape[2] if settings.less_effects else 0
+    sample_ends = np.cumsum([len(sample.codes) for sample in samples])
     columns = []
     for number, offset in enumerate(rows.offsets):
-        n_codes = rows.n_codes[number]
-        part = slice(offset, offset + n_codes)
-        counts = _counts(rows.codes[:, number], weights, n_codes)
-        said = effects.effects[:, part, :n_outputs]
+        part = slice(offset, offset + rows.n_codes[number])
+        sample, n_rows = samples[number], counts[number][0]
+        asked = slice(sample_ends[number] - len(sample.codes), sample_ends[number])
+        whole_and_folds = [[of[0][part], *(t[part] for t in of[3:])] for of in tables]
+        halves = np.stack([[of[1][asked], of[2][asked]] for of in tables])
         axes, vectors, reliability = _in_canonical_axes(
-            tables[:, :, part], prior[part], said, counts, metrics[number]
+            whole_and_folds,
+            halves,
+            prior[part],
+            effects.effects[:, part, :n_outputs],
+            np.delete(counts[number], (1, 2), axis=0),
+            sample,
+            metrics[number],
         )
-        shares = counts[0] / counts[0].sum()
-        in_effects = float(shares @ (said[0] ** 2).sum(axis=1))
+        said = effects.effects[0, part, :n_outputs]
+        in_effects = float((n_rows / n_rows.sum()) @ (said**2).sum(axis=1))
         both = in_effects + axes.second_moment
         columns.append(
             ColumnVectors(
                 effects=effects.effects[0, part],
                 vectors=vectors[0],
                 fold_effects=effects.effects[1:, part],
-                fold_vectors=vectors[3:],
+                fold_vectors=vectors[1:],
                 explained_variance_ratio=axes.explained_variance_ratio,
                 share=axes.explained_variance_ratio
                 * (axes.second_moment / both if both > 0 else 0.0),
-                n_categories=int(np.sum(counts[0] > 0)),
+                n_categories=int(np.sum(n_rows > 0)),
                 noise_ratio=float(effects.noise_ratio[:, number].max()),
                 reliability=reliability
                 if has_halves
@@ -304,50 +370,79 @@ def _columns(
 
 
 def _in_canonical_axes(
-    tables: FloatArray,
+    tables: list[list[FloatArray]],
+    halves: FloatArray,
     prior: FloatArray,
     effects: FloatArray,
     counts: FloatArray,
+    sample: Sample,
     metric: FloatArray,
 ) -> tuple[Axes, FloatArray, FloatArray]:
     """Bring one column's tables to common axes, and take the mean over row orders.
 
     Axes, signs and reliability are those of what was learned, the tables less their
-    random start. Of the vectors only that share of the start is taken out which their
-    rows have not overwritten: all of it where a category has no rows.
+    random start, about the categories of a sample. Of the vectors only that share of the
+    start is taken out which their rows have not overwritten: all of it where a category
+    has no rows.
 
-    ``effects``, shape (1 + n_folds, n_codes, n_outputs), are taken out of the vectors:
-    those without a fold out of that fold's, by the slopes of the full table. A half has
-    slopes of its own, for its vectors are shorter.
+    The effects are taken out of the vectors: those without a fold out of that fold's, by
+    the slopes of the full table. A half has slopes of its own, for its vectors are shorter.
+
+    Parameters
+    ----------
+    tables : list of list of ndarray of shape (n_codes, width)
+        For each row order, that of all rows and those without each fold.
+    halves : ndarray of shape (n_orders, 2, n_sampled, width)
+        Those of two halves of the rows, of the categories in the sample.
+    prior : ndarray of shape (n_codes, width)
+        Where all began.
+    effects : ndarray of shape (1 + n_folds, n_codes, n_outputs)
+        Of all rows, and without each fold.
+    counts : ndarray of shape (1 + n_folds, n_codes)
+        Rows of each category, of all and without each fold.
+    sample : Sample
+        Categories to find the axes by.
+    metric : ndarray of shape (width, width)
+        Of the column.
 
     Returns
     -------
     axes : Axes
         Those of the mean full table.
-    vectors : ndarray of shape (n_tables, n_codes, n_axes)
+    vectors : ndarray of shape (1 + n_folds, n_codes, n_axes)
         Means over the orders, in these axes.
     reliability : ndarray of shape (n_axes,)
-        Agreement of the halves, tables 1 and 2.
+        Agreement of the halves.
     """
-    first = canonical_axes(tables[0, 0] - prior, counts[0], metric).rotation
-    first = first.astype(tables.dtype)
-    learned = (tables - prior) @ first
-    signs = alignment_signs(learned, learned[0, 0], counts[0])
+    dtype, (codes, shares) = prior.dtype, sample
+    sampled = np.stack([[table[codes] for table in of_order] for of_order in tables])
+    sampled = np.concatenate([sampled, halves], axis=1) - prior[codes]
+    first = canonical_axes(sampled[0, 0], shares, metric).rotation.astype(dtype)
+    learned = sampled @ first
+    signs = alignment_signs(learned, learned[0, 0], shares)
     learned = (signs * learned).mean(axis=0)
-    left = prior / (1 + counts[:, :, None])
-    vectors = (signs * ((tables - left) @ first)).mean(axis=0)
+    # The whole and two halves, each with slopes of its own.
+    asked = learned[[0, -2, -1]]
+    slopes = effect_slopes(asked, effects[0, codes], shares)
+    asked = asked - effects[0, codes] @ slopes
+    axes = canonical_axes(asked[0], shares, np.eye(asked.shape[2]))
+    asked = asked @ axes.rotation
+    reliability = split_half_reliability(asked[1], asked[2], shares)
 
-    slopes = effect_slopes(learned[:3], effects[0], counts[0])
-    said = np.concatenate([effects[:1] @ slopes, effects[1:] @ slopes[0]])
-    said = said.astype(tables.dtype)
-    axes = canonical_axes(learned[0] - said[0], counts[0], np.eye(learned.shape[2]))
-    rotation = axes.rotation.astype(tables.dtype)
-    halves = (learned[1:3] - said[1:3]) @ rotation
-    reliability = split_half_reliability(halves[0], halves[1], counts[0])
-    return axes, (vectors - said) @ rotation, reliability
+    rotation = axes.rotation.astype(dtype)
+    vectors = -(effects @ (slopes[0] @ axes.rotation)).astype(dtype)
+    for of_order, of_signs in zip(tables, signs, strict=True):
+        for number, table in enumerate(of_order):
+            turn = first * of_signs[number] @ rotation / len(tables)
+            left = prior / (1 + counts[number, :, None])
+            vectors[number] += (table - left) @ turn
+    return axes, vectors, reliability
 
 
-def _counts(codes: IntArray, weights: FloatArray, n_codes: int) -> FloatArray:
-    """Return the weight of each code's rows, shape (n_weightings, n_codes)."""
-    counts = [np.bincount(codes, weight, minlength=n_codes) for weight in weights]
-    return np.array(counts, dtype=weights.dtype)
+def _counts(rows: Rows, is_used: BoolArray) -> list[FloatArray]:
+    """Return the weight of each code's rows, (n_weightings, n_codes) for each column."""
+    counts = []
+    for codes, n_codes in zip(rows.codes.T, rows.n_codes, strict=True):
+        of_column = [np.bincount(codes, rows.weight * used, n_codes) for used in is_used]
+        counts.append(np.array(of_column, dtype=rows.weight.dtype))
+    return counts

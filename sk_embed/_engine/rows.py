@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -33,15 +34,36 @@ class Rows:
     targets: FloatArray
     weight: FloatArray
 
-    @property
+    @cached_property
     def offsets(self) -> IntArray:
         """First row of each column's table in the stack of all tables."""
-        return np.concatenate([[0], np.cumsum(self.n_codes)[:-1]])
+        return np.concatenate([[0], np.cumsum(self.n_codes)[:-1]]).astype(np.int32)
 
     @property
-    def stacked_codes(self) -> IntArray:
-        """Codes as row numbers in the stack of all tables, in the order of columns."""
-        return (self.codes + self.offsets).astype(np.int32)
+    def n_table_rows(self) -> int:
+        """Rows of the stack of all tables."""
+        return int(self.n_codes.sum())
+
+    def stacked_codes(self, rows: IntArray) -> IntArray:
+        """Return the codes of some rows as row numbers in the stack of all tables."""
+        return self._stacked(self.codes.take(rows, axis=0))
+
+    def stacked_codes_of(self, rows: slice) -> IntArray:
+        """Return the same for a stretch of rows."""
+        return self._stacked(self.codes[rows])
+
+    def _stacked(self, codes: IntArray) -> IntArray:
+        return np.add(codes, self.offsets, dtype=np.int32, casting="unsafe")
+
+    def part(self, rows: IntArray) -> Rows:
+        """Return some of the rows."""
+        return replace(
+            self,
+            codes=self.codes[rows],
+            context=self.context[rows],
+            targets=self.targets[rows],
+            weight=self.weight[rows],
+        )
 
     def __len__(self) -> int:
         return len(self.codes)

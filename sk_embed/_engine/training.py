@@ -13,15 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from sk_embed._arrays import FloatArray
-from sk_embed._engine.batches import Batch, RowOrder
+from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._engine.batches import RowOrder, copies_for_tables, scatter
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.network import Activations, Trunk
 from sk_embed._engine.optimizers import Adam, RowAdagrad
 from sk_embed._engine.rows import Rows
+from sk_embed._engine.scratch import Scratch
 
 
 @dataclass(frozen=True)
@@ -60,65 +62,120 @@ class TrainingSettings:
     n_sweeps: int
 
 
-TrunkUpdate = Callable[[Activations, list[FloatArray], FloatArray, float], None]
+class Step(NamedTuple):
+    """What a batch tells of the trunk, just before the tables are updated.
+
+    Parameters
+    ----------
+    y_true, raw_prediction : ndarray of shape (n_rows, n_outputs)
+        Target and prediction.
+    weight : ndarray of shape (n_rows,)
+        Of the rows.
+    activations : Activations
+        Of the trunk.
+    delta : ndarray of shape (n_rows, n_outputs)
+        Gradient at the raw prediction.
+    deltas : list of ndarray
+        Gradient at each layer's sum.
+    """
+
+    y_true: FloatArray
+    raw_prediction: FloatArray
+    weight: FloatArray
+    activations: Activations
+    delta: FloatArray
+    deltas: list[FloatArray]
 
 
-def leave_frozen(
-    activations: Activations, deltas: list[FloatArray], delta: FloatArray, weight: float
-) -> None:
-    """Trunk update that changes nothing."""
+def leave_frozen(step: Step) -> None:
+    """Learn nothing about the trunk."""
 
 
-def adam_update(
-    trunk: Trunk, learning_rate: float, weight_decay: float = 0.0
-) -> TrunkUpdate:
-    """Trunk update by Adam on the mean gradient of the batch."""
-    decay = (weight_decay * trunk.is_weight).astype(trunk.parameters.dtype)
-    adam = Adam(trunk.parameters, learning_rate, weight_decay=decay)
+class TrunkLearner:
+    """Learns a trunk by Adam on the mean gradient of each batch.
 
-    def update(
-        activations: Activations,
-        deltas: list[FloatArray],
-        delta: FloatArray,
-        weight: float,
+    Parameters
+    ----------
+    trunk : Trunk
+        Updated in place.
+    loss : Loss
+        What is minimised.
+    learning_rate : float
+        Adam's.
+    weight_decay : float
+        Of weights, not of biases.
+    """
+
+    def __init__(
+        self, trunk: Trunk, loss: Loss, learning_rate: float, weight_decay: float = 0.0
     ) -> None:
-        gradient = trunk.parameter_gradient(activations, deltas, delta)
+        decay = (weight_decay * trunk.is_weight).astype(trunk.parameters.dtype)
+        self._adam = Adam(trunk.parameters, learning_rate, weight_decay=decay)
+        self._trunk = trunk
+        self._loss = loss
+        self._total_loss = 0.0
+        self._total_weight = 0.0
+
+    def __call__(self, step: Step) -> None:
+        """Take one step, and note the loss before it."""
+        weight = float(step.weight.sum())
+        losses = self._loss.loss(step.y_true, step.raw_prediction)
+        self._total_loss += float(losses @ step.weight)
+        self._total_weight += weight
+        gradient = self._trunk.parameter_gradient(step.activations, step.deltas, step.delta)
         gradient /= weight
-        adam.update(gradient)
+        self._adam.update(gradient)
 
-    return update
+    def pop_loss(self) -> float:
+        """Return the weighted mean of the losses noted, and begin anew."""
+        mean = self._total_loss / self._total_weight
+        self._total_loss = self._total_weight = 0.0
+        return mean
 
 
-def look_up(rows: Rows, batch: Batch, table: FloatArray) -> FloatArray:
-    """Return the trunk's input for the rows of a batch."""
-    n_places = rows.codes.shape[1] * table.shape[1]
-    inputs = np.empty((len(batch.rows), n_places + rows.context.shape[1]), table.dtype)
-    vectors = table.take(batch.codes, axis=0)
-    inputs[:, :n_places] = vectors.reshape(len(batch.rows), n_places)
-    inputs[:, n_places:] = rows.context.take(batch.rows, axis=0)
+def look_up(
+    rows: Rows,
+    chosen: IntArray,
+    slots: IntArray,
+    vectors: FloatArray,
+    scratch: Scratch | None = None,
+) -> FloatArray:
+    """Return the trunk's input for chosen rows.
+
+    ``slots``, shape (n_chosen, n_columns), holds where each place finds its vector in
+    ``vectors``, shape (n_slots, width).
+    """
+    scratch = scratch or Scratch(vectors.dtype)
+    (n_rows, n_columns), width = slots.shape, vectors.shape[1]
+    n_places = n_columns * width
+    inputs = scratch.array("inputs", n_rows, n_places + rows.context.shape[1])
+    taken = scratch.array("vectors", n_rows, n_columns, width)
+    vectors.take(slots, axis=0, out=taken, mode="clip")
+    inputs[:, :n_places] = taken.reshape(n_rows, n_places)
+    inputs[:, n_places:] = rows.context.take(chosen, axis=0)
     return inputs
 
 
 def run_pass(
     rows: Rows,
-    weights: FloatArray,
+    is_used: BoolArray,
     order: RowOrder,
     trunk: Trunk,
     loss: Loss,
     tables: RowAdagrad,
-    update_trunk: TrunkUpdate,
-) -> float:
+    learn: Callable[[Step], None],
+) -> None:
     """Learn tables, and perhaps the trunk, in one pass over the rows.
 
-    Tables that differ only in the weights of their rows are learned side by side: as
-    one table, by a batch that holds each row once for each of them.
+    Tables that differ only in the rows that they learn from are learned side by side: a
+    batch holds each row once for each table that uses it.
 
     Parameters
     ----------
     rows : Rows
         Training rows.
-    weights : ndarray of shape (n_tables, n_rows)
-        Weight of each row for each table.
+    is_used : ndarray of bool of shape (n_tables, n_rows)
+        Which rows each table learns from.
     order : RowOrder
         The order in which rows are visited.
     trunk : Trunk
@@ -126,32 +183,30 @@ def run_pass(
     loss : Loss
         What is minimised.
     tables : RowAdagrad
-        On the tables, stacked: shape (n_tables * sum(n_codes), width).
-    update_trunk : callable
-        Takes the trunk's step.
-
-    Returns
-    -------
-    progressive_loss : float
-        Weighted mean of each row's loss just before its update.
+        On the tables side by side: shape (sum(n_codes), n_tables * width).
+    learn : callable
+        Is told of each batch, just before the tables are updated.
     """
-    n_tables = len(weights)
-    table_size = len(tables.table) // n_tables
-    width = tables.table.shape[1]
-    n_vector_inputs = rows.codes.shape[1] * width
-    total_loss = 0.0
-    for single in order:
-        batch_weights = weights[:, single.rows].reshape(-1, 1)
-        batch = single.repeat(n_tables, table_size)
-        raw_prediction, activations = trunk.forward(look_up(rows, batch, tables.table))
-        y_true = rows.targets.take(batch.rows, axis=0)
-        total_loss += float(loss.loss(y_true, raw_prediction) @ batch_weights[:, 0])
-        delta = (loss.inverse_link(raw_prediction) - y_true) * batch_weights
-        deltas = trunk.backward(activations, delta)
-        at_vectors = trunk.input_gradient(deltas, n_vector_inputs)
-        update_trunk(activations, deltas, delta, float(batch_weights.sum()))
-        tables.update(batch.touched, batch.scatter(at_vectors.reshape(-1, width)))
-    return total_loss / float(weights.sum())
+    n_tables, n_columns = len(is_used), rows.codes.shape[1]
+    width = tables.table.shape[1] // n_tables
+    scratch = Scratch(tables.table.dtype)
+    for batch in order:
+        copies = copies_for_tables(batch, is_used)
+        chosen = batch.rows[copies.row]
+        values = tables.take(batch.touched)
+        vectors = values.reshape(-1, width)
+        inputs = look_up(rows, chosen, copies.slots, vectors, scratch)
+        raw_prediction, activations = trunk.forward(inputs, scratch)
+        y_true, weight = rows.targets.take(chosen, axis=0), rows.weight[chosen]
+        delta = loss.inverse_link(raw_prediction) - y_true
+        delta *= weight[:, None]
+        deltas = trunk.backward(activations, delta, scratch)
+        at_vectors = trunk.input_gradient(deltas, n_columns * width, scratch)
+        learn(Step(y_true, raw_prediction, weight, activations, delta, deltas))
+        gradient = scatter(
+            at_vectors.reshape(-1, width), copies.slots.ravel(), len(vectors)
+        )
+        tables.update(batch.touched, values, gradient.reshape(values.shape))
 
 
 def constant_loss(rows: Rows, loss: Loss) -> float:
@@ -183,12 +238,13 @@ def learn_trunk(
     """
     constant = constant_loss(rows, loss)
     needed = settings.tolerance * constant
-    update_trunk = adam_update(trunk, settings.learning_rate, settings.weight_decay)
-    weights = rows.weight[None, :]
+    learner = TrunkLearner(trunk, loss, settings.learning_rate, settings.weight_decay)
+    every_row = np.broadcast_to(True, (1, len(rows)))
     best, n_stale, curve = np.inf, 0, []
     for epoch in range(settings.max_epochs):
         tables = RowAdagrad(draw_prior(), settings.table_learning_rate)
-        current = run_pass(rows, weights, draw_order(), trunk, loss, tables, update_trunk)
+        run_pass(rows, every_row, draw_order(), trunk, loss, tables, learner)
+        current = learner.pop_loss()
         if not np.isfinite(current):
             raise ValueError(
                 f"The network diverged in epoch {epoch + 1}; lower learning_rate_init "
@@ -208,21 +264,21 @@ def learn_trunk(
 
 def learn_tables(
     rows: Rows,
-    weights: FloatArray,
+    is_used: BoolArray,
     order: RowOrder,
     trunk: Trunk,
     loss: Loss,
     prior: FloatArray,
     settings: TrainingSettings,
 ) -> FloatArray:
-    """Learn tables under a frozen trunk, one for each row of ``weights``.
+    """Learn tables under a frozen trunk, one for each row of ``is_used``.
 
     Returns
     -------
-    tables : ndarray of shape (n_tables, sum(n_codes), width)
+    tables : ndarray of shape (sum(n_codes), n_tables, width)
     """
-    n_tables = len(weights)
-    tables = RowAdagrad(np.tile(prior, (n_tables, 1)), settings.table_learning_rate)
+    n_tables = len(is_used)
+    tables = RowAdagrad(np.tile(prior, (1, n_tables)), settings.table_learning_rate)
     for _ in range(settings.n_sweeps):
-        run_pass(rows, weights, order, trunk, loss, tables, leave_frozen)
-    return tables.table.reshape(n_tables, *prior.shape)
+        run_pass(rows, is_used, order, trunk, loss, tables, leave_frozen)
+    return tables.table.reshape(len(prior), n_tables, -1)

@@ -1,0 +1,232 @@
+"""The joint additive model of given rows: its objective, gradient and Hessian.
+
+For a row with codes c_j and numeric context x::
+
+    raw = b + beta . x + sum_j w_j[c_j]
+
+The objective, under a penalty alpha_j for each column, is ::
+
+    sum_i weight_i * loss(y_i, raw_i) + 1/2 sum_j alpha_j ||w_j||^2 + 1/2 ||beta||^2
+
+Coefficients have the shape (n_coefficients, n_outputs): the intercept, the slopes of the
+context, then the effects of the stacked categories. Whatever belongs to rows is made for a
+few thousand of them at a time, which stay in the processor's cache: the design matrix is
+never there as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._engine.losses import Loss
+from sk_embed._engine.one_hot import add_product, add_transposed_product
+from sk_embed._engine.rows import Rows
+
+# Numeric context is bounded to a few units, so its slopes need no more than a touch of
+# penalty to keep collinear columns from exchanging huge coefficients.
+_CONTEXT_ALPHA = 1.0
+_ROWS_OF_A_CHUNK = 16_384
+
+
+class Evaluation(NamedTuple):
+    """What the rows say at given coefficients: the objective without its penalty.
+
+    Parameters
+    ----------
+    coefficients : ndarray of shape (n_coefficients, n_outputs)
+        Where.
+    value : float
+        Weighted sum of the rows' losses.
+    gradient : ndarray of the coefficients' shape
+        Its gradient.
+    mean : ndarray of shape (n_rows, n_outputs)
+        Expected target, on which the Hessian depends.
+    """
+
+    coefficients: FloatArray
+    value: float
+    gradient: FloatArray
+    mean: FloatArray
+
+    def penalized_value(self, penalty: FloatArray) -> float:
+        """Return the objective."""
+        return self.value + float((penalty * self.coefficients**2).sum()) / 2
+
+    def penalized_gradient(self, penalty: FloatArray) -> FloatArray:
+        """Return the gradient of the objective."""
+        return self.gradient + penalty * self.coefficients
+
+
+class Curvature(NamedTuple):
+    """What is used of the Hessian but products with it; without the penalty.
+
+    Parameters
+    ----------
+    diagonal : ndarray of shape (n_coefficients, n_outputs)
+        Its diagonal.
+    block : ndarray of shape (n_outputs, n_leading, n_leading)
+        Its block of intercept and slopes, without what the loss ties between outputs.
+    """
+
+    diagonal: FloatArray
+    block: FloatArray
+
+
+class Chunk(NamedTuple):
+    """A few rows of the design matrix.
+
+    Parameters
+    ----------
+    rows : slice
+        Which.
+    leading : ndarray of shape (n_rows, 1 + n_context)
+        A column of ones, and the context.
+    codes : ndarray of shape (n_rows, n_columns)
+        Stacked codes.
+    y_true : ndarray of shape (n_rows, n_outputs)
+        Target.
+    weight : ndarray of shape (n_rows, 1)
+        Of each row; 0 where it is not used.
+    """
+
+    rows: slice
+    leading: FloatArray
+    codes: IntArray
+    y_true: FloatArray
+    weight: FloatArray
+
+    def product(self, coefficients: FloatArray) -> FloatArray:
+        """Return the design times coefficients, shape (n_rows, n_outputs)."""
+        n_leading = self.leading.shape[1]
+        result = self.leading @ coefficients[:n_leading]
+        add_product(self.codes, coefficients[n_leading:], result)
+        return result
+
+    def add_pulled_back(
+        self, at_rows: FloatArray, result: FloatArray, leading: FloatArray | None = None
+    ) -> None:
+        """Add the transposed design times an array of rows to ``result``."""
+        leading = self.leading if leading is None else leading
+        n_leading = leading.shape[1]
+        result[:n_leading] += leading.T @ at_rows
+        add_transposed_product(self.codes, at_rows, result[n_leading:])
+
+
+class AdditiveModel:
+    """The additive model of given rows.
+
+    Parameters
+    ----------
+    rows : Rows
+        Training rows.
+    loss : Loss
+        What is minimised.
+    is_used : ndarray of bool of shape (n_rows,)
+        Which of them count.
+    """
+
+    def __init__(self, rows: Rows, loss: Loss, is_used: BoolArray) -> None:
+        self.rows = rows
+        self.loss = loss
+        self.is_used = is_used
+        self.n_outputs = rows.targets.shape[1]
+        self.n_leading = 1 + rows.context.shape[1]
+        self.n_coefficients = self.n_leading + rows.n_table_rows
+        # Of the Hessian, which says only which way to go: it is the gradient that says
+        # where the end is. Where all rows are one chunk, precision costs nothing.
+        is_small = len(rows) <= _ROWS_OF_A_CHUNK
+        self._hessian_dtype = np.dtype(np.float64 if is_small else np.float32)
+        # Of the gradient, relative to that of the empty model.
+        self.tolerance = 1e-6 if is_small else 1e-4
+        self._constant_curvature: Curvature | None = None
+
+    def penalty(self, alpha: FloatArray) -> FloatArray:
+        """Return the penalty of each coefficient, shape (n_coefficients, 1)."""
+        leading = np.full(self.n_leading, _CONTEXT_ALPHA)
+        leading[0] = 0.0
+        per_code = np.repeat(alpha, self.rows.n_codes)
+        return np.concatenate([leading, per_code])[:, None]
+
+    def zeros(self) -> FloatArray:
+        """Return an array of the coefficients' shape."""
+        return np.zeros((self.n_coefficients, self.n_outputs))
+
+    def empty(self) -> FloatArray:
+        """Return the coefficients of the model without any effect."""
+        coefficients = self.zeros()
+        total = sum((chunk.weight * chunk.y_true).sum(axis=0) for chunk in self._chunks())
+        coefficients[0] = self.loss.link(total / self.total_weight)
+        return coefficients
+
+    def raw_prediction(self, coefficients: FloatArray) -> FloatArray:
+        """Return the raw prediction, shape (n_rows, n_outputs)."""
+        return np.concatenate([c.product(coefficients) for c in self._chunks()])
+
+    def evaluate(self, coefficients: FloatArray) -> Evaluation:
+        """Return what the rows say at given coefficients."""
+        value = 0.0
+        gradient = np.zeros_like(coefficients)
+        mean = np.empty((len(self.rows), self.n_outputs), self._hessian_dtype)
+        for chunk in self._chunks():
+            raw_prediction = chunk.product(coefficients)
+            losses = self.loss.loss(chunk.y_true, raw_prediction)
+            value += float(losses @ chunk.weight[:, 0])
+            expected = self.loss.inverse_link(raw_prediction)
+            mean[chunk.rows] = expected
+            chunk.add_pulled_back((expected - chunk.y_true) * chunk.weight, gradient)
+        return Evaluation(coefficients, value, gradient, mean)
+
+    def hessian_product(
+        self, direction: FloatArray, mean: FloatArray, penalty: FloatArray
+    ) -> FloatArray:
+        """Return the Hessian at the expected target times ``direction``.
+
+        Of many rows in single precision.
+        """
+        narrow = direction.astype(self._hessian_dtype)
+        result = np.zeros_like(narrow)
+        for chunk in self._chunks(self._hessian_dtype):
+            bent = self.loss.hessian_product(mean[chunk.rows], chunk.product(narrow))
+            chunk.add_pulled_back(bent * chunk.weight, result)
+        return result + penalty * direction
+
+    def curvature(self, mean: FloatArray) -> Curvature:
+        """Return the Hessian's diagonal, and its block of intercept and slopes."""
+        if self._constant_curvature is not None:
+            return self._constant_curvature
+        diagonal = self.zeros()
+        block = np.zeros((self.n_outputs, self.n_leading, self.n_leading))
+        for chunk in self._chunks():
+            bend = self.loss.curvature(mean[chunk.rows]) * chunk.weight
+            chunk.add_pulled_back(bend, diagonal, chunk.leading**2)
+            block += (chunk.leading * bend.T[:, :, None]).swapaxes(1, 2) @ chunk.leading
+        curvature = Curvature(diagonal, block)
+        if self.loss.has_constant_curvature:
+            self._constant_curvature = curvature
+        return curvature
+
+    @cached_property
+    def at_empty(self) -> Evaluation:
+        """What the rows say of the model without any effect."""
+        return self.evaluate(self.empty())
+
+    @cached_property
+    def total_weight(self) -> float:
+        """Weight of all rows."""
+        return float(sum(chunk.weight.sum() for chunk in self._chunks()))
+
+    def _chunks(self, dtype: Any = np.float64) -> Iterator[Chunk]:
+        rows = self.rows
+        for start in range(0, len(rows), _ROWS_OF_A_CHUNK):
+            chosen = slice(start, min(start + _ROWS_OF_A_CHUNK, len(rows)))
+            weight = rows.weight[chosen].astype(dtype) * self.is_used[chosen]
+            leading = np.ones((chosen.stop - start, self.n_leading), dtype)
+            leading[:, 1:] = rows.context[chosen]
+            codes = rows.stacked_codes_of(chosen)
+            y_true = rows.targets[chosen].astype(dtype)
+            yield Chunk(chosen, leading, codes, y_true, weight[:, None])

@@ -1,0 +1,232 @@
+"""Newton's method for additive models, by conjugate gradients.
+
+The preconditioner is the Hessian's diagonal and, added to it, an exact solution for what
+the diagonal does not see: each column holds every row once, so that a constant can be
+moved from one column to another, or into the intercept, at next to no change of the
+objective. With the columns of Z the intercept, the slopes and the sum of each column's
+categories that have rows::
+
+    M^-1 = D^-1 + Z (Z^T H Z)^-1 Z^T
+
+(a two-level additive Schwarz method; Z^T H Z needs no more than the Hessian of intercept
+and slopes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from math import sqrt
+from typing import NamedTuple
+
+import numpy as np
+
+from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._engine.additive_model import AdditiveModel, Curvature, Evaluation
+
+_MAX_NEWTON_STEPS = 50
+_MAX_CONJUGATE_GRADIENT_STEPS = 1_000
+# How exactly a Newton step is solved: at first roughly, then as exactly as the quadratic
+# model foretold the gradient of the step before (Eisenstat & Walker, SIAM J. Sci. Comput.
+# 17, 1996), but no more exactly than products in single precision tell.
+_FORCING_RANGE = (1e-4, 0.1)
+_MAX_HALVINGS = 20
+_ROUNDING = 1e-10
+# Where no step lowers the objective, a gradient that is so small is the floor of floats.
+_FLOOR = 1e-3
+_SMALLEST_SCALE = sqrt(np.finfo(np.float64).eps)
+_SINGULAR = 1e-12
+
+
+class Solution(NamedTuple):
+    """A minimised objective.
+
+    Parameters
+    ----------
+    at : Evaluation
+        What the rows say at the minimiser.
+    curvature : Curvature
+        Of the Hessian there.
+    converged : bool
+        Whether the gradient vanished.
+    """
+
+    at: Evaluation
+    curvature: Curvature
+    converged: bool
+
+
+class Preconditioner:
+    """The inverse of the Hessian, roughly.
+
+    Parameters
+    ----------
+    curvature : Curvature
+        Of the Hessian.
+    penalty : ndarray of shape (n_coefficients, 1)
+        Of each coefficient.
+    n_codes : ndarray of shape (n_columns,)
+        Categories of each column.
+    """
+
+    def __init__(
+        self, curvature: Curvature, penalty: FloatArray, n_codes: IntArray
+    ) -> None:
+        diagonal, block = curvature
+        total = diagonal + penalty
+        # An empty category under alpha = 0 has neither data nor prior: it stays.
+        self._inverse_diagonal = 1 / np.where(total > 0, total, 1)
+        # A category without rows takes no part, so that its effect stays exactly zero.
+        self._has_rows = np.asarray(diagonal.any(axis=1, keepdims=True), np.float64)
+        self._n_leading = block.shape[-1]
+        self._n_codes = n_codes
+        self._first = self._n_leading + np.concatenate([[0], np.cumsum(n_codes)[:-1]])
+        # At the rows the sum of a column's categories is what the intercept is: one.
+        same = np.concatenate([np.arange(self._n_leading), np.zeros_like(n_codes)])
+        coarse = block[:, same[:, None], same]
+        every = np.arange(len(same))
+        coarse[:, every, every] += self._sums(penalty)[:, 0]
+        self._coarse_inverse = np.linalg.pinv(coarse, rcond=_SINGULAR, hermitian=True)
+
+    def __call__(self, residual: FloatArray) -> FloatArray:
+        """Apply it to an array of the coefficients' shape."""
+        result: FloatArray = self._inverse_diagonal * residual
+        coarse = np.einsum("kab,bk->ak", self._coarse_inverse, self._sums(residual))
+        result[: self._n_leading] += coarse[: self._n_leading]
+        of_codes = np.repeat(coarse[self._n_leading :], self._n_codes, axis=0)
+        of_codes *= self._has_rows[self._n_leading :]
+        result[self._n_leading :] += of_codes
+        return result
+
+    def norm(self, gradient: FloatArray) -> float:
+        """Return the length of a gradient in this metric."""
+        return sqrt(_inner(gradient, self(gradient)))
+
+    def _sums(self, array: FloatArray) -> FloatArray:
+        """Return intercept and slopes as they are, and the sum of each column."""
+        sums = np.add.reduceat(array * self._has_rows, self._first, axis=0)
+        return np.concatenate([array[: self._n_leading], sums])
+
+
+def minimize(
+    model: AdditiveModel,
+    alpha: FloatArray,
+    start: Evaluation,
+    tolerance: float | None = None,
+) -> Solution:
+    """Minimise the objective.
+
+    Parameters
+    ----------
+    model : AdditiveModel
+        What is solved.
+    alpha : ndarray of shape (n_columns,)
+        Penalty of each column.
+    start : Evaluation
+        Where to begin.
+    tolerance : float, optional
+        Where the norm of the gradient, relative to that of the empty model, is zero; the
+        model's own, unless given.
+
+    Returns
+    -------
+    Solution
+    """
+    penalty, at = model.penalty(alpha), start
+    tolerance = model.tolerance if tolerance is None else tolerance
+    # A quadratic objective is its own model: conjugate gradients need not start again.
+    forcing = _FORCING_RANGE[not model.loss.has_constant_curvature]
+    zero = foretold = norm_before = 0.0
+    for number in range(_MAX_NEWTON_STEPS):
+        curvature = model.curvature(at.mean)
+        inverse = Preconditioner(curvature, penalty, model.rows.n_codes)
+        gradient = at.penalized_gradient(penalty)
+        norm = inverse.norm(gradient)
+        if number == 0:
+            empty = inverse.norm(model.at_empty.penalized_gradient(penalty))
+            zero = tolerance * max(empty, _SMALLEST_SCALE)
+        else:
+            forcing = float(np.clip(abs(norm - foretold) / norm_before, *_FORCING_RANGE))
+        if norm <= zero:
+            return Solution(at, curvature, True)
+        # No step need be more exact than the end.
+        exactness = max(forcing, zero / norm / 2)
+        hessian = partial(model.hessian_product, mean=at.mean, penalty=penalty)
+        step, foretold = conjugate_gradients(hessian, -gradient, inverse, exactness)
+        norm_before = norm
+        below = _descend(model, penalty, at, step)
+        if below is None:
+            # No step lowers the objective: the floor of float arithmetic.
+            return Solution(at, curvature, norm <= _FLOOR / tolerance * zero)
+        at = below
+    return Solution(at, curvature, False)
+
+
+def _descend(
+    model: AdditiveModel, penalty: FloatArray, at: Evaluation, step: FloatArray
+) -> Evaluation | None:
+    """Take the Newton step, halved while the objective rises; None if it always does."""
+    # Near the solution a step gains less than the rounding of so long a sum; the
+    # objective is convex, and it is the gradient that decides convergence.
+    value = at.penalized_value(penalty)
+    enough = value + _ROUNDING * abs(value)
+    length = 1.0
+    for _ in range(_MAX_HALVINGS):
+        there = model.evaluate(at.coefficients + length * step)
+        if there.penalized_value(penalty) <= enough:
+            return there
+        length /= 2
+    return None
+
+
+def conjugate_gradients(
+    product: Callable[[FloatArray], FloatArray],
+    target: FloatArray,
+    preconditioner: Callable[[FloatArray], FloatArray],
+    tolerance: float,
+) -> tuple[FloatArray, float]:
+    """Solve a positive definite system roughly, by products with its matrix.
+
+    Parameters
+    ----------
+    product : callable
+        Multiplies an array of the target's shape with the matrix.
+    target : ndarray of shape (n_coefficients, n_outputs)
+        Right side.
+    preconditioner : callable
+        Likewise, with roughly its inverse.
+    tolerance : float
+        Norm of what may be left of the residual, relative to that of the target.
+
+    Returns
+    -------
+    solution : ndarray of the target's shape
+    norm : float
+        What is left of the residual.
+    """
+    solution = np.zeros_like(target)
+    residual = target.copy()
+    direction = preconditioner(residual)
+    energy = _inner(residual, direction)
+    enough = tolerance**2 * energy
+    for _ in range(_MAX_CONJUGATE_GRADIENT_STEPS):
+        if energy <= enough:
+            break
+        image = product(direction)
+        bend = _inner(direction, image)
+        if bend <= 0:
+            # The system is flat along the direction, as far as floats can tell.
+            break
+        length = energy / bend
+        solution += length * direction
+        residual -= length * image
+        preconditioned = preconditioner(residual)
+        new_energy = _inner(residual, preconditioned)
+        direction *= new_energy / energy
+        direction += preconditioned
+        energy = new_energy
+    return solution, sqrt(max(energy, 0.0))
+
+
+def _inner(a: FloatArray, b: FloatArray) -> float:
+    return float(np.einsum("pk,pk->", a, b))
