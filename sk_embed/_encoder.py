@@ -463,10 +463,10 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
     def inverse_transform(self, X: Any) -> Any:
         """Return the categories whose vectors are nearest to encoded rows.
 
-        Exact for rows from :meth:`transform`, but where categories have the same vector,
-        as infrequent ones do: of these the most frequent is returned, which the same
-        vector encodes. So are vectors without a category near: a mean of vectors, or
-        training rows from :meth:`fit_transform`, come back as the nearest category.
+        Rows from :meth:`transform` come back exactly; of categories that have the same
+        vector, as infrequent ones do, the most frequent comes back. Other vectors, as
+        means of vectors or training rows from :meth:`fit_transform`, come back as the
+        category that is nearest.
 
         Parameters
         ----------
