@@ -24,6 +24,8 @@ _SIDES = [
 ]
 # Gap between a mark and its label, in points.
 _GAP = 2.0
+# Room left round a label, in pixels.
+_RIM = np.array([-1.5, -1.5, 1.5, 1.5])
 
 
 def place_labels(
@@ -73,7 +75,7 @@ def place_labels(
         own_mark = len(obstacles) + number
         others = np.array(taken[:own_mark] + taken[own_mark + 1 :]).reshape(-1, 4)
         if _find_room(text, radii[number] + _GAP, others, inside, renderer):
-            taken.append(_corners(text.get_window_extent(renderer)))
+            taken.append(_corners(text.get_window_extent(renderer)) + _RIM)
             texts.append(text)
         else:
             text.remove()
@@ -87,7 +89,7 @@ def _find_room(
     for x, y, horizontal, vertical in _SIDES:
         text.set(ha=horizontal, va=vertical)
         text.set_position((x * distance, y * distance))
-        box = _corners(text.get_window_extent(renderer))
+        box = _corners(text.get_window_extent(renderer)) + _RIM
         is_inside = (
             box[0] >= inside.x0
             and box[1] >= inside.y0
