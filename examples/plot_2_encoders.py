@@ -88,8 +88,8 @@ table = pd.concat(results, names=["table", "encoder"])
 print(table.round(3).to_string(na_rep="-"))
 
 # %%
-# The same as a picture, with a line at the best possible score; a bar is missing where one-hot
-# makes too many columns for trees:
+# The same as a picture, with a line at the best possible score; a bar is missing where
+# one-hot makes too many columns for trees:
 import matplotlib.pyplot as plt
 
 colors = {"one-hot": "#999999", "target": "#E69F00", "embedding": "#0072B2"}

@@ -207,7 +207,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         low (pure noise, 10 columns: by 4 % for 1,000 rows, 3 % for 4,000).
     n_features_in_ : int
         Columns of X in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where X had strings for all of them.
 
     See Also
@@ -402,7 +402,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
 
         Returns
         -------
-        X_trans : ndarray or data frame of shape (n_samples, sum(n_components_))
+        X_trans : ndarray or data frame of shape (n_samples, n_features_out)
             The encoded rows, then the context columns if they are passed through.
 
         Raises
@@ -440,7 +440,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
 
         Returns
         -------
-        X_trans : ndarray or data frame of shape (n_samples, sum(n_components_))
+        X_trans : ndarray or data frame of shape (n_samples, n_features_out)
             The encoded rows, then the context columns if they are passed through.
 
         Raises
@@ -470,7 +470,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, sum(n_components_))
+        X : array-like of shape (n_samples, n_features_out)
             Rows as of :meth:`transform`, context columns that were passed through
             included; a data frame must have the columns' names.
 
