@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -90,6 +92,26 @@ def test_a_polars_frame_comes_back_as_one(table):
     back = encoder.inverse_transform(encoder.transform(X))
     assert isinstance(back, pl.DataFrame)
     assert back.equals(X)
+
+
+def test_polars_dates_flags_and_gaps_come_back():
+    rng = np.random.default_rng(0)
+    days = [dt.date(2024, 2, 27 + int(day)) for day in rng.integers(3, size=300)]
+    X = pl.DataFrame(
+        {
+            "day": days,
+            "flag": rng.random(300) < 0.5,
+            "size": pl.Series(rng.choice([0.5, 2.0, np.nan], 300)).fill_nan(None),
+            "kind": pl.Series(rng.choice(["a", "b"], 300)).cast(pl.Enum(["a", "b"])),
+        }
+    )
+    encoder = EmbeddingEncoder(random_state=0).set_output(transform="polars")
+    encoder.fit(X, rng.normal(size=300))
+    back = encoder.inverse_transform(encoder.transform(X))
+    expected = X.with_columns(
+        pl.col("day").cast(pl.Datetime("ms")), pl.col("kind").cast(str)
+    )
+    assert back.equals(expected)
 
 
 def test_dropped_context_is_not_invented(table):

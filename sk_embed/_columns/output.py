@@ -79,6 +79,9 @@ def table_like(X: Any, columns: list[pd.Series], names: NDArray[Any]) -> Any:
 
 def _for_polars(column: pd.Series) -> Any:
     """Return numbers and times as numpy holds them, else Python's values, gaps as None."""
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufM":
-        return column.to_numpy()
-    return column.astype(object).where(column.notna(), None).to_list()
+    if not isinstance(column.dtype, np.dtype) or column.isna().any() or column.dtype == "O":
+        return column.astype(object).where(column.notna(), None).to_list()
+    if column.dtype.kind in "mM" and column.dt.unit == "s":
+        # polars knows no seconds.
+        column = column.dt.as_unit("ms")
+    return column.to_numpy()
