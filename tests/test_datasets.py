@@ -45,7 +45,9 @@ def test_categories_bend_the_slopes_of_numbers_by_their_latent_distance():
     numbers = X.filter(like="num_").to_numpy()
     latent = truth.latent["cat_0"]
     rows = [X["cat_0"] == name for name in latent.index]
-    slopes = [np.linalg.lstsq(numbers[row], truth.signal[row])[0] for row in rows]
+    slopes = [
+        np.linalg.lstsq(numbers[row], truth.signal[row], rcond=None)[0] for row in rows
+    ]
     # Two partners: the other column and the numbers.
     expected = pdist(latent[["0", "1"]]) / np.sqrt(2)
     np.testing.assert_allclose(pdist(np.array(slopes)), expected, rtol=0.05)
