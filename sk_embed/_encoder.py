@@ -18,10 +18,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._columns.frame import as_columns, for_names
-from sk_embed._columns.output import append_to_array, append_to_frame
+from sk_embed._columns.output import append_to_array, append_to_frame, table_like
 from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES, as_target
 from sk_embed._columns.vocabulary import UNKNOWN
 from sk_embed._cross_fitting import Folds, draw_folds, gets_fold_vector, needs_folds
+from sk_embed._decoding import decode, require_encoded
 from sk_embed._engine.losses import (
     HalfBinomialLoss,
     HalfMultinomialLoss,
@@ -207,7 +208,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         low (pure noise, 10 columns: by 4 % for 1,000 rows, 3 % for 4,000).
     n_features_in_ : int
         Columns of X in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where X had strings for all of them.
 
     See Also
@@ -405,7 +406,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
 
         Returns
         -------
-        X_trans : ndarray or data frame of shape (n_samples, sum(n_components_))
+        X_trans : ndarray or data frame of shape (n_samples, n_features_out)
             The encoded rows, then the context columns if they are passed through.
 
         Raises
@@ -446,7 +447,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
 
         Returns
         -------
-        X_trans : ndarray or data frame of shape (n_samples, sum(n_components_))
+        X_trans : ndarray or data frame of shape (n_samples, n_features_out)
             The encoded rows, then the context columns if they are passed through.
 
         Raises
@@ -465,6 +466,54 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         check_is_fitted(self)
         columns = self._read_new(X)
         return self._output(self._encode(columns), columns, X)
+
+    def inverse_transform(self, X: Any) -> Any:
+        """Return the categories whose vectors are nearest to encoded rows.
+
+        Rows from :meth:`transform` come back exactly; of categories that have the same
+        vector, as infrequent ones do, the most frequent comes back. Other vectors, as
+        means of vectors or training rows from :meth:`fit_transform`, come back as the
+        category that is nearest.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_out)
+            Rows as of :meth:`transform`, context columns that were passed through
+            included; a data frame must have the columns' names.
+
+        Returns
+        -------
+        X_original : ndarray or data frame of shape (n_samples, n_features)
+            A data frame, of the same library, where X is one. The columns of ``fit`` in
+            their order, less context columns that were dropped. Missing comes back as
+            ``categories_`` holds it, NaN or NaT; a vector that is nearest to the origin,
+            where unknown categories are, as None (in polars both are null), unless
+            ``handle_unknown="error"``.
+
+        Raises
+        ------
+        ValueError
+            If X has other columns than :meth:`transform` gives, or a vector is not finite.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sk_embed import EmbeddingEncoder
+        >>> X = np.array([["apple"], ["pear"]] * 50, dtype=object)
+        >>> encoder = EmbeddingEncoder(random_state=0).fit(X, np.arange(100) % 2 + 0.5)
+        >>> encoder.inverse_transform(encoder.transform([["pear"], ["durian"]]))
+        array([['pear'],
+               [None]], dtype=object)
+        """
+        check_is_fitted(self)
+        columns = as_columns(X)
+        require_encoded(X, columns, self.get_feature_names_out())
+        with_origin = self.handle_unknown == "prior"
+        parts = decode(columns, self.embeddings_, self._columns, with_origin)
+        names = check_feature_names_in(self, None)
+        if self.remainder == "drop":
+            names = names[self._columns.is_categorical]
+        return table_like(X, parts, names)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Return the names of the output columns.

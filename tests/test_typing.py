@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from sk_embed import EmbeddingEncoder, __version__
-from sk_embed.inspection import nearest_categories
+from sk_embed.datasets import make_categorical
+from sk_embed.inspection import EmbeddingDisplay, nearest_categories, similarity
 
 
 def encode(X: pd.DataFrame, y: "pd.Series[float]") -> "np.ndarray[tuple[int, int]]":
@@ -25,7 +26,11 @@ def encode(X: pd.DataFrame, y: "pd.Series[float]") -> "np.ndarray[tuple[int, int
     print(__version__, widths, names, [table.shape for table in tables])
     near: pd.DataFrame = nearest_categories(fitted, "a", "b", n_neighbors=3)
     print(near, fitted.to_frame("a"))
+    alike: pd.DataFrame = similarity(fitted, "a", metric="cosine")
+    display: EmbeddingDisplay = EmbeddingDisplay.from_estimator(fitted, "a", max_labels=5)
+    print(alike, display.labels_, make_categorical(9, n_categories=[5], random_state=0))
     encoded: np.ndarray[tuple[int, int]] = encoder.fit_transform(X, y, sample_weight=None)
+    print(fitted.inverse_transform(encoded))
     return encoded
 """
 

@@ -1,10 +1,11 @@
-"""The encoded rows and the context passed through, side by side."""
+"""Columns side by side: encoded rows with their context, and rows that are decoded."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from sk_embed._arrays import BoolArray, FloatArray
@@ -50,3 +51,37 @@ def append_to_frame(
         passed = dict(zip(names[n_encoded:], context, strict=True))
     passed = adapter.create_container(passed, X, names[n_encoded:])
     return adapter.hstack([vectors, passed])
+
+
+def table_like(X: Any, columns: list[pd.Series], names: NDArray[Any]) -> Any:
+    """Return columns as a frame of X's library, with X's index, or else as an array.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_rows, n_columns)
+        What the columns were made from.
+    columns : list of Series of shape (n_rows,)
+        The columns of the table.
+    names : ndarray of shape (n_columns,)
+        Their names.
+    """
+    if isinstance(X, pd.DataFrame):
+        aligned = [column.set_axis(X.index) for column in columns]
+        return pd.concat(aligned, axis=1, keys=range(len(names))).set_axis(names, axis=1)
+    if hasattr(X, "get_columns"):  # polars
+        return type(X)(
+            {name: _for_polars(c) for name, c in zip(names, columns, strict=True)}
+        )
+    if len({column.dtype for column in columns}) > 1:
+        columns = [column.astype(object) for column in columns]
+    return np.column_stack([column.to_numpy() for column in columns])
+
+
+def _for_polars(column: pd.Series) -> Any:
+    """Return numbers and times as numpy holds them, else Python's values, gaps as None."""
+    if not isinstance(column.dtype, np.dtype) or column.isna().any() or column.dtype == "O":
+        return column.astype(object).where(column.notna(), None).to_list()
+    if column.dtype.kind in "mM" and column.dt.unit == "s":
+        # polars knows no seconds.
+        column = column.dt.as_unit("ms")
+    return column.to_numpy()

@@ -1,4 +1,4 @@
-"""Looking at what an encoder has learned."""
+"""The categories whose vectors are nearest to one."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import numpy as np
 import pandas as pd
 
 from sk_embed._encoder import EmbeddingEncoder
-
-__all__ = ["nearest_categories"]
 
 
 def nearest_categories(
