@@ -121,7 +121,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
     hidden_layer_sizes : "auto" or tuple of int, default="auto"
         Hidden layers of the network; "auto" is (64, 32).
     learning_rate_init : float, default=1e-3
-        Step size of the network's weights (Adam).
+        Step size of the network's weights (Adam), 1 at most: larger steps diverge.
     alpha : float or "auto", default="auto"
         Penalty on the squares of main effects; "auto" estimates one for each column by
         empirical Bayes, from the size of its effects and the noise.
@@ -152,9 +152,9 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         vectors of a fold are learned from its training part. An iterator lasts for one
         ``fit_transform``.
     init_scale : float, default=0.0
-        Standard deviation of the vectors' random start; 0 starts them at the origin. The
-        share of the start that a category's rows have not overwritten is taken out
-        again, and unknown categories get the origin in any case.
+        Standard deviation of the vectors' random start, 10 at most; 0 starts them at the
+        origin. The share of the start that a category's rows have not overwritten is
+        taken out again, and unknown categories get the origin in any case.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the network's weights of the last ``fit``.
     n_jobs : int, default=None
@@ -269,7 +269,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         "max_categories": [Interval(Integral, 1, None, closed="left"), None],
         "target_type": [StrOptions({"auto", *TARGET_TYPES})],
         "hidden_layer_sizes": [StrOptions({"auto"}), tuple, list],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate_init": [Interval(Real, 0, 1, closed="right")],
         "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -281,7 +281,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
             Interval(Integral, 0, None, closed="left"),
         ],
         "cv": ["cv_object"],
-        "init_scale": [Interval(Real, 0, None, closed="left")],
+        "init_scale": [Interval(Real, 0, 10, closed="both")],
         "warm_start": ["boolean"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],

@@ -123,7 +123,8 @@ def in_container(draw, frame):
     """The table as a frame of pandas or polars, an array, or a list of rows."""
     kind = draw(st.sampled_from(["pandas", "pandas", "array", "list", "polars"]))
     if kind == "array":
-        return frame.to_numpy()
+        is_plain = all(isinstance(dtype, np.dtype) for dtype in frame.dtypes)
+        return (frame if is_plain else frame.astype(object)).to_numpy()
     if kind == "list":
         return frame.astype(object).to_numpy().tolist()
     if kind == "polars":

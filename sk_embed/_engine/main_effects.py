@@ -193,7 +193,8 @@ class AdditiveModel:
             gradient, mean = self.gradient(coefficients, weights, penalty)
             diagonal = self.curvature(mean, weights) + penalty
             # An empty category under alpha = 0 has neither data nor prior: it stays.
-            inverse_diagonal = 1 / np.where(diagonal > 0, diagonal, 1)
+            is_held = diagonal > np.finfo(np.float64).tiny
+            inverse_diagonal = 1 / np.where(is_held, diagonal, 1)
             if scale is None:
                 scale = self._gradient_scale(weights, penalty, inverse_diagonal)
             norm = sqrt(_inner(gradient, inverse_diagonal * gradient))
@@ -220,10 +221,14 @@ class AdditiveModel:
     def _gradient_scale(
         self, weights: FloatArray, penalty: FloatArray, inverse_diagonal: FloatArray
     ) -> float:
-        """Norm of the gradient of the empty model, which a solved one is compared to."""
+        """Norm of the gradient of the empty model, which a solved one is compared to.
+
+        Where the empty model is solved already, the norm is rounding: of sums over rows,
+        it grows as the root of their weight.
+        """
         gradient, _ = self.gradient(self.empty(weights), weights, penalty)
         norm = sqrt(_inner(gradient, inverse_diagonal * gradient))
-        return max(norm, sqrt(np.finfo(np.float64).eps))
+        return max(norm, sqrt(np.finfo(np.float64).eps * float(weights.sum())))
 
     def _descend(
         self,
