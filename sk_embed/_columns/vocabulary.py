@@ -110,7 +110,7 @@ class Vocabulary:
         if index.dtype.kind != keys.dtype.kind and not _are_numbers(index, keys):
             # Else pandas would read strings as dates.
             index, keys = index.astype(object), keys.astype(object)
-        known = np.append(index.get_indexer(keys), self._missing_code)
+        known = np.append(_places(index, keys), self._missing_code)
         return known[codes]
 
     @property
@@ -248,6 +248,15 @@ def _as_keys(values: NDArray[Any]) -> pd.Index:
     if values.dtype == object and pd.api.types.infer_dtype(values) == "boolean":
         values = values.astype(np.int8)
     return pd.Index(values, dtype=values.dtype)
+
+
+def _places(index: pd.Index, keys: pd.Index) -> IntArray:
+    """Return the place of each key in the index, -1 where it is not there."""
+    try:
+        return index.get_indexer(keys)
+    except (pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta):
+        # One unit does not reach as far as the other, into which pandas converts it.
+        return index.astype(object).get_indexer(keys.astype(object))
 
 
 def _kind(values: pd.Index) -> str | None:

@@ -24,7 +24,9 @@ _HEADER = re.compile(
 
 def array_to_bytes(array: NDArray[Any]) -> bytes:
     """Return a plain array as the content of a ``.npy`` file, little-endian."""
-    little = np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
+    # By its name, without what pandas hangs on to the dtype of dates as metadata.
+    dtype = np.dtype(array.dtype.newbyteorder("<").str)
+    little = np.asarray(array, dtype=dtype, order="C").view(dtype)
     buffer = BytesIO()
     np.lib.format.write_array(buffer, little, version=(1, 0), allow_pickle=False)
     return buffer.getvalue()
