@@ -45,6 +45,16 @@ def test_classes_that_categories_separate_have_finite_effects(n_classes, alpha, 
     assert np.abs(encoder.embeddings_[0]).max() < (10 if alpha == "auto" else 100)
 
 
+@pytest.mark.filterwarnings("ignore:The main effects did not converge")
+@pytest.mark.parametrize("seed", [10, 12, 50, *range(5)])
+def test_labels_that_few_rows_of_any_weight_separate_have_finite_effects(seed):
+    rng = np.random.default_rng(seed)
+    n_rows = int(rng.integers(6, 16))
+    X = pd.DataFrame({name: rng.integers(5, size=n_rows) for name in "ab"}).assign(c=1)
+    y, weight = rng.choice([-1, 2, 9], n_rows), rng.choice([1e-5, 0.3, 1, 1e6], n_rows)
+    fit(X, y, weight, alpha=0.0, hidden_layer_sizes=(), cv=2, cross_fit_below=10**9)
+
+
 @pytest.mark.parametrize("alpha", ["auto", 0.0])
 @pytest.mark.parametrize("n_rare", [1, 2])
 def test_a_class_of_one_row_is_no_trouble(n_rare, alpha, rng):

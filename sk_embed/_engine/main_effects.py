@@ -53,6 +53,10 @@ _MAX_CONJUGATE_GRADIENT_STEPS = 1_000
 # model foretold the gradient of the step before (Eisenstat & Walker, SIAM J. Sci. Comput.
 # 17, 1996). Squared loss is its own model, and conjugate gradients need not start again.
 _FORCING_RANGE = (1e-3, 0.1)
+# Of one step: further than from never to always.
+_MAX_LOG_ODDS = 30.0
+# Of a direction's length, below which its curvature is rounding.
+_FLAT = np.finfo(np.float64).eps ** 2
 _MAX_HALVINGS = 20
 _ROUNDING = 1e-10
 _MAX_ALPHA_UPDATES = 30
@@ -239,7 +243,7 @@ class AdditiveModel:
         penalty: FloatArray,
     ) -> tuple[FloatArray, float, bool]:
         """Take the Newton step, halved as long as the objective rises."""
-        length = 1.0
+        length = self._first_length(step)
         for _ in range(_MAX_HALVINGS):
             candidate = coefficients + length * step
             new_value = self.objective(candidate, weights, penalty)
@@ -249,6 +253,16 @@ class AdditiveModel:
                 return candidate, new_value, True
             length /= 2
         return coefficients, value, False
+
+    def _first_length(self, step: FloatArray) -> float:
+        """Return the share of a Newton step that is tried first.
+
+        Where labels are all but certain the loss is all but flat, and without a penalty
+        the step goes to log-odds that no float32 holds.
+        """
+        if self.loss.has_free_dispersion:
+            return 1.0
+        return _MAX_LOG_ODDS / max(float(np.abs(step).max()), _MAX_LOG_ODDS)
 
     def dispersion(
         self, coefficients: FloatArray, weights: FloatArray, n_effective: float
@@ -429,7 +443,7 @@ def _conjugate_gradients(
             break
         image = product(direction)
         bend = _inner(direction, image)
-        if bend <= 0:
+        if bend <= _FLAT * energy:
             # The system is flat along the direction, as far as floats can tell.
             break
         length = energy / bend
