@@ -25,6 +25,9 @@ def encode(X: pd.DataFrame, y: "pd.Series[float]") -> "np.ndarray[tuple[int, int
     print(__version__, widths, names, [table.shape for table in tables])
     near: pd.DataFrame = nearest_categories(fitted, "a", "b", n_neighbors=3)
     print(near, fitted.to_frame("a"))
+    fitted.save("encoder.zip")
+    loaded: EmbeddingEncoder = EmbeddingEncoder.load("encoder.zip")
+    print(loaded.categories_)
     encoded: np.ndarray[tuple[int, int]] = encoder.fit_transform(X, y, sample_weight=None)
     return encoded
 """
@@ -38,6 +41,7 @@ EmbeddingEncoder(2, True)
 EmbeddingEncoder(width=8)
 nearest_categories(encoder, "a", "b", n_neighbors="all")
 tables: str = encoder.embeddings_
+encoder.save(5)
 """
 
 
@@ -63,4 +67,4 @@ def test_a_users_script_passes_strict_checks(folder, monkeypatch):
 
 
 def test_mistakes_are_found(folder, monkeypatch):
-    assert "Found 5 errors" in run_mypy(MISTAKES, folder, monkeypatch)
+    assert "Found 6 errors" in run_mypy(MISTAKES, folder, monkeypatch)

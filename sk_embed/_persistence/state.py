@@ -23,6 +23,7 @@ from sk_embed._columns.vocabulary import Vocabulary
 from sk_embed._engine.network import Trunk
 from sk_embed._persistence.members import Members, array_to_bytes, json_to_bytes
 from sk_embed._persistence.values import from_json, from_runs, to_json, to_runs
+from sk_embed._sklearn_compat import output_container, validate_parameters
 
 FORMAT = "sk-embed encoder"
 VERSION = 1
@@ -59,7 +60,7 @@ def members_of(encoder: Any) -> dict[str, bytes]:
             name: _parameter_to_json(name, value)
             for name, value in encoder.get_params(deep=False).items()
         },
-        "output": getattr(encoder, "_sklearn_output_config", {}).get("transform"),
+        "output": output_container(encoder),
         "column_names": _column_names(columns),
         "has_feature_names": hasattr(encoder, "feature_names_in_"),
         "target_type": encoder.target_type_,
@@ -246,7 +247,7 @@ def _restored_parameters(make: Callable[..., Any], document: _Document) -> Any:
     if unknown:
         raise ValueError(f"it has a parameter {min(unknown)!r}, which is not known")
     encoder = make(**{name: from_json(pair) for name, pair in pairs.items()})
-    encoder._validate_params()
+    validate_parameters(encoder)
     output = document.entries.get("output")
     if output is not None:
         if output not in _OUTPUTS:
