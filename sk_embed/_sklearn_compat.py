@@ -40,8 +40,10 @@ __all__ = [
     "fit_task",
     "frame_adapter",
     "map_in_threads",
+    "output_container",
     "process_routing",
     "single_blas_thread",
+    "validate_parameters",
 ]
 
 
@@ -105,6 +107,17 @@ def fit_task(
 def frame_adapter(estimator: Any) -> Any:
     """Return what makes the data frames of ``set_output``, or None if arrays are asked."""
     return _get_container_adapter("transform", estimator)
+
+
+def output_container(estimator: Any) -> str | None:
+    """Return what ``set_output`` was told, or None if it was not called."""
+    name: str | None = getattr(estimator, "_sklearn_output_config", {}).get("transform")
+    return name
+
+
+def validate_parameters(estimator: Any) -> None:
+    """Raise ValueError if a parameter is out of the range that is declared."""
+    estimator._validate_params()
 
 
 def map_in_threads(n_jobs: int | None) -> Callable[..., list[Any]]:

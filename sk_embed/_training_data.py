@@ -15,6 +15,9 @@ from sk_embed._columns.target import GivenTarget, Target, read_target
 from sk_embed._engine.rows import Rows
 from sk_embed._settings import model_settings
 
+# Squares of weights, and of gradients that they multiply, must not overflow.
+_ROOM_FOR_SQUARES = 0.4
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -100,11 +103,7 @@ def read_training_data(
         max_categories=parameters["max_categories"],
     )
     dtype = model_settings(parameters, len(weight), float(weight.sum())).dtype
-    if not (weight.astype(dtype) > 0).all():
-        raise ValueError(
-            f"sample_weight holds {weight.min()}, which is zero in {dtype}; scale the "
-            "weights so that an average row has about 1."
-        )
+    _require_room(weight, dtype)
     context = learned.scaler.transform(learned.numbers(columns))
     rows = Rows(
         codes=table_rows,
@@ -116,3 +115,17 @@ def read_training_data(
         weight=weight.astype(dtype),
     )
     return TrainingData(learned, target, rows, row_numbers, holds_all_rows)
+
+
+def _require_room(weight: FloatArray, dtype: np.dtype[Any]) -> None:
+    """Raise ValueError where weights vanish or overflow in the network's precision."""
+    if weight.sum() > np.finfo(dtype).max ** _ROOM_FOR_SQUARES:
+        raise ValueError(
+            f"sample_weight sums to {weight.sum()}, whose square is infinite or nearly so "
+            f"in {dtype}; scale the weights so that an average row has about 1."
+        )
+    if not (weight.astype(dtype) > 0).all():
+        raise ValueError(
+            f"sample_weight holds {weight.min()}, which is zero in {dtype}; scale the "
+            "weights so that an average row has about 1."
+        )

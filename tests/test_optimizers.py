@@ -217,6 +217,13 @@ def test_updates_are_in_place(dtype):
     assert parameters.dtype == table.dtype == dtype
 
 
+@pytest.mark.parametrize("weight_decay", [3.0, np.array([0.5, 3.0, 1e6])])
+def test_a_decay_beyond_one_forgets_and_does_not_turn_round(weight_decay):
+    parameters = np.ones(3)
+    Adam(parameters, 1.0, weight_decay=weight_decay).update(np.zeros(3))
+    assert_array_equal(parameters, np.maximum(1 - np.ones(3) * weight_decay, 0))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_decay_is_in_place_in_the_parameters_dtype(dtype):
     parameters = np.ones(3, dtype)

@@ -107,6 +107,10 @@ def test_more_than_a_hundred_whole_numbers_are_continuous(dtype):
     assert read(np.tile(np.arange(100), 2).astype(dtype)).type == "multiclass"
 
 
+def test_numbers_that_no_integer_holds_are_continuous():
+    assert read([1e300, -1e19, 2.0**63, 5.0] * 2).type == "continuous"
+
+
 def test_more_than_a_hundred_strings_are_labels():
     assert read(np.tile(np.arange(101), 2).astype(str)).type == "multiclass"
 

@@ -455,6 +455,14 @@ def test_constant_loss_is_that_of_the_best_constant(loss, n_outputs, rng):
     assert constant_loss(rows, loss) == pytest.approx(best.fun, rel=1e-6)
 
 
+def test_a_network_that_diverges_is_one_clear_line(rng):
+    # Beyond the step sizes that the estimator allows.
+    rows = draw_rows(rng)
+    trunk = trunk_over(rng, rows, WIDTH, (8,))
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="learning_rate_init"):
+        curve_of(rows, fresh_orders(rng, rows), trunk, learning_rate=1e200)
+
+
 def test_learning_ends_after_max_epochs(rng):
     rows = draw_rows(rng)
     trunk = trunk_over(rng, rows, WIDTH, (8,))

@@ -29,6 +29,9 @@ def encode(X: pd.DataFrame, y: "pd.Series[float]") -> "np.ndarray[tuple[int, int
     alike: pd.DataFrame = similarity(fitted, "a", metric="cosine")
     display: EmbeddingDisplay = EmbeddingDisplay.from_estimator(fitted, "a", max_labels=5)
     print(alike, display.labels_, make_categorical(9, n_categories=[5], random_state=0))
+    fitted.save("encoder.zip")
+    loaded: EmbeddingEncoder = EmbeddingEncoder.load("encoder.zip")
+    print(loaded.categories_)
     encoded: np.ndarray[tuple[int, int]] = encoder.fit_transform(X, y, sample_weight=None)
     print(fitted.inverse_transform(encoded))
     return encoded
@@ -43,6 +46,7 @@ EmbeddingEncoder(2, True)
 EmbeddingEncoder(width=8)
 nearest_categories(encoder, "a", "b", n_neighbors="all")
 tables: str = encoder.embeddings_
+encoder.save(5)
 """
 
 
@@ -68,4 +72,4 @@ def test_a_users_script_passes_strict_checks(folder, monkeypatch):
 
 
 def test_mistakes_are_found(folder, monkeypatch):
-    assert "Found 5 errors" in run_mypy(MISTAKES, folder, monkeypatch)
+    assert "Found 6 errors" in run_mypy(MISTAKES, folder, monkeypatch)

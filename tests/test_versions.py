@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import sk_embed
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -25,3 +27,7 @@ def test_the_oldest_versions_that_are_tested_are_those_declared():
     assert {"numpy", "scipy", "scikit-learn", "pandas", "polars", "pyarrow"} < set(tested)
     for package in declared.keys() & tested.keys():
         assert as_numbers(tested[package]) == as_numbers(declared[package]), package
+
+
+def test_the_citation_is_of_this_version():
+    assert f"\nversion: {sk_embed.__version__}\n" in (ROOT / "CITATION.cff").read_text()

@@ -238,6 +238,16 @@ def test_dates_are_known_in_any_unit(first_unit, unit):
     assert vocabulary.encode(DAYS.astype(f"datetime64[{unit}]")).tolist() == [1, 0, 2, 1]
 
 
+def test_dates_are_known_in_units_that_do_not_reach_as_far():
+    far = np.array(["0520-09-09", "2020-01-01", "7968-09-19"], dtype="M8[s]")
+    learned = learn(far)
+    near = pd.Series(np.array(["2020-01-01", "1999-01-01"], dtype="M8[ns]"))
+    assert learned.encode(near).tolist() == [1, UNKNOWN]
+    long = np.array([1, 10**12], dtype="m8[s]")
+    learned = learn(long)
+    assert learned.encode(pd.Series(long[:1].astype("m8[ns]"))).tolist() == [0]
+
+
 def test_dates_are_known_as_timestamps_in_an_object_column():
     assert learn(DAYS).encode(DAYS.astype(object)).tolist() == [1, 0, 2, 1]
     assert learn(DAYS.astype(object)).encode(DAYS).tolist() == [1, 0, 2, 1]

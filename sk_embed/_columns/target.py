@@ -230,7 +230,9 @@ def _infer_type(y: NDArray[Any]) -> str:
     if y.dtype.kind in "iuf" and _most_values(y) > MAX_NUMERIC_CLASSES:
         return _asked_type(y, "continuous")
     try:
-        kind = str(type_of_target(y, input_name="y"))
+        # It asks whether numbers are whole by way of integers, which do not hold them all.
+        with np.errstate(invalid="ignore"):
+            kind = str(type_of_target(y, input_name="y"))
     except TypeError as error:
         raise ValueError(_MIXED_LABELS) from error
     if kind == "multiclass-multioutput":

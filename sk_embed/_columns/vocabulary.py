@@ -116,7 +116,7 @@ class Vocabulary:
         if index.dtype.kind != keys.dtype.kind and not _are_numbers(index, keys):
             # Else pandas would read strings as dates.
             index, keys = index.astype(object), keys.astype(object)
-        known = np.append(index.get_indexer(keys), self._missing_code)
+        known = np.append(_places(index, keys), self._missing_code)
         return known.take(codes)
 
     @property
@@ -178,13 +178,13 @@ def _one_by_one(column: pd.Series, name: str) -> tuple[IntArray, NDArray[Any]]:
     For a few rows, where to find the different values takes longer than to look all up.
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype)
-    values = _as_array(column)
-    if values.dtype.kind in "iu":
-        return np.arange(len(values)), values
-    if values.dtype == object and not all(_is_hashable(value) for value in values):
-        raise _not_hashable(column, name)
-    is_present = ~pd.isna(values)
+        codes = column.cat.codes.to_numpy()
+        values, is_present = _as_array(column.cat.categories.take(codes)), codes >= 0
+    else:
+        values = _as_array(column)
+        if values.dtype == object and not all(_is_hashable(value) for value in values):
+            raise _not_hashable(column, name)
+        is_present = ~pd.isna(values)
     return np.where(is_present, np.cumsum(is_present) - 1, -1), values[is_present]
 
 
@@ -292,6 +292,15 @@ def _as_keys(values: NDArray[Any]) -> pd.Index:
     if values.dtype == object and pd.api.types.infer_dtype(values) == "boolean":
         values = values.astype(np.int8)
     return pd.Index(values, dtype=values.dtype)
+
+
+def _places(index: pd.Index, keys: pd.Index) -> IntArray:
+    """Return the place of each key in the index, -1 where it is not there."""
+    try:
+        return index.get_indexer(keys)
+    except (pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta):
+        # One unit does not reach as far as the other, into which pandas converts it.
+        return index.astype(object).get_indexer(keys.astype(object))
 
 
 def _kind(values: pd.Index) -> str | None:

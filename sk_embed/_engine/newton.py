@@ -30,11 +30,14 @@ _MAX_CONJUGATE_GRADIENT_STEPS = 1_000
 # model foretold the gradient of the step before (Eisenstat & Walker, SIAM J. Sci. Comput.
 # 17, 1996), but no more exactly than products in single precision tell.
 _FORCING_RANGE = (1e-4, 0.1)
+# Of one step: further than from never to always.
+_MAX_LOG_ODDS = 30.0
+# Of a direction's length, below which its curvature is rounding.
+_FLAT = np.finfo(np.float64).eps ** 2
 _MAX_HALVINGS = 20
 _ROUNDING = 1e-10
 # Where no step lowers the objective, a gradient that is so small is the floor of floats.
 _FLOOR = 1e-3
-_SMALLEST_SCALE = sqrt(np.finfo(np.float64).eps)
 _SINGULAR = 1e-12
 
 
@@ -75,7 +78,8 @@ class Preconditioner:
         diagonal, block = curvature
         total = diagonal + penalty
         # An empty category under alpha = 0 has neither data nor prior: it stays.
-        self._inverse_diagonal = 1 / np.where(total > 0, total, 1)
+        is_held = total > np.finfo(np.float64).tiny
+        self._inverse_diagonal = 1 / np.where(is_held, total, 1)
         # A category without rows takes no part, so that its effect stays exactly zero.
         self._has_rows = np.asarray(diagonal.any(axis=1, keepdims=True), np.float64)
         self._n_leading = block.shape[-1]
@@ -144,7 +148,10 @@ def minimize(
         norm = inverse.norm(gradient)
         if number == 0:
             empty = inverse.norm(model.at_empty.penalized_gradient(penalty))
-            zero = tolerance * max(empty, _SMALLEST_SCALE)
+            # Where the empty model is solved already, the norm is rounding: of sums over
+            # rows, it grows as the root of their weight.
+            rounding = sqrt(np.finfo(np.float64).eps * model.total_weight)
+            zero = tolerance * max(empty, rounding)
         else:
             forcing = float(np.clip(abs(norm - foretold) / norm_before, *_FORCING_RANGE))
         if norm <= zero:
@@ -170,13 +177,24 @@ def _descend(
     # objective is convex, and it is the gradient that decides convergence.
     value = at.penalized_value(penalty)
     enough = value + _ROUNDING * abs(value)
-    length = 1.0
+    length = _first_length(model, step)
     for _ in range(_MAX_HALVINGS):
         there = model.evaluate(at.coefficients + length * step)
         if there.penalized_value(penalty) <= enough:
             return there
         length /= 2
     return None
+
+
+def _first_length(model: AdditiveModel, step: FloatArray) -> float:
+    """Return the share of a Newton step that is tried first.
+
+    Where labels are all but certain the loss is all but flat, and without a penalty the
+    step goes to log-odds that no float32 holds.
+    """
+    if model.loss.has_constant_curvature:
+        return 1.0
+    return _MAX_LOG_ODDS / max(float(np.abs(step).max()), _MAX_LOG_ODDS)
 
 
 def conjugate_gradients(
@@ -214,7 +232,7 @@ def conjugate_gradients(
             break
         image = product(direction)
         bend = _inner(direction, image)
-        if bend <= 0:
+        if bend <= _FLAT * energy:
             # The system is flat along the direction, as far as floats can tell.
             break
         length = energy / bend

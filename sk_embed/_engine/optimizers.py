@@ -37,7 +37,8 @@ class Adam:
     ) -> None:
         self.parameters = parameters
         self.learning_rate = learning_rate
-        self._shrinkage = 1 - learning_rate * weight_decay
+        # A decay beyond one would turn parameters round, and longer at each step.
+        self._shrinkage = np.maximum(1 - learning_rate * weight_decay, 0)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon

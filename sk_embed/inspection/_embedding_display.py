@@ -165,6 +165,7 @@ class EmbeddingDisplay:
             np.append(4.0, np.sqrt(areas[:max_labels]) / 2),
             [_UNKNOWN, *self.points.index[:max_labels]],
             obstacles,
+            n_over_marks=1,
             fontsize="small",
             parse_math=False,
             path_effects=halo(),

@@ -34,6 +34,7 @@ def place_labels(
     radii: FloatArray,
     labels: Sequence[str],
     obstacles: Sequence[Any],
+    n_over_marks: int = 0,
     **text_kw: Any,
 ) -> list[Any]:
     """Write labels beside points, and leave out those that have no room.
@@ -53,6 +54,8 @@ def place_labels(
         What to write.
     obstacles : sequence of matplotlib Artist
         Not to be written over, as a legend.
+    n_over_marks : int
+        So many first labels may be written over marks, where there is no free place.
     **text_kw : dict
         For matplotlib's ``annotate``.
 
@@ -67,14 +70,19 @@ def place_labels(
     inside = ax.get_window_extent(renderer)
     taken = [_corners(artist.get_window_extent(renderer)) for artist in obstacles]
     taken += _marks(ax, points, radii * figure.dpi / 72)
-    texts = []
+    texts, n_fixed = [], len(taken)
     for number, label in enumerate(labels):
         text = ax.annotate(
             label, points[number], (0, 0), textcoords="offset points", **text_kw
         )
         own_mark = len(obstacles) + number
         others = np.array(taken[:own_mark] + taken[own_mark + 1 :]).reshape(-1, 4)
-        if _find_room(text, radii[number] + _GAP, others, inside, renderer):
+        distance = radii[number] + _GAP
+        has_room = _find_room(text, distance, others, inside, renderer)
+        if not has_room and number < n_over_marks:
+            not_marks = np.array(taken[: len(obstacles)] + taken[n_fixed:]).reshape(-1, 4)
+            has_room = _find_room(text, distance, not_marks, inside, renderer)
+        if has_room:
             taken.append(_corners(text.get_window_extent(renderer)) + _RIM)
             texts.append(text)
         else:

@@ -1,0 +1,336 @@
+"""What of a fitted encoder is in a file: the one place that knows both.
+
+``members_of`` and ``restored`` are each other's inverse. Reading trusts nothing: each
+member's dtype and shape must fit those read before it, and each value its range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from math import isfinite
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sk_embed._arrays import BoolArray, FloatArray
+from sk_embed._columns.context import ContextScaler
+from sk_embed._columns.table import TableColumns
+from sk_embed._columns.target import TARGET_TYPES
+from sk_embed._columns.vocabulary import Vocabulary
+from sk_embed._engine.network import Trunk
+from sk_embed._persistence.members import Members, array_to_bytes, json_to_bytes
+from sk_embed._persistence.values import from_json, from_runs, to_json, to_runs
+from sk_embed._sklearn_compat import output_container, validate_parameters
+
+FORMAT = "sk-embed encoder"
+VERSION = 1
+
+_OUTPUTS = ("default", "pandas", "polars")
+_Encoder = TypeVar("_Encoder")
+# What values that fit their dtype and shape, but not each other, may raise elsewhere.
+_NOT_AS_WRITTEN = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+# ----------------------------------------------------------------- writing
+
+
+def members_of(encoder: Any) -> dict[str, bytes]:
+    """Return the members of a fitted encoder's file, by name.
+
+    Raises
+    ------
+    TypeError
+        If a category or a parameter is of a type that cannot be written.
+    """
+    columns: TableColumns = encoder._columns
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "parameters": {
+            name: _parameter_to_json(name, value)
+            for name, value in encoder.get_params(deep=False).items()
+        },
+        "output": output_container(encoder),
+        "column_names": _column_names(columns),
+        "has_feature_names": hasattr(encoder, "feature_names_in_"),
+        "target_type": encoder.target_type_,
+        "effect_names": encoder._effect_names,
+        "unit": encoder.unit_,
+        "loss_curve": encoder.loss_curve_,
+        "trunk": {
+            "n_inputs": encoder._trunk.n_inputs,
+            "hidden_layer_sizes": encoder._trunk.hidden_layer_sizes,
+            "n_outputs": encoder._trunk.n_outputs,
+        },
+    }
+    members = {
+        "encoder.json": json_to_bytes(document),
+        "is_categorical.npy": array_to_bytes(columns.is_categorical),
+        "context/center.npy": array_to_bytes(columns.scaler.center),
+        "context/scale.npy": array_to_bytes(columns.scaler.scale),
+        "context/with_indicator.npy": array_to_bytes(columns.scaler.with_indicator),
+        "trunk.npy": array_to_bytes(encoder._trunk.parameters),
+    }
+    for number in range(len(columns.vocabularies)):
+        members |= _column_members(encoder, number)
+    if encoder.classes_ is not None:
+        members |= _values_member("classes", encoder.classes_, "The target")
+    return members
+
+
+def _column_members(encoder: Any, number: int) -> dict[str, bytes]:
+    vocabulary: Vocabulary = encoder._columns.vocabularies[number]
+    folder = f"columns/{number}"
+    arrays = {
+        "counts": vocabulary.counts.astype(np.int64),
+        "is_infrequent": vocabulary.is_infrequent,
+        "embeddings": encoder.embeddings_[number],
+        "explained_variance_ratio": encoder.explained_variance_ratio_[number],
+        "reliability": encoder.reliability_[number],
+    }
+    owner = f"Column {vocabulary.name!r}"
+    return {
+        **_values_member(f"{folder}/categories", vocabulary.categories, owner),
+        **{f"{folder}/{name}.npy": array_to_bytes(arrays[name]) for name in arrays},
+    }
+
+
+def _values_member(name: str, values: NDArray[Any], owner: str) -> dict[str, bytes]:
+    if values.dtype != object:
+        return {f"{name}.npy": array_to_bytes(values)}
+    try:
+        return {f"{name}.json": json_to_bytes(to_runs(values))}
+    except TypeError as error:
+        raise TypeError(
+            f"{owner} holds a value that cannot be written, of type {error}; make such "
+            "values strings or numbers before fit, or pickle the encoder."
+        ) from error
+
+
+def _parameter_to_json(name: str, value: Any) -> list[Any]:
+    try:
+        return to_json(value)
+    except TypeError as error:
+        raise TypeError(
+            f"The parameter {name} holds a value that cannot be written, of type {error}; "
+            f"set another by set_params({name}=...), which changes no vector of a fitted "
+            "encoder, or pickle the encoder."
+        ) from error
+
+
+def _column_names(columns: TableColumns) -> list[str]:
+    """Return the names of all columns of X, in its order."""
+    names = np.empty(len(columns.is_categorical), dtype=object)
+    names[columns.is_categorical] = [v.name for v in columns.vocabularies]
+    names[~columns.is_categorical] = columns.scaler.names
+    return names.tolist()
+
+
+# ----------------------------------------------------------------- reading
+
+
+def restored(make: Callable[..., _Encoder], contents: Mapping[str, bytes]) -> _Encoder:
+    """Return the encoder that :func:`members_of` wrote.
+
+    Parameters
+    ----------
+    make : callable
+        The estimator's class.
+    contents : mapping of str to bytes
+        The members.
+
+    Raises
+    ------
+    ValueError
+        If they do not make an encoder.
+    """
+    try:
+        return _restored(make, Members(contents))
+    except _NOT_AS_WRITTEN as error:
+        raise ValueError(" ".join(str(error).split())) from error
+
+
+def _restored(make: Callable[..., Any], members: Members) -> Any:
+    document = _Document(members.json("encoder.json"))
+    _require_version(document)
+    encoder = _restored_parameters(make, document)
+    names = document.list_of("column_names", str)
+    is_categorical = members.array("is_categorical.npy", "b", (len(names),))
+    if not is_categorical.any():
+        raise ValueError("no column is categorical")
+    trunk = _restored_trunk(_Document(document.get("trunk", dict)), members)
+    effect_names = document.list_of("effect_names", str)
+    if len(effect_names) not in (0, trunk.n_outputs):
+        raise ValueError(f"{len(effect_names)} effects but {trunk.n_outputs} outputs")
+    scaler = _restored_scaler(
+        [n for n, is_one in zip(names, is_categorical, strict=True) if not is_one], members
+    )
+    vocabularies, tables, shares, reliabilities = [], [], [], []
+    for number, place in enumerate(np.flatnonzero(is_categorical)):
+        folder = f"columns/{number}"
+        vocabulary = _restored_vocabulary(names[place], folder, members)
+        table = _restored_table(len(vocabulary.categories), folder, members)
+        n_axes = (table.shape[1] - len(effect_names),)
+        vocabularies.append(vocabulary)
+        tables.append(table)
+        shares.append(_finite(members, f"{folder}/explained_variance_ratio.npy", n_axes))
+        reliabilities.append(members.array(f"{folder}/reliability.npy", "f", n_axes))
+    _set_attributes(encoder, document, trunk, effect_names)
+    encoder._columns = TableColumns(is_categorical, vocabularies, scaler)
+    encoder._tables = tables
+    encoder.categories_ = [v.categories for v in vocabularies]
+    encoder.infrequent_categories_ = [v.infrequent_categories for v in vocabularies]
+    encoder.n_components_ = [table.shape[1] for table in tables]
+    encoder.explained_variance_ratio_ = shares
+    encoder.reliability_ = reliabilities
+    encoder.classes_ = _restored_classes(encoder.target_type_, members)
+    encoder.n_features_in_ = len(names)
+    if document.get("has_feature_names", bool):
+        encoder.feature_names_in_ = np.array(names, dtype=object)
+    members.require_none_left()
+    return encoder
+
+
+class _Document:
+    """A JSON object whose entries are asked for by name and type."""
+
+    def __init__(self, entries: Any) -> None:
+        if type(entries) is not dict:
+            raise ValueError("its member 'encoder.json' is no object")
+        self.entries = entries
+
+    def get(self, name: str, kind: type) -> Any:
+        """Return an entry of a type, or raise ValueError."""
+        value = self.entries.get(name)
+        if type(value) is not kind:
+            raise ValueError(
+                f"its member 'encoder.json' lacks {name!r}, of type {kind.__name__}"
+            )
+        return value
+
+    def list_of(self, name: str, kind: type) -> list[Any]:
+        """Return an entry that is a list of values of a type, or raise ValueError."""
+        values = self.get(name, list)
+        if not all(type(value) is kind for value in values):
+            raise ValueError(f"{name!r} holds something else than {kind.__name__}")
+        return list(values)
+
+
+def _require_version(document: _Document) -> None:
+    if document.get("format", str) != FORMAT:
+        raise ValueError(f"its format is not {FORMAT!r}")
+    version = document.get("version", int)
+    if version > VERSION:
+        raise ValueError(
+            f"its format is of version {version}, but this version of sk-embed reads up "
+            f"to {VERSION}; upgrade sk-embed"
+        )
+    if version < 1:
+        raise ValueError(f"there is no version {version} of its format")
+
+
+def _restored_parameters(make: Callable[..., Any], document: _Document) -> Any:
+    """Return an encoder with the parameters of the file; those it lacks at defaults."""
+    pairs = document.get("parameters", dict)
+    encoder = make()
+    unknown = pairs.keys() - encoder.get_params(deep=False).keys()
+    if unknown:
+        raise ValueError(f"it has a parameter {min(unknown)!r}, which is not known")
+    encoder = make(**{name: from_json(pair) for name, pair in pairs.items()})
+    validate_parameters(encoder)
+    output = document.entries.get("output")
+    if output is not None:
+        if output not in _OUTPUTS:
+            raise ValueError(f"its 'output' is none of {_OUTPUTS}")
+        encoder.set_output(transform=output)
+    return encoder
+
+
+def _restored_trunk(layout: _Document, members: Members) -> Trunk:
+    n_inputs, n_outputs = layout.get("n_inputs", int), layout.get("n_outputs", int)
+    sizes = layout.list_of("hidden_layer_sizes", int)
+    if min(n_inputs, n_outputs, *sizes) < 1:
+        raise ValueError(f"a network of layers {[n_inputs, *sizes, n_outputs]}")
+    # The skip is beside the first layer, and the last layer has no biases.
+    below = [(n_inputs, (sizes[0] if sizes else 0) + n_outputs), *pairwise(sizes)]
+    n_parameters = sum(m * n + n for m, n in below)
+    n_parameters += sizes[-1] * n_outputs if sizes else 0
+    parameters = _finite(members, "trunk.npy", (n_parameters,))
+    trunk = Trunk(n_inputs, tuple(sizes), n_outputs, parameters.dtype)
+    trunk.parameters[:] = parameters
+    return trunk
+
+
+def _restored_scaler(names: list[str], members: Members) -> ContextScaler:
+    shape = (len(names),)
+    center = _finite(members, "context/center.npy", shape)
+    scale = _finite(members, "context/scale.npy", shape)
+    if not (scale > 0).all():
+        raise ValueError("the scale of a context column is not positive")
+    with_indicator = members.array("context/with_indicator.npy", "b", shape)
+    return ContextScaler(names, center, scale, with_indicator)
+
+
+def _restored_vocabulary(name: str, folder: str, members: Members) -> Vocabulary:
+    categories = _restored_values(f"{folder}/categories", "iufmM", members)
+    shape = (len(categories),)
+    counts = members.array(f"{folder}/counts.npy", "i", shape)
+    is_infrequent: BoolArray = members.array(f"{folder}/is_infrequent.npy", "b", shape)
+    if (counts < 0).any():
+        raise ValueError(f"column {name!r} has categories of fewer than no rows")
+    if pd.isna(categories[:-1]).any():
+        raise ValueError(f"column {name!r} has a missing category before the last")
+    if not pd.Index(categories, dtype=categories.dtype).is_unique:
+        raise ValueError(f"column {name!r} has a category twice")
+    return Vocabulary(name, categories, counts.astype(np.intp), is_infrequent)
+
+
+def _restored_table(n_categories: int, folder: str, members: Members) -> FloatArray:
+    """Return the vectors, and behind them the origin, which unknown categories get."""
+    vectors = _finite(members, f"{folder}/embeddings.npy", (n_categories, None))
+    return np.concatenate([vectors, np.zeros_like(vectors, shape=(1, vectors.shape[1]))])
+
+
+def _restored_classes(target_type: str, members: Members) -> NDArray[Any] | None:
+    if target_type.startswith("continuous"):
+        return None
+    return _restored_values("classes", "biufUS", members)
+
+
+def _restored_values(name: str, kinds: str, members: Members) -> NDArray[Any]:
+    if f"{name}.npy" in members:
+        return members.array(f"{name}.npy", kinds, (None,))
+    return from_runs(members.json(f"{name}.json"))
+
+
+def _set_attributes(
+    encoder: Any, document: _Document, trunk: Trunk, effect_names: list[str]
+) -> None:
+    encoder.target_type_ = document.get("target_type", str)
+    if encoder.target_type_ not in TARGET_TYPES:
+        raise ValueError(f"its 'target_type' is none of {TARGET_TYPES}")
+    encoder.unit_ = document.get("unit", float)
+    encoder.loss_curve_ = document.list_of("loss_curve", float)
+    if not all(map(isfinite, [encoder.unit_, *encoder.loss_curve_])) or encoder.unit_ <= 0:
+        raise ValueError("its 'unit' or 'loss_curve' is out of range")
+    encoder.n_iter_ = len(encoder.loss_curve_)
+    encoder._trunk = trunk
+    encoder._effect_names = effect_names
+
+
+def _finite(members: Members, name: str, shape: tuple[int | None, ...]) -> FloatArray:
+    """Return an array of finite numbers of single or double precision."""
+    array = members.array(name, "f", shape)
+    if array.dtype.itemsize not in (4, 8) or not np.isfinite(array).all():
+        raise ValueError(f"its member {name!r} holds NaN or infinity, or {array.dtype}")
+    return array
