@@ -34,7 +34,6 @@ from sk_embed._engine.losses import (
 from sk_embed._engine.model import LearnedModel, learn_model, n_table_passes
 from sk_embed._output_names import column_names, require_distinct
 from sk_embed._output_tables import OutputTables, output_tables
-from sk_embed._persistence import members_of, read_archive, restored, write_archive
 from sk_embed._progress import reporter
 from sk_embed._selection import largest_max_iter, output_unit
 from sk_embed._settings import checked_dtype, model_settings
@@ -621,6 +620,8 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         >>> bool((loaded.transform(X) == encoder.transform(X)).all())
         True
         """
+        from sk_embed._persistence import members_of, write_archive
+
         check_is_fitted(self)
         write_archive(Path(path), members_of(self))
 
@@ -648,6 +649,8 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         OSError
             If there is no such file, or it cannot be read.
         """
+        from sk_embed._persistence import read_archive, restored
+
         try:
             return restored(cls, read_archive(Path(path)))
         except ValueError as error:

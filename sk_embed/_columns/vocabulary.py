@@ -98,11 +98,20 @@ class Vocabulary:
         object.__setattr__(self, "_index", index)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the index, which repeats the categories, out of pickles."""
-        return {key: value for key, value in vars(self).items() if key != "_index"}
+        """Leave the index, which repeats the categories, out of pickles; pack the rest."""
+        smallest = np.min_scalar_type(self.counts.max(initial=0))
+        return {
+            "name": self.name,
+            "categories": self.categories,
+            "counts": self.counts.astype(smallest),
+            "is_infrequent": np.packbits(self.is_infrequent),
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        n_categories = len(state["categories"])
+        is_infrequent = np.unpackbits(state["is_infrequent"], count=n_categories)
+        counts = state["counts"].astype(np.intp)
+        vars(self).update(state, counts=counts, is_infrequent=is_infrequent.astype(bool))
         self.__post_init__()
 
     def encode(self, column: pd.Series) -> IntArray:
