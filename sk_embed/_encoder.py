@@ -790,7 +790,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         self._columns = columns
         self._trunk = model.trunk
         self._tables = [
-            table.full.astype(self.dtype)[vocabulary.table_rows]
+            vocabulary.spread(table.full.astype(self.dtype, copy=False))
             for table, vocabulary in zip(tables, columns.vocabularies, strict=True)
         ]
         self.categories_ = [v.categories for v in columns.vocabularies]

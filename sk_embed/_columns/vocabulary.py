@@ -82,6 +82,13 @@ class Vocabulary:
         """Table row of each code, and last, at code UNKNOWN, the row behind all others."""
         return np.append(self.groups, self.n_groups)
 
+    def spread(self, table: NDArray[Any]) -> NDArray[Any]:
+        """Return the row of each code, given the rows of a table and the one behind them.
+
+        That of UNKNOWN is last.
+        """
+        return table[self.table_rows] if self.is_infrequent.any() else table
+
     @property
     def infrequent_categories(self) -> NDArray[Any] | None:
         """Categories that share one vector, or None as in OneHotEncoder."""

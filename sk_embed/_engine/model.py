@@ -36,6 +36,7 @@ from sk_embed._engine.training import (
 # Tables are learned side by side as long as they, without their optimiser's state, take no
 # more than this: batches are larger then, and rows are read once for all.
 _MAX_BYTES_SIDE_BY_SIDE = 2**26
+_CATEGORIES_AT_A_TIME = 2**16
 
 
 @dataclass(frozen=True)
@@ -429,13 +430,16 @@ def _in_canonical_axes(
     asked = asked @ axes.rotation
     reliability = split_half_reliability(asked[1], asked[2], shares)
 
-    rotation = axes.rotation.astype(dtype)
-    vectors = -(effects @ (slopes[0] @ axes.rotation)).astype(dtype)
-    for of_order, of_signs in zip(tables, signs, strict=True):
-        for number, table in enumerate(of_order):
-            turn = first * of_signs[number] @ rotation / len(tables)
-            left = prior / (1 + counts[number, :, None])
-            vectors[number] += (table - left) @ turn
+    turns = first * signs @ axes.rotation.astype(dtype) / dtype.type(len(tables))
+    vectors = np.empty((*counts.shape, axes.rotation.shape[1]), dtype)
+    # A part of the categories at a time: tables may take most of the memory.
+    for start in range(0, len(prior), _CATEGORIES_AT_A_TIME):
+        part = slice(start, start + _CATEGORIES_AT_A_TIME)
+        vectors[:, part] = -(effects[:, part] @ (slopes[0] @ axes.rotation))
+        left = prior[part] / (1 + counts[:, part, None])
+        for of_order, of_turns in zip(tables, turns, strict=True):
+            for number, table in enumerate(of_order):
+                vectors[number, part] += (table[part] - left[number]) @ of_turns[number]
     return axes, vectors, reliability
 
 
