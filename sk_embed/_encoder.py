@@ -658,7 +658,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
 
     @property
     def embeddings_(self) -> list[FloatArray]:
-        """Return the embedding tables.
+        """Return the embedding tables: main effects, then vectors, in units of ``unit_``.
 
         Returns
         -------
