@@ -19,6 +19,7 @@ from sklearn.linear_model import Ridge
 
 from sk_embed._engine import axes as axes_module
 from sk_embed._engine.axes import (
+    alignment_rotations,
     alignment_signs,
     canonical_axes,
     effect_slopes,
@@ -446,6 +447,53 @@ def test_axes_of_zeros_keep_their_sign_and_dtype(counts, dtype):
     signs = alignment_signs(zeros, zeros, counts)
     assert_array_equal(signs, np.ones((1, 4)))
     assert signs.dtype == dtype
+
+
+# ------------------------------------------------------------------ rotations of tables
+
+
+def draw_rotations(rng, n, width):
+    return np.linalg.qr(rng.normal(size=(n, width, width)))[0]
+
+
+def test_turned_tables_are_turned_back_to_the_reference(rng):
+    reference, counts = rng.normal(size=(30, 4)), rng.uniform(1, 50, size=30)
+    turned = reference @ draw_rotations(rng, 3, 4)
+    back = turned @ alignment_rotations(turned, reference, counts)
+    assert_allclose(back, np.tile(reference, (3, 1, 1)), rtol=1e-9, atol=1e-12)
+
+
+def test_rotations_keep_distances_and_are_the_nearest(rng):
+    reference, counts = rng.normal(size=(30, 4)), rng.uniform(1, 50, size=30)
+    table = reference @ draw_rotations(rng, 1, 4)[0] + 0.5 * rng.normal(size=(30, 4))
+    rotation = alignment_rotations(table, reference, counts)
+    assert_allclose(rotation @ rotation.T, np.eye(4), atol=1e-12)
+
+    def distance(turn):
+        apart = table @ turn - reference
+        apart = apart - np.average(apart, axis=0, weights=counts)
+        return np.average((apart**2).sum(axis=1), weights=counts)
+
+    others = draw_rotations(rng, 500, 4)
+    assert distance(rotation) < min(distance(other) for other in others)
+    # Nor does any small turn bring it nearer.
+    for other in np.linalg.qr(np.eye(4) + 0.01 * rng.normal(size=(50, 4, 4)))[0]:
+        near = other * np.sign(np.diag(other))
+        assert distance(rotation) <= distance(rotation @ near) + 1e-12
+
+
+def test_a_common_shift_does_not_turn_tables(rng):
+    reference, counts = rng.normal(size=(30, 4)), rng.uniform(1, 50, size=30)
+    rotation = alignment_rotations(reference + 100, reference - 100, counts)
+    assert_allclose(rotation, np.eye(4), atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_tables_of_zeros_are_turned_by_some_rotation(dtype):
+    zeros = np.zeros((6, 4), dtype)
+    rotation = alignment_rotations(zeros, zeros, np.zeros(6))
+    assert rotation.dtype == dtype
+    assert_allclose(rotation @ rotation.T, np.eye(4), atol=1e-6)
 
 
 # ------------------------------------------------------------------ vectors less effects

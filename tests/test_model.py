@@ -269,3 +269,48 @@ def test_as_many_tables_are_side_by_side_as_memory_allows(n_bytes, sizes):
     assert [len(part.kept) for part in parts] == sizes
     assert_array_equal(np.concatenate([part.is_used for part in parts]), is_used)
     assert [k for part in parts for k in part.kept] == kept
+
+
+# ------------------------------------------------------------------ turned tables
+
+
+def test_orders_that_turned_the_vectors_differ_by_nothing_else(rng):
+    # Three orders that found the same vectors, each in coordinates of its own.
+    shape, counts = (30, 4), rng.uniform(1, 50, size=30)
+    table, effects = rng.normal(size=shape), np.zeros((1, 30, 1))
+    turns = np.linalg.qr(rng.normal(size=(3, 4, 4)))[0]
+    sample = model.sample_categories(counts)
+
+    def vectors_of(tables):
+        halves = np.stack([[t, t] for t in tables])
+        _, vectors, _ = model._in_canonical_axes(
+            [[t] for t in tables],
+            halves,
+            np.zeros(shape),
+            effects,
+            counts[None],
+            sample,
+            np.eye(4),
+        )
+        return vectors[0]
+
+    turned = vectors_of([table @ turn for turn in turns])
+    assert_allclose(pdist(turned), pdist(vectors_of([table])), rtol=1e-9)
+
+
+def test_halves_of_noise_are_not_turned_to_agree(rng):
+    counts, reliabilities = np.ones(200), []
+    for _ in range(20):
+        halves = rng.normal(size=(3, 2, 200, 4))
+        tables = [[(first + second) / 2] for first, second in halves]
+        _, _, reliability = model._in_canonical_axes(
+            tables,
+            halves,
+            np.zeros((200, 4)),
+            np.zeros((1, 200, 1)),
+            counts[None],
+            model.sample_categories(counts),
+            np.eye(4),
+        )
+        reliabilities.append(reliability)
+    assert abs(np.mean(reliabilities)) < 0.03

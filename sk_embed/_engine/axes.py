@@ -229,6 +229,47 @@ def alignment_signs(
     return np.where(covariance < -chance * np.sqrt(variances), -1, 1).astype(tables.dtype)
 
 
+def alignment_rotations(
+    tables: FloatArray, reference: FloatArray, counts: IntArray | FloatArray
+) -> FloatArray:
+    """Return the rotations that turn tables to a reference, as near as rotations can.
+
+    What the categories of two columns do to each other the network does as well with the
+    vectors of both turned, and chance decides how far they are turned in one row order.
+    The orthogonal Procrustes problem (Schonemann, Psychometrika 31, 1966), categories
+    weighted by count::
+
+        max_R  tr(R^T (T^T W B + c I)),     R^T R = I
+
+    for a table T and a reference B, both centred. Where they say no more of each other
+    than chance would, c, two standard errors as in :func:`alignment_signs`, nothing is
+    turned.
+
+    Parameters
+    ----------
+    tables : ndarray of shape (..., n_categories, n_axes)
+        In any axes.
+    reference : ndarray of shape (n_categories, n_axes)
+        What they are turned to.
+    counts : ndarray of shape (n_categories,)
+        How often each category occurs.
+
+    Returns
+    -------
+    rotations : ndarray of shape (..., n_axes, n_axes)
+        ``tables @ rotations`` is nearest to the reference.
+    """
+    share = _shares(counts)[:, None]
+    centred = tables - (share * tables).sum(axis=-2, keepdims=True)
+    reference = reference - (share * reference).sum(axis=0)
+    moments = centred.swapaxes(-1, -2) @ (share * reference)
+    sizes = (share * centred**2).sum(axis=(-2, -1)) * (share * reference**2).sum()
+    chance = 2 * np.sqrt(np.sum(share**2)) * np.sqrt(sizes) / moments.shape[-1]
+    straight = (chance + np.finfo(float).tiny)[..., None, None] * np.eye(moments.shape[-1])
+    left, _, right = np.linalg.svd(moments + straight)
+    return (left @ right).astype(tables.dtype)
+
+
 def split_half_reliability(
     first: FloatArray, second: FloatArray, counts: IntArray | FloatArray
 ) -> FloatArray:

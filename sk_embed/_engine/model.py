@@ -14,6 +14,7 @@ from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._engine.axes import (
     Axes,
     Sample,
+    alignment_rotations,
     alignment_signs,
     canonical_axes,
     effect_slopes,
@@ -417,20 +418,26 @@ def _in_canonical_axes(
     """
     dtype, (codes, shares) = prior.dtype, sample
     sampled = np.stack([[table[codes] for table in of_order] for of_order in tables])
-    sampled = np.concatenate([sampled, halves], axis=1) - prior[codes]
+    sampled, halves = sampled - prior[codes], halves - prior[codes]
     first = canonical_axes(sampled[0, 0], shares, metric).rotation.astype(dtype)
-    learned = sampled @ first
-    signs = alignment_signs(learned, learned[0, 0], shares)
-    learned = (signs * learned).mean(axis=0)
+    sampled, halves = sampled @ first, halves @ first
+    # An order's tables are turned as its full table is turned to that of the first order;
+    # but not the halves: what is turned to agree tells nothing of agreement.
+    reference = sampled[0, 0]
+    turns = alignment_rotations(sampled[:, :1], reference, shares)
+    turns = turns * alignment_signs(sampled @ turns, reference, shares)
+    whole = (sampled[:, 0] @ turns[:, 0]).mean(axis=0)
+    halves = (alignment_signs(halves, reference, shares) * halves).mean(axis=0)
+
     # The whole and two halves, each with slopes of its own.
-    asked = learned[[0, -2, -1]]
+    asked = np.stack([whole, *halves])
     slopes = effect_slopes(asked, effects[0, codes], shares)
     asked = asked - effects[0, codes] @ slopes
     axes = canonical_axes(asked[0], shares, np.eye(asked.shape[2]))
     asked = asked @ axes.rotation
     reliability = split_half_reliability(asked[1], asked[2], shares)
 
-    turns = first * signs @ axes.rotation.astype(dtype) / dtype.type(len(tables))
+    turns = first @ turns @ axes.rotation.astype(dtype) / dtype.type(len(tables))
     vectors = np.empty((*counts.shape, axes.rotation.shape[1]), dtype)
     # A part of the categories at a time: tables may take most of the memory.
     for start in range(0, len(prior), _CATEGORIES_AT_A_TIME):
