@@ -66,6 +66,7 @@ def results_of(name):
     return {
         "loss_curve": encoder.loss_curve_,
         "unit": [encoder.unit_],
+        "reliability": np.concatenate(encoder.reliability_).tolist(),
         "tables": np.concatenate([t.ravel() for t in encoder.embeddings_]).tolist(),
         "training rows": encoded[:10].ravel().tolist(),
         "training row sums": encoded.sum(axis=1)[::5].tolist(),

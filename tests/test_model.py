@@ -233,6 +233,28 @@ def test_learning_gives_the_same_bits_again(loss, n_outputs, rng):
             assert_array_equal(getattr(a, name), getattr(b, name))
 
 
+def test_halves_are_of_different_rows(rng):
+    # Of the same rows they would agree wholly.
+    for column in learn(draw_interaction(rng)).columns:
+        assert np.abs(column.reliability).max() < 0.99
+
+
+def test_share_is_that_of_an_axis_in_the_second_moment_of_effects_and_vectors(rng):
+    rows = draw_interaction(rng)
+    for number, column in enumerate(learn(rows).columns):
+        weight = counts_of(rows, number) / rows.weight.sum()
+        in_axes = weight @ column.vectors**2
+        in_effects = float(weight @ (column.effects**2).sum(axis=1))
+        assert_allclose(column.share, in_axes / (in_axes.sum() + in_effects), rtol=1e-9)
+
+
+def test_without_folds_there_are_no_tables_of_folds(rng):
+    rows = draw_interaction(rng)
+    model = learn_model(rows, SQUARED, settings(), None, np.random.default_rng(0))
+    for column in model.columns:
+        assert len(column.fold_vectors) == len(column.fold_effects) == 0
+
+
 def test_folds_change_nothing_but_their_own_tables(rng):
     rows = draw_interaction(rng)
     first, second = learn(rows, n_folds=2), learn(rows, n_folds=5)
