@@ -155,3 +155,8 @@ def test_without_context_the_unit_is_that_of_the_raw_prediction():
 def test_unit_in_single_precision_is_a_plain_number():
     unit = output_unit(np.array([0.3, 0.4], np.float32))
     assert type(unit) is float
+
+
+def test_auto_wants_more_than_the_least_share_and_the_least_reliability():
+    share, reliability = np.array([MIN_SHARE, 0.5]), np.array([0.9, MIN_RELIABILITY])
+    assert not kept_axes("auto", share, reliability, 9).any()
