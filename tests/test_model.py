@@ -121,6 +121,16 @@ def test_axes_of_the_vectors_are_orthogonal_and_fall(less_effects, rng):
         assert_allclose(column.explained_variance_ratio, diagonal / diagonal.sum())
 
 
+def test_categories_of_one_row_are_counted(rng):
+    rows = draw_interaction(rng)
+    codes = np.where(rows.codes < 4, 4, rows.codes)
+    codes[:4] = np.arange(4)[:, None]
+    weight = np.ones(len(rows))
+    rows = make_rows(codes, rows.targets, rows.context, weight, N_CODES)
+    for number, column in enumerate(learn(rows).columns):
+        assert column.n_categories == len(np.unique(codes[:, number]))
+
+
 def test_share_is_that_of_the_second_moment_of_effects_and_vectors(rng):
     rows = draw_interaction(rng)
     for number, column in enumerate(learn(rows).columns):
@@ -239,13 +249,13 @@ def test_halves_are_of_different_rows(rng):
         assert np.abs(column.reliability).max() < 0.99
 
 
-def test_share_is_that_of_an_axis_in_the_second_moment_of_effects_and_vectors(rng):
+def test_a_category_without_rows_is_at_the_origin_wherever_it_started(rng):
     rows = draw_interaction(rng)
-    for number, column in enumerate(learn(rows).columns):
-        weight = counts_of(rows, number) / rows.weight.sum()
-        in_axes = weight @ column.vectors**2
-        in_effects = float(weight @ (column.effects**2).sum(axis=1))
-        assert_allclose(column.share, in_axes / (in_axes.sum() + in_effects), rtol=1e-9)
+    codes = np.where(rows.codes == 0, 1, rows.codes)
+    rows = make_rows(codes, rows.targets, rows.context, rows.weight, N_CODES)
+    for column in learn(rows, init_scale=0.5).columns:
+        assert_allclose(column.vectors[0], 0, atol=1e-9)
+        assert np.abs(column.vectors[1:]).max() > 0.1
 
 
 def test_without_folds_there_are_no_tables_of_folds(rng):
