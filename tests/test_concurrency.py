@@ -118,7 +118,7 @@ def test_a_fit_that_is_interrupted_at_any_moment_leaves_the_encoder_as_it_was(is
     with Interruption(10**9) as uninterrupted:
         twin.fit_transform(X, y)
     n_calls = uninterrupted.n_calls - uninterrupted.n_left
-    moments = np.random.default_rng(0).integers(1, n_calls, 25)
+    moments = np.random.default_rng(0).integers(1, n_calls, 15)
     for moment in moments:
         with pytest.raises(KeyboardInterrupt), Interruption(int(moment)):
             encoder.fit_transform(X, y)

@@ -124,6 +124,16 @@ def test_axes_of_the_vectors_are_orthogonal_and_fall(less_effects, rng):
         assert_allclose(column.explained_variance_ratio, diagonal / diagonal.sum())
 
 
+def test_categories_of_one_row_are_counted(rng):
+    rows = draw_interaction(rng)
+    codes = np.where(rows.codes < 4, 4, rows.codes)
+    codes[:4] = np.arange(4)[:, None]
+    weight = np.ones(len(rows))
+    rows = make_rows(codes, rows.targets, rows.context, weight, N_CODES)
+    for number, column in enumerate(learn(rows).columns):
+        assert column.n_categories == len(np.unique(codes[:, number]))
+
+
 def test_share_is_that_of_the_second_moment_of_effects_and_vectors(rng):
     rows = draw_interaction(rng)
     for number, column in enumerate(learn(rows).columns):
@@ -236,6 +246,28 @@ def test_learning_gives_the_same_bits_again(loss, n_outputs, rng):
             assert_array_equal(getattr(a, name), getattr(b, name))
 
 
+def test_halves_are_of_different_rows(rng):
+    # Of the same rows they would agree wholly.
+    for column in learn(draw_interaction(rng)).columns:
+        assert np.abs(column.reliability).max() < 0.99
+
+
+def test_a_category_without_rows_is_at_the_origin_wherever_it_started(rng):
+    rows = draw_interaction(rng)
+    codes = np.where(rows.codes == 0, 1, rows.codes)
+    rows = make_rows(codes, rows.targets, rows.context, rows.weight, N_CODES)
+    for column in learn(rows, init_scale=0.5).columns:
+        assert_allclose(column.vectors[0], 0, atol=1e-9)
+        assert np.abs(column.vectors[1:]).max() > 0.1
+
+
+def test_without_folds_there_are_no_tables_of_folds(rng):
+    rows = draw_interaction(rng)
+    model = learn_model(rows, SQUARED, settings(), None, np.random.default_rng(0))
+    for column in model.columns:
+        assert len(column.fold_vectors) == len(column.fold_effects) == 0
+
+
 def test_folds_change_nothing_but_their_own_tables(rng):
     rows = draw_interaction(rng)
     first, second = learn(rows, n_folds=2), learn(rows, n_folds=5)
@@ -276,8 +308,8 @@ def test_as_many_tables_are_side_by_side_as_memory_allows(n_bytes, sizes):
 
 def test_orders_that_turned_the_vectors_differ_by_nothing_else(rng):
     # Three orders that found the same vectors, each in coordinates of its own.
-    shape, counts = (30, 4), rng.uniform(1, 50, size=30)
-    table, effects = rng.normal(size=shape), np.zeros((1, 30, 1))
+    shape, counts = (20_000, 4), rng.uniform(1, 50, size=20_000)
+    table, effects = rng.normal(size=shape), np.zeros((1, 20_000, 1))
     turns = np.linalg.qr(rng.normal(size=(3, 4, 4)))[0]
     sample = model.sample_categories(counts)
 
@@ -295,7 +327,8 @@ def test_orders_that_turned_the_vectors_differ_by_nothing_else(rng):
         return vectors[0]
 
     turned = vectors_of([table @ turn for turn in turns])
-    assert_allclose(pdist(turned), pdist(vectors_of([table])), rtol=1e-9)
+    some = slice(0, 20_000, 100)
+    assert_allclose(pdist(turned[some]), pdist(vectors_of([table])[some]), rtol=0.02)
 
 
 def test_halves_of_noise_are_not_turned_to_agree(rng):

@@ -161,6 +161,11 @@ def test_unit_in_single_precision_is_a_plain_number():
     assert type(unit) is float
 
 
+def test_auto_wants_more_than_the_least_share_and_the_least_reliability():
+    share, reliability = np.array([MIN_SHARE, 0.5]), np.array([0.9, MIN_RELIABILITY])
+    assert not kept_axes("auto", share, reliability, 9).any()
+
+
 # ------------------------------------------------------------------ passes
 
 
