@@ -159,8 +159,8 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
     warm_start : bool, default=False
         Whether ``fit`` goes on from the network's weights of the last ``fit``.
     n_jobs : int, default=None
-        Threads for final tables and main effects; the result is the same for every
-        number.
+        Threads for network, main effects and final tables; the result is the same for
+        every number. With several, callbacks are told of epochs in one of them.
     random_state : int, RandomState instance or None, default=None
         An int gives the same bits each time.
     verbose : int, default=0
@@ -473,9 +473,10 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         """Return the categories whose vectors are nearest to encoded rows.
 
         Rows from :meth:`transform` come back exactly; of categories that have the same
-        vector, as infrequent ones do, the most frequent comes back. Other vectors, as
-        means of vectors or training rows from :meth:`fit_transform`, come back as the
-        category that is nearest.
+        vector, as infrequent ones do, the most frequent comes back, and those that have no
+        rows but are listed in ``categories`` count as unknown. Other vectors, as means of
+        vectors or training rows from :meth:`fit_transform`, come back as the category that
+        is nearest.
 
         Parameters
         ----------
@@ -509,7 +510,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         """
         check_is_fitted(self)
         columns = as_columns(X)
-        require_encoded(X, columns, self.get_feature_names_out())
+        require_encoded(X, columns, self._output_names())
         with_origin = self.handle_unknown == "prior"
         parts = decode(columns, self.embeddings_, self._columns, with_origin)
         names = check_feature_names_in(self, None)
@@ -541,17 +542,9 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
             if ``input_features`` are not the names of ``fit``, or not as many.
         """
         check_is_fitted(self)
-        inputs = check_feature_names_in(self, input_features)
-        is_categorical = self._columns.is_categorical
-        names = [
-            output_name
-            for name, width in zip(inputs[is_categorical], self.n_components_, strict=True)
-            for output_name in column_names(name, self._effect_names, width)
-        ]
-        if self.remainder == "passthrough":
-            names += [str(name) for name in inputs[~is_categorical]]
-        require_distinct(names)
-        return np.array(names, dtype=object)
+        names = self._output_names(input_features)
+        require_distinct(list(names))
+        return names
 
     def to_frame(self, feature: Any) -> pd.DataFrame:
         """Return the embedding table of a column.
@@ -866,6 +859,19 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
             part[training.row_numbers[rows]] = cross_fitted
 
     # ------------------------------------------------------------ names
+
+    def _output_names(self, input_features: Any = None) -> NDArray[Any]:
+        """Return the names of the output columns, which may repeat."""
+        inputs = check_feature_names_in(self, input_features)
+        is_categorical = self._columns.is_categorical
+        names = [
+            output_name
+            for name, width in zip(inputs[is_categorical], self.n_components_, strict=True)
+            for output_name in column_names(name, self._effect_names, width)
+        ]
+        if self.remainder == "passthrough":
+            names += [str(name) for name in inputs[~is_categorical]]
+        return np.array(names, dtype=object)
 
     def _category_row(self, feature: Any, category: Any) -> int:
         """Return the row of a category in the table of a column."""

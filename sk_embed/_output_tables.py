@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray
-from sk_embed._engine.model import ColumnVectors
+from sk_embed._engine.column_vectors import ColumnVectors
 from sk_embed._selection import kept_axes
 
 

@@ -96,6 +96,7 @@ def read_training_data(
         columns,
         feature_names,
         weight,
+        row_numbers,
         categorical_features=parameters["categorical_features"],
         categories=parameters["categories"],
         handle_unknown=parameters["handle_unknown"],
@@ -121,7 +122,7 @@ def read_training_data(
 def _weight_of_each(weight: FloatArray) -> FloatArray:
     """Return the weights, one number seen from all rows where they are all the same."""
     is_same = bool((weight == weight[0]).all())
-    return np.broadcast_to(weight[:1], weight.shape) if is_same else weight
+    return np.broadcast_to(weight[:1].copy(), weight.shape) if is_same else weight
 
 
 def _require_room(weight: FloatArray, dtype: np.dtype[Any]) -> None:

@@ -485,6 +485,16 @@ def test_rotations_weigh_agreement_against_turning_as_chance_would(rng):
         assert agreement(rotation) >= agreement(rotation @ near) - 1e-12
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_categories", [1, 2, 3, 4, 6])
+def test_a_table_is_not_turned_from_itself_whatever_its_rank(n_categories, dtype, rng):
+    # Centred, m categories span m - 1 directions; the origin lies in one more.
+    for _ in range(20):
+        table = (rng.normal(size=(n_categories, 4)) + 3).astype(dtype)
+        rotation = alignment_rotations(table, table, rng.uniform(1, 9, size=n_categories))
+        assert_allclose(rotation, np.eye(4), atol=1e-5 if dtype is np.float32 else 1e-10)
+
+
 def test_tables_that_say_nothing_of_each_other_are_hardly_turned(rng):
     tables, reference = rng.normal(size=(200, 50, 4)), rng.normal(size=(50, 4))
     rotations = alignment_rotations(tables, reference, np.ones(50))

@@ -8,8 +8,8 @@ from engine_data import BINOMIAL, LOSS_CASES, SQUARED, draw_rows, make_rows
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import pdist
 
-from sk_embed._engine import model
-from sk_embed._engine.axes import effect_slopes
+from sk_embed._engine import column_vectors, model
+from sk_embed._engine.axes import effect_slopes, sample_categories
 from sk_embed._engine.batches import RowOrder
 from sk_embed._engine.main_effects import fit_whole
 from sk_embed._engine.model import ModelSettings, learn_model
@@ -311,11 +311,11 @@ def test_orders_that_turned_the_vectors_differ_by_nothing_else(rng):
     shape, counts = (20_000, 4), rng.uniform(1, 50, size=20_000)
     table, effects = rng.normal(size=shape), np.zeros((1, 20_000, 1))
     turns = np.linalg.qr(rng.normal(size=(3, 4, 4)))[0]
-    sample = model.sample_categories(counts)
+    sample = sample_categories(counts)
 
     def vectors_of(tables):
         halves = np.stack([[t, t] for t in tables])
-        _, vectors, _ = model._in_canonical_axes(
+        _, vectors, _ = column_vectors._in_canonical_axes(
             [[t] for t in tables],
             halves,
             np.zeros(shape),
@@ -336,13 +336,13 @@ def test_halves_of_noise_are_not_turned_to_agree(rng):
     for _ in range(20):
         halves = rng.normal(size=(3, 2, 200, 4))
         tables = [[(first + second) / 2] for first, second in halves]
-        _, _, reliability = model._in_canonical_axes(
+        _, _, reliability = column_vectors._in_canonical_axes(
             tables,
             halves,
             np.zeros((200, 4)),
             np.zeros((1, 200, 1)),
             counts[None],
-            model.sample_categories(counts),
+            sample_categories(counts),
             np.eye(4),
         )
         reliabilities.append(reliability)

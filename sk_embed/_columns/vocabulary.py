@@ -139,20 +139,32 @@ class Vocabulary:
     def _missing_code(self) -> int:
         return len(self.categories) - 1 if self.has_missing else UNKNOWN
 
-    def check(self, codes: IntArray, column: pd.Series, handle_unknown: str) -> None:
-        """Raise where unknown values are an error; warn where all are of another kind."""
+    def check(
+        self,
+        codes: IntArray,
+        column: pd.Series,
+        handle_unknown: str,
+        row_numbers: IntArray | None = None,
+    ) -> None:
+        """Raise where unknown values are an error; warn where all are of another kind.
+
+        ``row_numbers`` are the rows' places in X, where the column is not all of it.
+        """
         if handle_unknown == "error":
-            self._require_known(codes, column)
+            self._require_known(codes, column, row_numbers)
         self._warn_if_of_another_kind(codes, column)
 
-    def _require_known(self, codes: IntArray, column: pd.Series) -> None:
+    def _require_known(
+        self, codes: IntArray, column: pd.Series, row_numbers: IntArray | None
+    ) -> None:
         """Raise ValueError if a code is UNKNOWN, naming column and category."""
         unknown = np.flatnonzero(codes == UNKNOWN)
         if len(unknown):
             (value,) = column.iloc[unknown[:1]].tolist()
+            row = unknown[0] if row_numbers is None else row_numbers[unknown[0]]
             raise ValueError(
                 f"Column {self.name!r} holds the unknown category {value!r} in row "
-                f"{unknown[0]}; it was not there in fit. Use handle_unknown='prior' to "
+                f"{row}; it was not there in fit. Use handle_unknown='prior' to "
                 "encode unknown categories as zeros."
             )
 
@@ -195,13 +207,15 @@ def _one_by_one(column: pd.Series, name: str) -> tuple[IntArray, NDArray[Any]]:
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes = column.cat.codes.to_numpy()
-        values, is_present = _as_array(column.cat.categories.take(codes)), codes >= 0
+        is_present = codes >= 0
+        values = _as_array(column.cat.categories.take(codes[is_present]))
     else:
         values = _as_array(column)
         if values.dtype == object and not all(_is_hashable(value) for value in values):
             raise _not_hashable(column, name)
         is_present = ~pd.isna(values)
-    return np.where(is_present, np.cumsum(is_present) - 1, -1), values[is_present]
+        values = values[is_present]
+    return np.where(is_present, np.cumsum(is_present) - 1, -1), values
 
 
 def _not_hashable(column: pd.Series, name: str) -> TypeError:
@@ -217,7 +231,11 @@ def _not_hashable(column: pd.Series, name: str) -> TypeError:
 
 
 def _is_hashable(value: Any) -> bool:
-    return getattr(type(value), "__hash__", None) is not None
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def learn_vocabulary(

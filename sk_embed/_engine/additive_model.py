@@ -163,10 +163,6 @@ class AdditiveModel:
         coefficients[0] = self.loss.link(total / self.total_weight)
         return coefficients
 
-    def raw_prediction(self, coefficients: FloatArray) -> FloatArray:
-        """Return the raw prediction, shape (n_rows, n_outputs)."""
-        return np.concatenate([c.product(coefficients) for c in self._chunks()])
-
     def evaluate(self, coefficients: FloatArray) -> Evaluation:
         """Return what the rows say at given coefficients."""
         value = 0.0
@@ -204,7 +200,8 @@ class AdditiveModel:
         for chunk in self._chunks():
             bend = self.loss.curvature(mean[chunk.rows]) * chunk.weight
             chunk.add_pulled_back(bend, diagonal, chunk.leading**2)
-            block += (chunk.leading * bend.T[:, :, None]).swapaxes(1, 2) @ chunk.leading
+            for of_output, weights in zip(block, bend.T, strict=True):
+                of_output += (chunk.leading.T * weights) @ chunk.leading
         curvature = Curvature(diagonal, block)
         if self.loss.has_constant_curvature:
             self._constant_curvature = curvature

@@ -106,8 +106,7 @@ def sensitivity(rows: Rows, trunk: Trunk, table: FloatArray) -> Sensitivity:
         by_column = at_vectors.transpose(1, 2, 0)
         metrics += by_column @ by_column.transpose(0, 2, 1)
         slopes += (jacobian[:, n_places:] ** 2).sum(axis=0)
-    mean = np.average(rows.context, axis=0, weights=rows.weight)
-    variance = np.average((rows.context - mean) ** 2, axis=0, weights=rows.weight)
+    variance = rows.mean((rows.context - rows.mean(rows.context)) ** 2)
     return Sensitivity(metrics, np.sqrt(slopes * variance))
 
 
@@ -242,8 +241,8 @@ def alignment_rotations(
         max_R  tr(R^T (T^T W B + c I)),     R^T R = I
 
     for a table T and a reference B, both centred. Where they say no more of each other
-    than chance would, c, two standard errors as in :func:`alignment_signs`, nothing is
-    turned.
+    than chance would, c, two standard errors as in :func:`alignment_signs`, hardly
+    anything is turned.
 
     Parameters
     ----------
@@ -257,7 +256,7 @@ def alignment_rotations(
     Returns
     -------
     rotations : ndarray of shape (..., n_axes, n_axes)
-        ``tables @ rotations`` is nearest to the reference.
+        ``tables @ rotations`` agrees with the reference.
     """
     share = _shares(counts)[:, None]
     centred = tables - (share * tables).sum(axis=-2, keepdims=True)
