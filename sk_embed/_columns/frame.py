@@ -18,7 +18,7 @@ def as_columns(X: Any) -> list[pd.Series]:
     """Return the columns of a frame, an array or a list of lists, dtypes kept."""
     if isinstance(X, pd.DataFrame):
         _require_rows_and_columns(X.shape)
-        columns = [X.iloc[:, number] for number in range(X.shape[1])]
+        columns = [column for _, column in X.items()]
     elif hasattr(X, "get_columns"):  # polars
         _require_rows_and_columns(X.shape)
         columns = [from_polars(column) for column in X.get_columns()]
