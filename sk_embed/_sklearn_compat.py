@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from sklearn.base import _fit_context as fit_context
@@ -15,7 +16,7 @@ from sklearn.utils.validation import _check_feature_names_in as check_feature_na
 from sklearn.utils.validation import _check_sample_weight
 
 # scikit-learn itself requires threadpoolctl, so that it is there wherever we are.
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -135,10 +136,16 @@ def map_in_threads(n_jobs: int | None) -> Callable[..., list[Any]]:
     return map_tasks
 
 
-def single_blas_thread() -> threadpool_limits:
+def single_blas_thread() -> Any:
     """Return a context in which BLAS does not start threads.
 
     Matrices of a batch are too small to gain from them, and so neither the number of
     cores nor ``n_jobs`` changes a single bit of the result.
     """
-    return threadpool_limits(limits=1, user_api="blas")
+    return _threadpools().limit(limits=1, user_api="blas")
+
+
+@cache
+def _threadpools() -> ThreadpoolController:
+    """Find the libraries once: to look for them takes longer than to learn a few rows."""
+    return ThreadpoolController()

@@ -26,6 +26,7 @@ from sk_embed._engine.losses import Loss
 from sk_embed._engine.main_effects import MainEffects, collect, fit_fold, fit_whole
 from sk_embed._engine.network import Trunk
 from sk_embed._engine.rows import Rows
+from sk_embed._engine.stream import StreamStart
 from sk_embed._engine.tasks import TaskMap, batched, call, map_in_turn
 from sk_embed._engine.training import (
     TrainingSettings,
@@ -117,7 +118,7 @@ class LearnedModel:
 
     ``context_sensitivity``, shape (n_context,), is the change of the raw prediction over
     one standard deviation of each context column; empty where the rows fit into one
-    batch, too few to tell.
+    batch, too few to tell. ``start`` is what a stream goes on from.
     """
 
     columns: list[ColumnVectors]
@@ -125,6 +126,7 @@ class LearnedModel:
     trunk: Trunk
     loss_curve: list[float]
     main_effects_converged: bool
+    start: StreamStart
 
 
 def learn_model(
@@ -241,6 +243,14 @@ def learn_model(
         trunk,
         curve,
         effects.converged,
+        StreamStart(
+            vectors=np.ascontiguousarray(by_order[0][0]),
+            effects=effects.effects[0],
+            alpha=effects.alpha,
+            noise_ratio=effects.noise_ratio,
+            weight=np.concatenate([of_column[0] for of_column in counts]),
+            n_codes=rows.n_codes,
+        ),
     )
 
 
