@@ -106,6 +106,7 @@ def stream_settings(parameters: dict[str, Any]) -> StreamSettings:
         init_scale=parameters["init_scale"],
         half_life=np.inf if half_life is None else float(half_life),
         less_effects=parameters["main_effects"],
+        with_halves=parameters["n_components"] == "auto",
         dtype=checked_dtype(parameters["dtype"]),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import validate_data
 
-from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.growing import Coded, GrowingColumns
 from sk_embed._columns.stream_target import (
@@ -24,8 +25,8 @@ from sk_embed._columns.target import GivenTarget, as_target
 from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.network import Trunk
 from sk_embed._engine.rows import Rows
-from sk_embed._engine.stream import StreamModel, StreamStart
-from sk_embed._selection import output_unit
+from sk_embed._engine.stream import StreamColumn, StreamModel, StreamStart
+from sk_embed._selection import kept_axes, output_unit
 from sk_embed._settings import (
     LOSSES,
     checked_dtype,
@@ -66,8 +67,8 @@ class PartialFitMixin:
 
         The first chunk, or the ``fit``, fixes what the output's width, the scale of
         numbers and of the target, the classes and the categorical columns are.
-        ``n_components`` "auto" or a share keeps all 8 axes, for a chunk does not tell
-        which are reliable; columns after :meth:`fit` keep their width.
+        Under ``n_components`` "auto" or a share all columns have 8 axes, of which those
+        that ``fit`` would not keep are zero; columns after :meth:`fit` keep their width.
 
         Each row counts the same, whichever chunk it comes in, unless ``half_life`` is
         given. A chunk of 32 or more different rows that were learned before in the same
@@ -153,6 +154,9 @@ class Stream:
         self._n_calls = 0
         self.model: StreamModel | None = None
         self._start: tuple[StreamStart, Trunk] | None = None
+        self._chooses_axes = False
+        self.n_effects = 0
+        self.n_components: list[int] = []
         self._place([len(vocabulary) + 1 for vocabulary in columns.vocabularies])
 
     def _place(self, n_codes: Sequence[int] | IntArray) -> None:
@@ -170,8 +174,9 @@ class Stream:
 
     def start_anew(self, n_components: Any, with_effects: bool) -> None:
         """Fix the width of the output."""
-        width = n_components if isinstance(n_components, (int, np.integer)) else None
-        width = self.settings.width if width is None else int(width)
+        self._n_components = n_components
+        self._chooses_axes = not isinstance(n_components, Integral)
+        width = self.settings.width if self._chooses_axes else int(n_components)
         self.n_effects = len(self.target.like.effect_names) if with_effects else 0
         self.n_components = [self.n_effects + width] * len(self._rows)
 
@@ -184,6 +189,7 @@ class Stream:
             self.settings,
             width=start.vectors.shape[1],
             hidden_layer_sizes=trunk.hidden_layer_sizes,
+            with_halves=False,
             dtype=trunk.parameters.dtype,
         )
         self.n_components, self.n_effects = list(n_components), n_effects
@@ -277,22 +283,36 @@ class Stream:
         columns = self.columns.as_columns()
         learned, sensitivity = self.model.columns([rows.values for rows in self._rows])
         unit = output_unit(sensitivity)
-        tables, ratios = [], []
-        for column, width in zip(learned, self.n_components, strict=True):
-            n_axes = width - self.n_effects
-            parts = [column.effects[:, : self.n_effects], column.vectors[:, :n_axes]]
-            table = np.concatenate(parts, axis=1) / unit
+        n_axes = [width - self.n_effects for width in self.n_components]
+        tables = []
+        for column, n in zip(learned, n_axes, strict=True):
+            effects = column.effects[:, : self.n_effects]
+            vectors = column.vectors * self._kept(column, effects)
+            table = np.concatenate([effects, vectors[:, :n]], axis=1) / unit
             tables.append(np.pad(table, ((0, 1), (0, 0))).astype(dtype))
-            ratios.append(column.explained_variance_ratio[:n_axes])
+        parts = list(zip(learned, n_axes, strict=True))
         return {
             "_columns": columns,
             "_tables": tables,
             "categories_": [v.categories for v in columns.vocabularies],
-            "explained_variance_ratio_": ratios,
+            "explained_variance_ratio_": [
+                column.explained_variance_ratio[:n] for column, n in parts
+            ],
             "infrequent_categories_": [None] * len(tables),
-            "reliability_": [np.full_like(ratio, np.nan) for ratio in ratios],
+            "reliability_": [column.reliability[:n] for column, n in parts],
             "unit_": unit,
         }
+
+    def _kept(self, column: StreamColumn, effects: FloatArray) -> BoolArray:
+        """Return which axes are not put at zero: all, if their number is given."""
+        if not self._chooses_axes:
+            return np.ones(column.vectors.shape[1], dtype=bool)
+        said = np.column_stack([np.ones(len(effects)), effects])
+        n_contrasts = column.n_categories - int(np.linalg.matrix_rank(said.T @ said))
+        kept = kept_axes(self._n_components, column.share, column.reliability, n_contrasts)
+        # A column without main effects keeps its best axis.
+        kept[0] |= self.n_effects == 0
+        return kept
 
 
 def _learn_chunk(encoder: Any, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:

@@ -25,10 +25,12 @@ import numpy as np
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.axes import (
     Axes,
+    alignment_signs,
     canonical_axes,
     effect_slopes,
     sample_categories,
     sensitivity,
+    split_half_reliability,
 )
 from sk_embed._engine.batches import RowOrder
 from sk_embed._engine.growing import GrowingArray
@@ -37,7 +39,7 @@ from sk_embed._engine.network import Trunk
 from sk_embed._engine.optimizers import RowAdagrad
 from sk_embed._engine.rows import Rows
 from sk_embed._engine.stream_effects import StreamEffects, first_intercept
-from sk_embed._engine.training import TrunkLearner, look_up, run_pass
+from sk_embed._engine.training import TrunkLearner, leave_frozen, look_up, run_pass
 
 # Rows that stand for the stream where axes are found.
 _RECENT_ROWS = 4_000
@@ -69,6 +71,8 @@ class StreamSettings:
         Rows of a category after which what they said counts a half.
     less_effects : bool
         Whether what the main effects say is taken out of the vectors.
+    with_halves : bool
+        Whether two halves of the rows learn vectors of their own, for reliability.
     dtype : dtype
         Of the network's arithmetic.
     """
@@ -81,6 +85,7 @@ class StreamSettings:
     init_scale: float
     half_life: float
     less_effects: bool
+    with_halves: bool
     dtype: np.dtype
 
 
@@ -149,11 +154,20 @@ class StreamColumn(NamedTuple):
         In canonical axes; zero on those that there are too few categories for.
     explained_variance_ratio : ndarray of shape (width,)
         Share of the vectors' second moment on each axis.
+    share : ndarray of shape (width,)
+        The same of effects and vectors together.
+    reliability : ndarray of shape (width,)
+        Agreement of two halves of the rows on each axis; NaN if none are learned.
+    n_categories : int
+        Those that have rows.
     """
 
     effects: FloatArray
     vectors: FloatArray
     explained_variance_ratio: FloatArray
+    share: FloatArray
+    reliability: FloatArray
+    n_categories: int
 
 
 class _Local(NamedTuple):
@@ -196,6 +210,7 @@ class StreamModel:
         )
         empty = np.zeros((0, settings.width), settings.dtype)
         self._vectors, self._accumulator = GrowingArray(empty), GrowingArray(empty)
+        self._halves = _Halves(settings.width if settings.with_halves else 0, settings)
         self._weight = GrowingArray(np.zeros(0))
         self._adam: tuple[FloatArray, FloatArray, int] | None = None
         self._recent = first.part(np.arange(0))
@@ -261,6 +276,7 @@ class StreamModel:
         self._vectors.grow(n_rows)
         self._accumulator.grow(n_rows, _ACCUMULATOR)
         self._weight.grow(n_rows)
+        self._halves.grow(n_rows)
         self.effects.grow(n_rows)
         if self.settings.init_scale > 0:
             drawn = rng.normal(
@@ -270,7 +286,8 @@ class StreamModel:
 
     def cut(self, n_rows: int) -> None:
         """Keep so many categories alone: those that failed to be learned are the last."""
-        for array in (self._vectors, self._accumulator, self._weight, self.effects):
+        parts = (self._vectors, self._accumulator, self._weight, self._halves, self.effects)
+        for array in parts:
             array.cut(n_rows)
 
     def learn(
@@ -300,7 +317,9 @@ class StreamModel:
         local = _local(chunk)
         update = self.effects.learn(local.rows, local.touched, n_before)
         trunk, tables, loss, adam = self._passes(local, settings, rng, is_repeated)
+        halves = self._halves.learned(local, trunk, self.loss, settings.batch_size, rng)
         # From here on nothing fails.
+        self._halves.commit(halves, local.touched)
         self.effects.commit(update)
         self._vectors.values[local.touched] = tables.table
         self._accumulator.values[local.touched] = tables.accumulator
@@ -374,21 +393,101 @@ class StreamModel:
         return columns, slopes.context
 
     def _column(self, number: int, rows: IntArray, metric: FloatArray) -> StreamColumn:
+        weight = self._weight.values[rows]
+        # Nothing but the prior holds the sum of a column's effects, and puts it at zero.
         effects = self.effects.effects(rows, number)
-        table, weight = self._vectors.values[rows], self._weight.values[rows]
+        has_rows = (weight > 0)[:, None]
+        mean = (effects * has_rows).sum(axis=0) / max(int(has_rows.sum()), 1)
+        effects = (effects - mean) * has_rows
         said = effects if self.settings.less_effects else effects[:, :0]
+        table, width = self._vectors.values[rows], self.settings.width
         codes, shares = sample_categories(weight)
         first = canonical_axes(table[codes], shares, metric).rotation
-        learned = table[codes] @ first
+        learned = np.stack([table[codes], *self._halves.tables(rows[codes])]) @ first
+        learned = alignment_signs(learned, learned[0], shares) * learned
         slopes = effect_slopes(learned, said[codes], shares)
-        axes = _padded(
-            canonical_axes(learned - said[codes] @ slopes, shares, np.eye(len(slopes.T))),
-            self.settings.width,
-        )
-        vectors = table @ (first @ axes.rotation) - said @ (slopes @ axes.rotation)
+        learned = learned - said[codes] @ slopes
+        axes = canonical_axes(learned[0], shares, np.eye(first.shape[1]))
+        halves = learned[1:] @ axes.rotation
+        reliability = np.full(width, np.nan)
+        if len(halves):
+            found = split_half_reliability(halves[0], halves[1], shares)
+            reliability = np.pad(found, (0, width - len(found)))
+        axes = _padded(axes, width)
+        vectors = table @ (first @ axes.rotation) - said @ (slopes[0] @ axes.rotation)
         # A category that is listed, but has no rows yet, is at the origin.
-        vectors *= (weight > 0)[:, None]
-        return StreamColumn(effects, vectors, axes.explained_variance_ratio)
+        vectors *= has_rows
+        in_effects = float(weight @ (said**2).sum(axis=1)) / (float(weight.sum()) or 1.0)
+        both = in_effects + axes.second_moment
+        ratio = axes.explained_variance_ratio
+        share = ratio * (axes.second_moment / both if both > 0 else 0.0)
+        return StreamColumn(
+            effects, vectors, ratio, share, reliability, int(np.sum(weight > 0))
+        )
+
+
+class _Halves:
+    """Vectors that two halves of the rows learn, each by itself, under the same trunk.
+
+    Every other row of a chunk is of the first half.
+
+    Parameters
+    ----------
+    width : int
+        Length of a vector; 0 learns none.
+    settings : StreamSettings
+        How.
+    """
+
+    def __init__(self, width: int, settings: StreamSettings) -> None:
+        self._width, self._settings = width, settings
+        empty = np.zeros((0, 2 * width), settings.dtype)
+        self._vectors, self._accumulator = GrowingArray(empty), GrowingArray(empty)
+
+    def grow(self, n_rows: int) -> None:
+        """Make room for so many more categories, at the origin."""
+        self._vectors.grow(n_rows)
+        self._accumulator.grow(n_rows, _ACCUMULATOR)
+
+    def cut(self, n_rows: int) -> None:
+        """Keep so many categories alone."""
+        self._vectors.cut(n_rows)
+        self._accumulator.cut(n_rows)
+
+    def learned(
+        self,
+        local: _Local,
+        trunk: Trunk,
+        loss: Loss,
+        batch_size: int,
+        rng: np.random.Generator,
+    ) -> RowAdagrad | None:
+        """Return the chunk's tables after a pass over it; nothing is changed yet."""
+        if self._width == 0:
+            return None
+        rows = local.rows
+        tables = RowAdagrad(
+            self._vectors.values[local.touched],
+            self._settings.table_learning_rate,
+            self._accumulator.values[local.touched],
+        )
+        in_first = np.arange(len(rows)) % 2 == 0
+        order = RowOrder(rows, rng.permutation(len(rows)).astype(np.int32), batch_size)
+        is_used = np.stack([in_first, ~in_first])
+        run_pass(rows, is_used, order, trunk, loss, tables, leave_frozen)
+        return tables
+
+    def commit(self, tables: RowAdagrad | None, touched: IntArray) -> None:
+        """Take over the tables of a chunk."""
+        if tables is not None:
+            self._vectors.values[touched] = tables.table
+            self._accumulator.values[touched] = tables.accumulator
+
+    def tables(self, rows: IntArray) -> list[FloatArray]:
+        """Return both halves' vectors of some categories, or nothing."""
+        if self._width == 0:
+            return []
+        return np.split(self._vectors.values[rows], 2, axis=1)
 
 
 def _padded(axes: Axes, width: int) -> Axes:

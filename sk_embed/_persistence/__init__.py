@@ -17,7 +17,7 @@ member                                holds
                                       ``hidden_layer_sizes``, ``n_outputs``)
 ``is_categorical.npy``                bool, one for each column of X
 ``columns/<j>/categories.npy, .json`` of the j-th categorical column: numbers and dates as
-                                      numpy's, all else as typed values; missing at most once
+                                      numpy's, all else as typed values; missing once
 ``columns/<j>/counts.npy``            int64, rows of each category in fit
 ``columns/<j>/is_infrequent.npy``     bool, categories that share one vector
 ``columns/<j>/embeddings.npy``        a row for each category
