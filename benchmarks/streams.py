@@ -168,7 +168,9 @@ def print_out_of_core(path: Path, n_rows: int, n_passes: int) -> None:
     )
     for number in range(n_passes):
         start, n_seen = time.perf_counter(), 0
-        for batch in pq.ParquetFile(path).iter_batches(100_000, columns=columns):
+        # Unless it is told not to, pyarrow keeps what it has read.
+        file = pq.ParquetFile(path, pre_buffer=False)
+        for batch in file.iter_batches(100_000, columns=columns):
             chunk = batch.to_pandas()
             encoder.partial_fit(chunk.drop(columns="y"), chunk["y"])
             n_seen += len(chunk)

@@ -97,8 +97,9 @@ class PartialFitMixin:
         ------
         ValueError
             If X, y or a parameter cannot be used, as ``min_frequency`` and
-            ``max_categories``, which no chunk can tell, or an encoder from a file, which
-            holds no state of learning; the encoder is then as before.
+            ``max_categories``, which no chunk can tell. Also if the encoder comes from
+            :meth:`load`, or from a pickle of one that ``fit`` learned alone, which hold
+            no state of learning. The encoder is then as before.
         TypeError
             If X is sparse or lazy, or a cell holds a list or a dict; likewise.
 
@@ -117,8 +118,20 @@ class PartialFitMixin:
             _learn_chunk(self, X, y, classes, sample_weight)
         return self
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave what a stream would go on from, as large as the tables, out of pickles.
+
+        The stream itself, once there is one, is in them.
+        """
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
+        return {name: value for name, value in state.items() if name != "_start"}
+
     def __getattr__(self, name: str) -> Any:
         """Make attributes of the stream where they are asked for after a chunk."""
+        asked = getattr(type(self), name, None)
+        if isinstance(asked, property) and asked.fget is not None:
+            # Python asks here if a property raises: its own error says more.
+            return asked.fget(self)
         stream = vars(self).get("_stream")
         if name not in _FROM_STREAM or stream is None:
             raise AttributeError(
@@ -390,9 +403,9 @@ def _continued(encoder: Any, parameters: dict[str, Any]) -> Stream:
     start = vars(encoder).get("_start")
     if start is None:
         raise ValueError(
-            "This encoder comes from a file, which holds what transform needs but not the "
-            "state of learning: partial_fit cannot go on from it; pickle encoders that "
-            "are to learn further."
+            "This encoder comes from a file or a pickle, which holds what transform needs "
+            "but not the state of learning: partial_fit cannot go on from it; learn by "
+            "partial_fit before you pickle it, or fit again."
         )
     is_fixed = not isinstance(parameters["categories"], str)
     growing = GrowingColumns(encoder._columns, is_fixed, parameters["handle_unknown"])

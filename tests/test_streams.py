@@ -312,8 +312,18 @@ def test_a_file_holds_what_transform_needs_and_says_so(rng, tmp_path):
     stream.save(tmp_path / "stream.zip")
     loaded = EmbeddingEncoder.load(tmp_path / "stream.zip")
     assert_array_equal(loaded.transform(X), stream.transform(X))
-    with pytest.raises(ValueError, match="pickle encoders that are to learn further"):
+    with pytest.raises(ValueError, match="comes from a file or a pickle"):
         loaded.partial_fit(X, y)
+
+
+def test_pickles_of_a_fit_are_small_and_say_that_they_end_there(rng):
+    X, y = draw(rng)
+    fitted = encoder().fit(X, y)
+    copied = pickle.loads(pickle.dumps(fitted))
+    assert_array_equal(copied.transform(X), fitted.transform(X))
+    with pytest.raises(ValueError, match="learn by partial_fit before you pickle it"):
+        copied.partial_fit(X, y)
+    pickle.loads(pickle.dumps(fitted.partial_fit(X, y))).partial_fit(X, y)
 
 
 @pytest.mark.parametrize("n_components", ["auto", 2, 0.9])

@@ -245,7 +245,7 @@ def learn_model(
         effects.converged,
         StreamStart(
             vectors=np.ascontiguousarray(by_order[0][0]),
-            effects=effects.effects[0],
+            effects=effects.effects[0].astype(settings.dtype),
             alpha=effects.alpha,
             noise_ratio=effects.noise_ratio,
             weight=np.concatenate([of_column[0] for of_column in counts]),

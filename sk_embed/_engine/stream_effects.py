@@ -152,36 +152,41 @@ class StreamEffects:
         n_before : int
             How often the chunk was learned before.
         """
-        is_repeated = n_before > 0
         alpha = self._first_alpha(chunk) if self.alpha is None else self.alpha
         prior = _prior(chunk, alpha)
-        curvature = np.concatenate(
-            [self._leading_curvature, self._curvature.values[touched]]
-        )
-        evidence = np.concatenate([self._leading, self._evidence.values[touched]])
-        if not is_repeated:
-            share_left = 0.5 ** (_weights(chunk) / self._half_life)[:, None]
-            curvature, evidence = curvature * share_left, evidence * share_left
-        mean = _mean(evidence, curvature + prior)
+        curvature, evidence = self._so_far(chunk, touched, forgets=n_before == 0)
+        precision: FloatArray = curvature + prior
+        center = _mean(evidence, precision)
         if not self._leading_curvature.any():
-            mean[0] = first_intercept(chunk, self._loss)
-        center, precision = mean, curvature + prior
-        if is_repeated:
-            own = _curvature(chunk, self._loss, mean)
-            center, precision = _without(own, mean, curvature, prior, n_before)
+            center[0] = first_intercept(chunk, self._loss)
+        if n_before:
+            own = _curvature(chunk, self._loss, center)
+            center, precision = _without(own, center, curvature, prior, n_before)
         model = AdditiveModel(chunk, self._loss, np.broadcast_to(True, len(chunk)))
         model.hold_at(center, precision)
-        solution = minimize(model, np.zeros(len(chunk.n_codes)), model.at_empty)
-        own = solution.curvature.diagonal
-        if not is_repeated:
+        at, (own, _), _ = minimize(model, np.zeros(len(chunk.n_codes)), model.at_empty)
+        if not n_before:
             curvature = curvature + own
-        evidence = (center + solution.at.coefficients) * (curvature + prior)
+        evidence = (center + at.coefficients) * (curvature + prior)
         moments = self._moments.faded(len(chunk)).plus(
-            _moments(chunk, self._loss, solution.at, evidence, curvature, prior, own)
+            _moments(chunk, self._loss, at, evidence, curvature, prior, own)
         )
         if self._given_alpha is None:
             alpha = _alpha(moments, self._loss)
         return Update(touched, evidence, curvature, alpha, moments)
+
+    def _so_far(
+        self, chunk: Rows, touched: IntArray, forgets: bool
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return curvature and evidence of a chunk's coefficients, faded by its rows."""
+        curvature = np.concatenate(
+            [self._leading_curvature, self._curvature.values[touched]]
+        )
+        evidence = np.concatenate([self._leading, self._evidence.values[touched]])
+        if not forgets:
+            return curvature, evidence
+        left = 0.5 ** (_weights(chunk) / self._half_life)[:, None]
+        return curvature * left, evidence * left
 
     def commit(self, update: Update) -> None:
         """Take over what a chunk changes."""
