@@ -12,8 +12,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.main_effects import fit_whole
-from sk_embed._engine.stream import ChunkSettings, StreamModel, StreamSettings
+from sk_embed._engine.stream import StreamModel
 from sk_embed._engine.stream_effects import StreamEffects
+from sk_embed._engine.stream_settings import ChunkSettings, StreamSettings
 
 WIDTH = 3
 

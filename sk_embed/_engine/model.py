@@ -26,7 +26,7 @@ from sk_embed._engine.losses import Loss
 from sk_embed._engine.main_effects import MainEffects, collect, fit_fold, fit_whole
 from sk_embed._engine.network import Trunk
 from sk_embed._engine.rows import Rows
-from sk_embed._engine.stream import StreamStart
+from sk_embed._engine.stream_settings import StreamStart
 from sk_embed._engine.tasks import TaskMap, batched, call, map_in_turn
 from sk_embed._engine.training import (
     TrainingSettings,

@@ -30,6 +30,7 @@ import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.additive_model import CONTEXT_ALPHA, AdditiveModel, Evaluation
+from sk_embed._engine.chunks import weight_of_codes
 from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.main_effects import ALPHA_RANGE, estimate_alpha
@@ -246,11 +247,8 @@ def _mean(evidence: FloatArray, precision: FloatArray) -> FloatArray:
 
 def _weights(chunk: Rows) -> FloatArray:
     """Return the weight of each coefficient's rows."""
-    codes = chunk.stacked_codes_of(slice(None)).ravel()
-    weight = np.repeat(chunk.weight.astype(np.float64), chunk.codes.shape[1])
-    of_codes = np.bincount(codes, weight, chunk.n_table_rows)
-    n_leading = 1 + chunk.context.shape[1]
-    return np.concatenate([np.full(n_leading, chunk.weight.sum(dtype=float)), of_codes])
+    total = np.full(1 + chunk.context.shape[1], chunk.weight.sum(dtype=float))
+    return np.concatenate([total, weight_of_codes(chunk)])
 
 
 def _curvature(chunk: Rows, loss: Loss, mean: FloatArray) -> FloatArray:
