@@ -119,6 +119,8 @@ def places(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None]]:
     for field, value in ast.iter_fields(node):
         if field in ("annotation", "returns", "decorator_list", "format_spec"):
             continue
+        if isinstance(node, ast.keyword) and node.arg == "strict":
+            continue  # of zip: says again what is so
         for number, child in enumerate(value if isinstance(value, list) else [value]):
             if isinstance(child, ast.AST) and not isinstance(child, ast.Raise):
                 yield node, field, number if isinstance(value, list) else None

@@ -30,7 +30,7 @@ SECTIONS = {
     "package": package,
 }
 # What several threads change nothing about.
-_WITHOUT_THREADS = {"memory", "package"}
+_WITHOUT_THREADS = {"growth", "memory", "package"}
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 
 

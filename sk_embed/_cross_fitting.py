@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from sklearn.model_selection import KFold, check_cv
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 
@@ -79,6 +78,9 @@ def draw_folds(
     -------
     Folds
     """
+    # Imported by those who cross-fit alone: it takes longer than all of this package.
+    from sklearn.model_selection import check_cv
+
     n_rows = len(y)
     if cv is None or isinstance(cv, Integral):
         labels = pd.factorize(y, use_na_sentinel=False)[0] if is_label else np.zeros(n_rows)
@@ -98,6 +100,8 @@ def _shuffled_folds(
     cut from the rows in this order. Under one label this is a shuffled KFold. A label of
     fewer rows than folds, at which StratifiedKFold warns, has a row in as many folds.
     """
+    from sklearn.model_selection import KFold
+
     random_state = np.random.RandomState(seed)
     rows = np.arange(len(labels))
     random_state.shuffle(rows)

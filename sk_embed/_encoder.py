@@ -27,7 +27,6 @@ from sk_embed._decoding import decode, require_encoded
 from sk_embed._engine.model import LearnedModel, learn_model, n_table_passes
 from sk_embed._output_names import column_names, require_distinct
 from sk_embed._output_tables import OutputTables, output_tables
-from sk_embed._persistence import members_of, read_archive, restored, write_archive
 from sk_embed._progress import reporter
 from sk_embed._selection import largest_max_iter, output_unit
 from sk_embed._settings import LOSSES, checked_dtype, model_settings
@@ -155,8 +154,8 @@ class EmbeddingEncoder(
     warm_start : bool, default=False
         Whether ``fit`` goes on from the network's weights of the last ``fit``.
     n_jobs : int, default=None
-        Threads for final tables and main effects; the result is the same for every
-        number.
+        Threads for network, main effects and final tables; the result is the same for
+        every number. With several, callbacks are told of epochs in one of them.
     random_state : int, RandomState instance or None, default=None
         An int gives the same bits each time.
     verbose : int, default=0
@@ -475,9 +474,10 @@ class EmbeddingEncoder(
         """Return the categories whose vectors are nearest to encoded rows.
 
         Rows from :meth:`transform` come back exactly; of categories that have the same
-        vector, as infrequent ones do, the most frequent comes back. Other vectors, as
-        means of vectors or training rows from :meth:`fit_transform`, come back as the
-        category that is nearest.
+        vector, as infrequent ones do, the most frequent comes back, and those that have no
+        rows but are listed in ``categories`` count as unknown. Other vectors, as means of
+        vectors or training rows from :meth:`fit_transform`, come back as the category that
+        is nearest.
 
         Parameters
         ----------
@@ -511,7 +511,7 @@ class EmbeddingEncoder(
         """
         check_is_fitted(self)
         columns = as_columns(X)
-        require_encoded(X, columns, self.get_feature_names_out())
+        require_encoded(X, columns, self._output_names())
         with_origin = self.handle_unknown == "prior"
         parts = decode(columns, self.embeddings_, self._columns, with_origin)
         names = check_feature_names_in(self, None)
@@ -543,17 +543,9 @@ class EmbeddingEncoder(
             if ``input_features`` are not the names of ``fit``, or not as many.
         """
         check_is_fitted(self)
-        inputs = check_feature_names_in(self, input_features)
-        is_categorical = self._columns.is_categorical
-        names = [
-            output_name
-            for name, width in zip(inputs[is_categorical], self.n_components_, strict=True)
-            for output_name in column_names(name, self._effect_names, width)
-        ]
-        if self.remainder == "passthrough":
-            names += [str(name) for name in inputs[~is_categorical]]
-        require_distinct(names)
-        return np.array(names, dtype=object)
+        names = self._output_names(input_features)
+        require_distinct(list(names))
+        return names
 
     def to_frame(self, feature: Any) -> pd.DataFrame:
         """Return the embedding table of a column.
@@ -622,6 +614,8 @@ class EmbeddingEncoder(
         >>> bool((loaded.transform(X) == encoder.transform(X)).all())
         True
         """
+        from sk_embed._persistence import members_of, write_archive
+
         check_is_fitted(self)
         write_archive(Path(path), members_of(self))
 
@@ -649,6 +643,8 @@ class EmbeddingEncoder(
         OSError
             If there is no such file, or it cannot be read.
         """
+        from sk_embed._persistence import read_archive, restored
+
         try:
             return restored(cls, read_archive(Path(path)))
         except ValueError as error:
@@ -656,7 +652,7 @@ class EmbeddingEncoder(
 
     @property
     def embeddings_(self) -> list[FloatArray]:
-        """Return the embedding tables.
+        """Return the embedding tables: main effects, then vectors, in units of ``unit_``.
 
         Returns
         -------
@@ -794,7 +790,7 @@ class EmbeddingEncoder(
         self._columns = columns
         self._trunk = model.trunk
         self._tables = [
-            table.full.astype(self.dtype)[vocabulary.table_rows]
+            vocabulary.spread(table.full.astype(self.dtype, copy=False))
             for table, vocabulary in zip(tables, columns.vocabularies, strict=True)
         ]
         self.categories_ = [v.categories for v in columns.vocabularies]
@@ -870,6 +866,19 @@ class EmbeddingEncoder(
             part[training.row_numbers[rows]] = cross_fitted
 
     # ------------------------------------------------------------ names
+
+    def _output_names(self, input_features: Any = None) -> NDArray[Any]:
+        """Return the names of the output columns, which may repeat."""
+        inputs = check_feature_names_in(self, input_features)
+        is_categorical = self._columns.is_categorical
+        names = [
+            output_name
+            for name, width in zip(inputs[is_categorical], self.n_components_, strict=True)
+            for output_name in column_names(name, self._effect_names, width)
+        ]
+        if self.remainder == "passthrough":
+            names += [str(name) for name in inputs[~is_categorical]]
+        return np.array(names, dtype=object)
 
     def _category_row(self, feature: Any, category: Any) -> int:
         """Return the row of a category in the table of a column."""

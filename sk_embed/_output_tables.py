@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray
-from sk_embed._engine.model import ColumnVectors
+from sk_embed._engine.column_vectors import ColumnVectors
 from sk_embed._selection import kept_axes
 
 
@@ -41,6 +41,7 @@ def output_tables(
     ``unit`` is the change of the raw prediction that counts as 1.
     """
     n_effects = column.effects.shape[-1] if main_effects else 0
+    dtype = column.vectors.dtype
     effects = column.effects[:, :n_effects]
     # What an intercept and the effects say already.
     said = np.column_stack([np.ones(len(effects)), effects])
@@ -49,13 +50,16 @@ def output_tables(
     if not main_effects and len(kept):
         # A column without main effects keeps its best axis, to be there at all.
         kept[0] = True
-    full = np.concatenate([effects, column.vectors[:, kept]], axis=-1) / unit
+    full = np.concatenate([effects.astype(dtype), column.vectors[:, kept]], axis=-1)
+    full /= unit
     # What is not in a given vocabulary is at the origin.
     full[-1] = 0
-    folds = [column.fold_effects[..., :n_effects], column.fold_vectors[..., kept]]
+    fold_effects = column.fold_effects[..., :n_effects].astype(dtype)
+    folds = np.concatenate([fold_effects, column.fold_vectors[..., kept]], axis=-1)
+    folds /= unit
     return OutputTables(
         full,
-        np.concatenate(folds, axis=-1) / unit,
+        folds,
         column.explained_variance_ratio[kept],
         column.reliability[kept],
         column.noise_ratio,

@@ -34,7 +34,7 @@ _PATIENCE = (1, 4)
 _MAX_CHUNK_PASSES = 4
 # Passes for each final table, over so many rows together: the more rows there are, the less
 # of what a table holds is the chance of one row order.
-_ROWS_OF_TABLE_PASSES = 600_000
+_ROWS_OF_TABLE_PASSES = 1_200_000
 _MAX_SWEEPS = 2
 _MAX_ORDERS = 3
 # So many batches an epoch give the trunk's optimiser enough steps.
@@ -118,8 +118,11 @@ def auto_chunk_passes(n_batches: int, n_steps: int) -> int:
 def passes_for_tables(n_rows: int) -> tuple[int, int]:
     """Return in how many row orders final tables are learned, and in how many sweeps each.
 
-    Up to 100,000 rows three orders of two sweeps, from 600,000 on a single pass.
+    Up to 200,000 rows three orders of two sweeps, up to 300,000 two of two, up to 600,000
+    two of one, then a single one.
     """
     n_passes = _ROWS_OF_TABLE_PASSES // n_rows
     n_sweeps = _MAX_SWEEPS if n_passes >= 2 * _MAX_SWEEPS else 1
-    return int(np.clip(n_passes // n_sweeps, 1, _MAX_ORDERS)), n_sweeps
+    is_most = n_passes >= _MAX_SWEEPS * _MAX_ORDERS
+    n_orders = _MAX_ORDERS if is_most else min(n_passes // n_sweeps, _MAX_ORDERS - 1)
+    return max(n_orders, 1), n_sweeps

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from sklearn.base import _fit_context as fit_context
@@ -136,13 +137,40 @@ def map_in_threads(n_jobs: int | None) -> Callable[..., list[Any]]:
     return map_tasks
 
 
-def single_blas_thread() -> Any:
+class _SharedLimit:
+    """A limit of BLAS that holds from the first of several threads to the last."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._n_inside = 0
+        self._limits: Any = None
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            if self._n_inside == 0:
+                self._limits = _threadpools().limit(limits=1, user_api="blas")
+            self._n_inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._n_inside -= 1
+                if self._n_inside == 0:
+                    self._limits.restore_original_limits()
+
+
+_single_blas_thread = _SharedLimit()
+
+
+def single_blas_thread() -> AbstractContextManager[None]:
     """Return a context in which BLAS does not start threads.
 
     Matrices of a batch are too small to gain from them, and so neither the number of
-    cores nor ``n_jobs`` changes a single bit of the result.
+    cores nor ``n_jobs`` changes a single bit of the result. The limit is the process's: of
+    fits that overlap in several threads the first sets it, and the last lifts it.
     """
-    return _threadpools().limit(limits=1, user_api="blas")
+    return _single_blas_thread()
 
 
 @cache

@@ -186,6 +186,7 @@ def _new_stream(
         [column.iloc[used] for column in columns],
         getattr(encoder, "feature_names_in_", None),
         weight[used],
+        used,
         categorical_features=parameters["categorical_features"],
         categories=parameters["categories"],
         handle_unknown=parameters["handle_unknown"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,7 @@ def read_training_data(
     TrainingData
     """
     target = read_target(y, parameters["target_type"], weight)
-    row_numbers = np.flatnonzero(weight > 0)
+    row_numbers = np.flatnonzero(weight > 0).astype(np.int32)
     holds_all_rows = len(row_numbers) == len(weight)
     if not holds_all_rows:
         columns = [column.iloc[row_numbers] for column in columns]
@@ -96,6 +96,7 @@ def read_training_data(
         columns,
         feature_names,
         weight,
+        row_numbers,
         categorical_features=parameters["categorical_features"],
         categories=parameters["categories"],
         handle_unknown=parameters["handle_unknown"],
@@ -112,9 +113,16 @@ def read_training_data(
         n_codes=np.array([v.n_groups + 1 for v in learned.vocabularies]),
         context=context.astype(dtype),
         targets=target.values.astype(dtype),
-        weight=weight.astype(dtype),
+        weight=_weight_of_each(weight.astype(dtype)),
     )
+    target = replace(target, values=rows.targets)
     return TrainingData(learned, target, rows, row_numbers, holds_all_rows)
+
+
+def _weight_of_each(weight: FloatArray) -> FloatArray:
+    """Return the weights, one number seen from all rows where they are all the same."""
+    is_same = bool((weight == weight[0]).all())
+    return np.broadcast_to(weight[:1].copy(), weight.shape) if is_same else weight
 
 
 def require_room(weight: FloatArray, dtype: np.dtype[Any]) -> None:

@@ -19,6 +19,7 @@ from sklearn.linear_model import Ridge
 
 from sk_embed._engine import axes as axes_module
 from sk_embed._engine.axes import (
+    alignment_rotations,
     alignment_signs,
     canonical_axes,
     effect_slopes,
@@ -446,6 +447,73 @@ def test_axes_of_zeros_keep_their_sign_and_dtype(counts, dtype):
     signs = alignment_signs(zeros, zeros, counts)
     assert_array_equal(signs, np.ones((1, 4)))
     assert signs.dtype == dtype
+
+
+# ------------------------------------------------------------------ rotations of tables
+
+
+def draw_rotations(rng, n, width):
+    return np.linalg.qr(rng.normal(size=(n, width, width)))[0]
+
+
+def test_turned_tables_are_turned_back_to_the_reference(rng):
+    reference, counts = rng.normal(size=(50_000, 4)), rng.uniform(1, 50, size=50_000)
+    turned = reference @ draw_rotations(rng, 3, 4)
+    back = turned @ alignment_rotations(turned, reference, counts)
+    assert_allclose(back, np.tile(reference, (3, 1, 1)), atol=0.1)
+
+
+def test_rotations_weigh_agreement_against_turning_as_chance_would(rng):
+    reference, counts = rng.normal(size=(30, 4)), rng.uniform(1, 50, size=30)
+    table = reference @ draw_rotations(rng, 1, 4)[0] + 0.5 * rng.normal(size=(30, 4))
+    rotation = alignment_rotations(table, reference, counts)
+    assert_allclose(rotation @ rotation.T, np.eye(4), atol=1e-12)
+
+    share = counts / counts.sum()
+    table, reference = (t - share @ t for t in (table, reference))
+    sizes = [share @ (t**2).sum(axis=1) for t in (table, reference)]
+    chance = 2 * np.sqrt(np.sum(share**2) * np.prod(sizes)) / 4
+
+    def agreement(turn):
+        return np.trace(turn.T @ ((table.T * share) @ reference + chance * np.eye(4)))
+
+    others = draw_rotations(rng, 500, 4)
+    assert agreement(rotation) > max(agreement(other) for other in others)
+    # Nor does any small turn agree better.
+    for other in np.linalg.qr(np.eye(4) + 0.01 * rng.normal(size=(50, 4, 4)))[0]:
+        near = other * np.sign(np.diag(other))
+        assert agreement(rotation) >= agreement(rotation @ near) - 1e-12
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_categories", [1, 2, 3, 4, 6])
+def test_a_table_is_not_turned_from_itself_whatever_its_rank(n_categories, dtype, rng):
+    # Centred, m categories span m - 1 directions; the origin lies in one more.
+    for _ in range(20):
+        table = (rng.normal(size=(n_categories, 4)) + 3).astype(dtype)
+        rotation = alignment_rotations(table, table, rng.uniform(1, 9, size=n_categories))
+        assert_allclose(rotation, np.eye(4), atol=1e-5 if dtype is np.float32 else 1e-10)
+
+
+def test_tables_that_say_nothing_of_each_other_are_hardly_turned(rng):
+    tables, reference = rng.normal(size=(200, 50, 4)), rng.normal(size=(50, 4))
+    rotations = alignment_rotations(tables, reference, np.ones(50))
+    # A rotation by chance alone has a trace of 0 on average, none at all one of 4.
+    assert np.trace(rotations, axis1=1, axis2=2).mean() > 3
+
+
+def test_a_common_shift_does_not_turn_tables(rng):
+    reference, counts = rng.normal(size=(30, 4)), rng.uniform(1, 50, size=30)
+    rotation = alignment_rotations(reference + 100, reference - 100, counts)
+    assert_allclose(rotation, np.eye(4), atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_tables_of_zeros_are_turned_by_some_rotation(dtype):
+    zeros = np.zeros((6, 4), dtype)
+    rotation = alignment_rotations(zeros, zeros, np.zeros(6))
+    assert rotation.dtype == dtype
+    assert_allclose(rotation @ rotation.T, np.eye(4), atol=1e-6)
 
 
 # ------------------------------------------------------------------ vectors less effects

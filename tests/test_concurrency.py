@@ -15,9 +15,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import threadpoolctl
 
 import sk_embed
 from sk_embed import EmbeddingEncoder
+from sk_embed._sklearn_compat import single_blas_thread
 
 SECONDS = float(os.environ.get("SK_EMBED_SECONDS", "2"))
 N_THREADS = 8
@@ -118,9 +120,25 @@ def test_a_fit_that_is_interrupted_at_any_moment_leaves_the_encoder_as_it_was(is
     with Interruption(10**9) as uninterrupted:
         twin.fit_transform(X, y)
     n_calls = uninterrupted.n_calls - uninterrupted.n_left
-    moments = np.random.default_rng(0).integers(1, n_calls, 25)
+    moments = np.random.default_rng(0).integers(1, n_calls, 15)
     for moment in moments:
         with pytest.raises(KeyboardInterrupt), Interruption(int(moment)):
             encoder.fit_transform(X, y)
         assert everything(encoder) == before
     assert everything(encoder.fit(X, y)) == everything(twin)
+
+
+def test_fits_that_overlap_keep_blas_at_one_thread_and_lift_the_limit_together():
+    def n_threads():
+        pools = threadpoolctl.threadpool_info()
+        return {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"}
+
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        before = n_threads()
+        first, second = single_blas_thread(), single_blas_thread()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert n_threads() == {1}
+        second.__exit__(None, None, None)
+        assert n_threads() == before

@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, TimeSeriesSplit
 
-from sk_embed._cross_fitting import gets_fold_vector, read_folds
+from sk_embed import _cross_fitting
+from sk_embed._cross_fitting import gets_fold_vector, needs_folds, read_folds
 
 
 def pairs(test_folds, n_rows):
@@ -160,7 +161,7 @@ def test_whether_categories_lie_apart_does_not_depend_on_the_unit(unit, rng):
         assert_array_equal(found, is_apart)
 
 
-@pytest.mark.parametrize(("n_near", "is_apart"), [(4, True), (6, False)])
+@pytest.mark.parametrize(("n_near", "is_apart"), [(4, True), (5, False)])
 def test_nine_tenths_of_the_rows_decide_whether_categories_lie_apart(n_near, is_apart, rng):
     # Pairs of categories at the same place, in a hundred.
     full, folds, n_rows = draw_column(rng, 0.5, n_categories=100)
@@ -203,6 +204,25 @@ def test_categories_without_rows_do_not_lie_between(rng):
 def test_a_column_of_rare_categories_alone_gets_fold_vectors(rng):
     full, folds, n_rows = draw_column(rng, 100.0, n_rows=5.0)
     assert gets_fold_vector(full, folds, n_rows, 1.0, "auto").all()
+
+
+def test_of_very_many_categories_those_of_most_rows_are_asked(rng, monkeypatch):
+    monkeypatch.setattr(_cross_fitting, "_MAX_CATEGORIES_ASKED", 3)
+    full, folds, n_rows = draw_column(rng, 0.5)
+    is_asked = np.isin(np.arange(len(n_rows)), [2, 5, 7])
+    n_rows[is_asked] *= 2
+    folds[:, ~is_asked] += 5
+    assert gets_fold_vector(full, folds, n_rows, 1.0, "auto").all()
+    folds[:, is_asked] += 5
+    assert not gets_fold_vector(full, folds, n_rows, 1.0, "auto").any()
+
+
+def test_folds_are_needed_if_any_category_is_rare():
+    # The last code is for what is not in a given vocabulary.
+    columns = [np.array([50.0, 50.0, 0.0]), np.array([50.0, 40.0, 0.0])]
+    assert not needs_folds(columns, 40)
+    assert needs_folds(columns, 41)
+    assert needs_folds(columns, "auto")
 
 
 def test_equal_vectors_do_not_lie_apart(rng):

@@ -170,6 +170,22 @@ def test_narrow_tables_are_drawn_by_main_effects_and_counts(ax, encoder, columns
     assert (picture(display)[..., :3] < 250).any(axis=2).mean() > 0.005
 
 
+@pytest.mark.parametrize(
+    ("counts", "sizes"), [([1, 2, 9], ["1", "2", "9"]), ([5, 5, 5], None), ([40], None)]
+)
+def test_the_legend_tells_counts_apart_where_they_differ(ax, counts, sizes):
+    X = pd.DataFrame({"item": np.repeat(np.arange(len(counts)), counts)})
+    X["other"] = np.arange(len(X)) % 2
+    encoder = EmbeddingEncoder(0, random_state=0).fit(X, np.arange(len(X)) * 1.5)
+    EmbeddingDisplay.from_estimator(encoder, "item", ax=ax)
+    legend = ax.get_legend()
+    shown = None if legend is None else [text.get_text() for text in legend.get_texts()]
+    assert shown == sizes
+    assert (
+        ax.get_title() == f"item: {len(counts)} categor{'y' if len(counts) == 1 else 'ies'}"
+    )
+
+
 def test_columns_may_be_chosen(encoder, ax):
     columns = ["cat_0_effect", "cat_0_2"]
     display = EmbeddingDisplay.from_estimator(encoder, "cat_0", columns=columns, ax=ax)

@@ -173,7 +173,7 @@ def test_raw_prediction_is_intercept_slopes_and_effects(rng):
     rows = draw_rows(rng)
     coefficients = rng.normal(size=(12, 1))
     assert_allclose(
-        model_of(rows, SQUARED).raw_prediction(coefficients),
+        model_of(rows, SQUARED).evaluate(coefficients).mean,
         dense_design(rows) @ coefficients,
         rtol=1e-10,
         atol=1e-12,
@@ -185,7 +185,7 @@ def test_empty_model_predicts_the_weighted_mean(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs)
     weights = rng.uniform(size=40)
     model = model_of(rows, loss, weights)
-    mean = loss.inverse_link(model.raw_prediction(model.empty()))
+    mean = model.evaluate(model.empty()).mean
     expected = np.average(rows.targets, axis=0, weights=weights)
     assert_allclose(mean, np.tile(expected, (40, 1)), rtol=1e-10)
 

@@ -8,8 +8,8 @@ from engine_data import BINOMIAL, LOSS_CASES, SQUARED, draw_rows, make_rows
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import pdist
 
-from sk_embed._engine import model
-from sk_embed._engine.axes import effect_slopes
+from sk_embed._engine import column_vectors, model
+from sk_embed._engine.axes import effect_slopes, sample_categories
 from sk_embed._engine.batches import RowOrder
 from sk_embed._engine.main_effects import fit_whole
 from sk_embed._engine.model import ModelSettings, learn_model
@@ -124,6 +124,16 @@ def test_axes_of_the_vectors_are_orthogonal_and_fall(less_effects, rng):
         assert_allclose(column.explained_variance_ratio, diagonal / diagonal.sum())
 
 
+def test_categories_of_one_row_are_counted(rng):
+    rows = draw_interaction(rng)
+    codes = np.where(rows.codes < 4, 4, rows.codes)
+    codes[:4] = np.arange(4)[:, None]
+    weight = np.ones(len(rows))
+    rows = make_rows(codes, rows.targets, rows.context, weight, N_CODES)
+    for number, column in enumerate(learn(rows).columns):
+        assert column.n_categories == len(np.unique(codes[:, number]))
+
+
 def test_share_is_that_of_the_second_moment_of_effects_and_vectors(rng):
     rows = draw_interaction(rng)
     for number, column in enumerate(learn(rows).columns):
@@ -236,6 +246,28 @@ def test_learning_gives_the_same_bits_again(loss, n_outputs, rng):
             assert_array_equal(getattr(a, name), getattr(b, name))
 
 
+def test_halves_are_of_different_rows(rng):
+    # Of the same rows they would agree wholly.
+    for column in learn(draw_interaction(rng)).columns:
+        assert np.abs(column.reliability).max() < 0.99
+
+
+def test_a_category_without_rows_is_at_the_origin_wherever_it_started(rng):
+    rows = draw_interaction(rng)
+    codes = np.where(rows.codes == 0, 1, rows.codes)
+    rows = make_rows(codes, rows.targets, rows.context, rows.weight, N_CODES)
+    for column in learn(rows, init_scale=0.5).columns:
+        assert_allclose(column.vectors[0], 0, atol=1e-9)
+        assert np.abs(column.vectors[1:]).max() > 0.1
+
+
+def test_without_folds_there_are_no_tables_of_folds(rng):
+    rows = draw_interaction(rng)
+    model = learn_model(rows, SQUARED, settings(), None, np.random.default_rng(0))
+    for column in model.columns:
+        assert len(column.fold_vectors) == len(column.fold_effects) == 0
+
+
 def test_folds_change_nothing_but_their_own_tables(rng):
     rows = draw_interaction(rng)
     first, second = learn(rows, n_folds=2), learn(rows, n_folds=5)
@@ -269,3 +301,49 @@ def test_as_many_tables_are_side_by_side_as_memory_allows(n_bytes, sizes):
     assert [len(part.kept) for part in parts] == sizes
     assert_array_equal(np.concatenate([part.is_used for part in parts]), is_used)
     assert [k for part in parts for k in part.kept] == kept
+
+
+# ------------------------------------------------------------------ turned tables
+
+
+def test_orders_that_turned_the_vectors_differ_by_nothing_else(rng):
+    # Three orders that found the same vectors, each in coordinates of its own.
+    shape, counts = (20_000, 4), rng.uniform(1, 50, size=20_000)
+    table, effects = rng.normal(size=shape), np.zeros((1, 20_000, 1))
+    turns = np.linalg.qr(rng.normal(size=(3, 4, 4)))[0]
+    sample = sample_categories(counts)
+
+    def vectors_of(tables):
+        halves = np.stack([[t, t] for t in tables])
+        _, vectors, _ = column_vectors._in_canonical_axes(
+            [[t] for t in tables],
+            halves,
+            np.zeros(shape),
+            effects,
+            counts[None],
+            sample,
+            np.eye(4),
+        )
+        return vectors[0]
+
+    turned = vectors_of([table @ turn for turn in turns])
+    some = slice(0, 20_000, 100)
+    assert_allclose(pdist(turned[some]), pdist(vectors_of([table])[some]), rtol=0.02)
+
+
+def test_halves_of_noise_are_not_turned_to_agree(rng):
+    counts, reliabilities = np.ones(200), []
+    for _ in range(20):
+        halves = rng.normal(size=(3, 2, 200, 4))
+        tables = [[(first + second) / 2] for first, second in halves]
+        _, _, reliability = column_vectors._in_canonical_axes(
+            tables,
+            halves,
+            np.zeros((200, 4)),
+            np.zeros((1, 200, 1)),
+            counts[None],
+            sample_categories(counts),
+            np.eye(4),
+        )
+        reliabilities.append(reliability)
+    assert abs(np.mean(reliabilities)) < 0.03

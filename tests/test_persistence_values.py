@@ -29,6 +29,16 @@ def test_a_value_that_is_read_is_the_one_that_was_written(value):
     assert_same(from_json(json.loads(json.dumps(to_json(value)))), value)
 
 
+def test_integers_are_numbers_of_json_while_every_reader_holds_them():
+    assert to_json(2**62 - 1) == ["int", 2**62 - 1]
+    assert to_json(-(2**62)) == ["int", "-0x4000000000000000"]
+
+
+def test_offsets_of_zones_are_in_microseconds():
+    zone = dt.timezone(dt.timedelta(hours=3))
+    assert to_json(dt.time(1, tzinfo=zone)) == ["time", ["01:00:00", 10_800_000_000]]
+
+
 def test_runs_are_as_long_as_the_type_stays():
     assert to_runs(["a", "b", 1, "c"]) == [
         ["str", ["a", "b"]],

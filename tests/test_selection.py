@@ -161,6 +161,11 @@ def test_unit_in_single_precision_is_a_plain_number():
     assert type(unit) is float
 
 
+def test_auto_wants_more_than_the_least_share_and_the_least_reliability():
+    share, reliability = np.array([MIN_SHARE, 0.5]), np.array([0.9, MIN_RELIABILITY])
+    assert not kept_axes("auto", share, reliability, 9).any()
+
+
 # ------------------------------------------------------------------ passes
 
 
@@ -185,11 +190,12 @@ def test_no_number_of_batches_takes_more_passes_than_are_announced():
     ("n_rows", "passes"),
     [
         (1, (3, 2)),
-        (100_000, (3, 2)),
-        (150_000, (2, 2)),
-        (200_000, (3, 1)),
-        (300_000, (2, 1)),
-        (600_000, (1, 1)),
+        (200_000, (3, 2)),
+        (200_001, (2, 2)),
+        (300_000, (2, 2)),
+        (300_001, (2, 1)),
+        (600_000, (2, 1)),
+        (600_001, (1, 1)),
         (10**9, (1, 1)),
     ],
 )

@@ -472,9 +472,24 @@ def test_few_rows_are_encoded_as_many_are(values):
     assert_array_equal(vocabulary.encode(many), codes)
 
 
+@pytest.mark.parametrize(("value", "name"), [(["b"], "list"), ((1, ["b"]), "tuple")])
 @pytest.mark.parametrize("n_rows", [3, 300])
-def test_what_cannot_be_hashed_is_named_in_few_rows_and_in_many(n_rows):
+def test_what_cannot_be_hashed_is_named_in_few_rows_and_in_many(n_rows, value, name):
     vocabulary = learn(["a", "b"])
-    column = pd.Series(["a"] * (n_rows - 1) + [["b"]], dtype=object)
-    with pytest.raises(TypeError, match=f"'brand'.*a list in row {n_rows - 1}"):
+    column = pd.Series(["a"] * (n_rows - 1) + [value], dtype=object)
+    with pytest.raises(TypeError, match=f"'brand'.*a {name} in row {n_rows - 1}"):
         vocabulary.encode(column)
+
+
+@pytest.mark.parametrize("n_rows", [2, 300])
+def test_a_column_of_no_categories_is_missing_throughout(n_rows):
+    column = pd.Series(pd.Categorical([None] * n_rows))
+    assert learn(["a", None]).encode(column).tolist() == [1] * n_rows
+    assert learn(["a"]).encode(column).tolist() == [UNKNOWN] * n_rows
+
+
+def test_an_unknown_category_is_named_with_its_row_in_the_table():
+    vocabulary, column = learn(["a", "b"]), pd.Series(["a", "zebra"])
+    codes, row_numbers = vocabulary.encode(column), np.array([3, 7])
+    with pytest.raises(ValueError, match="'zebra' in row 7"):
+        vocabulary.check(codes, column, "error", row_numbers)

@@ -63,6 +63,7 @@ def learn_columns(
     columns: list[pd.Series],
     feature_names: NDArray[Any] | None,
     weight: FloatArray,
+    row_numbers: IntArray,
     *,
     categorical_features: Any,
     categories: Any,
@@ -80,6 +81,8 @@ def learn_columns(
         Their names, where X has any.
     weight : ndarray of shape (n_rows,)
         Positive weights.
+    row_numbers : ndarray of shape (n_rows,)
+        The rows' places in X, for messages.
     categorical_features, categories, handle_unknown, min_frequency, max_categories
         The estimator's parameters.
 
@@ -103,7 +106,7 @@ def learn_columns(
             vocabulary, codes = learn_vocabulary(column, name, *rare)
         else:
             vocabulary, codes = given_vocabulary(column, name, listed, *rare)
-            vocabulary.check(codes, column, handle_unknown)
+            vocabulary.check(codes, column, handle_unknown, row_numbers)
         vocabularies.append(vocabulary)
         table_rows = vocabulary.table_rows
         smallest = table_rows.astype(np.min_scalar_type(table_rows.max()))

@@ -78,6 +78,13 @@ class Vocabulary:
         """Table row of each code, and last, at code UNKNOWN, the row behind all others."""
         return np.append(self.groups, self.n_groups)
 
+    def spread(self, table: NDArray[Any]) -> NDArray[Any]:
+        """Return the row of each code, given the rows of a table and the one behind them.
+
+        That of UNKNOWN is last.
+        """
+        return table[self.table_rows] if self.is_infrequent.any() else table
+
     @property
     def infrequent_categories(self) -> NDArray[Any] | None:
         """Categories that share one vector, or None as in OneHotEncoder."""
@@ -96,11 +103,20 @@ class Vocabulary:
         object.__setattr__(self, "_missing_code", missing)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the index, which repeats the categories, out of pickles."""
-        return {key: value for key, value in vars(self).items() if key != "_index"}
+        """Leave the index, which repeats the categories, out of pickles; pack the rest."""
+        smallest = np.min_scalar_type(self.counts.max(initial=0))
+        return {
+            "name": self.name,
+            "categories": self.categories,
+            "counts": self.counts.astype(smallest),
+            "is_infrequent": np.packbits(self.is_infrequent),
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        n_categories = len(state["categories"])
+        is_infrequent = np.unpackbits(state["is_infrequent"], count=n_categories)
+        counts = state["counts"].astype(np.intp)
+        vars(self).update(state, counts=counts, is_infrequent=is_infrequent.astype(bool))
         self.__post_init__()
 
     def encode(self, column: pd.Series) -> IntArray:
@@ -121,20 +137,32 @@ class Vocabulary:
         known = np.append(places, self._missing_code)
         return known.take(codes)
 
-    def check(self, codes: IntArray, column: pd.Series, handle_unknown: str) -> None:
-        """Raise where unknown values are an error; warn where all are of another kind."""
+    def check(
+        self,
+        codes: IntArray,
+        column: pd.Series,
+        handle_unknown: str,
+        row_numbers: IntArray | None = None,
+    ) -> None:
+        """Raise where unknown values are an error; warn where all are of another kind.
+
+        ``row_numbers`` are the rows' places in X, where the column is not all of it.
+        """
         if handle_unknown == "error":
-            self._require_known(codes, column)
+            self._require_known(codes, column, row_numbers)
         self._warn_if_of_another_kind(codes, column)
 
-    def _require_known(self, codes: IntArray, column: pd.Series) -> None:
+    def _require_known(
+        self, codes: IntArray, column: pd.Series, row_numbers: IntArray | None
+    ) -> None:
         """Raise ValueError if a code is UNKNOWN, naming column and category."""
         unknown = np.flatnonzero(codes == UNKNOWN)
         if len(unknown):
             (value,) = column.iloc[unknown[:1]].tolist()
+            row = unknown[0] if row_numbers is None else row_numbers[unknown[0]]
             raise ValueError(
                 f"Column {self.name!r} holds the unknown category {value!r} in row "
-                f"{unknown[0]}; it was not there in fit. Use handle_unknown='prior' to "
+                f"{row}; it was not there in fit. Use handle_unknown='prior' to "
                 "encode unknown categories as zeros."
             )
 
@@ -177,13 +205,15 @@ def _one_by_one(column: pd.Series, name: str) -> tuple[IntArray, NDArray[Any]]:
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes = column.cat.codes.to_numpy()
-        values, is_present = as_plain_array(column.cat.categories.take(codes)), codes >= 0
+        is_present = codes >= 0
+        values = as_plain_array(column.cat.categories.take(codes[is_present]))
     else:
         values = as_plain_array(column)
         if values.dtype == object and not all(_is_hashable(value) for value in values):
             raise _not_hashable(column, name)
         is_present = ~pd.isna(values)
-    return np.where(is_present, np.cumsum(is_present) - 1, -1), values[is_present]
+        values = values[is_present]
+    return np.where(is_present, np.cumsum(is_present) - 1, -1), values
 
 
 def _not_hashable(column: pd.Series, name: str) -> TypeError:
@@ -199,7 +229,11 @@ def _not_hashable(column: pd.Series, name: str) -> TypeError:
 
 
 def _is_hashable(value: Any) -> bool:
-    return getattr(type(value), "__hash__", None) is not None
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def learn_vocabulary(

@@ -153,7 +153,7 @@ class AdditiveModel:
         Both are of the coefficients' shape. The empty model is then the one at the
         center, and the penalties of the columns do not count.
         """
-        self._offset = self.raw_prediction(center)
+        self._offset = np.concatenate([c.product(center) for c in self._chunks()])
         self._precision = precision
 
     def penalty(self, alpha: FloatArray) -> FloatArray:
@@ -180,10 +180,6 @@ class AdditiveModel:
         total = sum((chunk.weight * chunk.y_true).sum(axis=0) for chunk in self._chunks())
         coefficients[0] = self.loss.link(total / self.total_weight)
         return coefficients
-
-    def raw_prediction(self, coefficients: FloatArray) -> FloatArray:
-        """Return the raw prediction, shape (n_rows, n_outputs)."""
-        return np.concatenate([c.product(coefficients) for c in self._chunks()])
 
     def evaluate(self, coefficients: FloatArray) -> Evaluation:
         """Return what the rows say at given coefficients."""
@@ -224,7 +220,8 @@ class AdditiveModel:
         for chunk in self._chunks():
             bend = self.loss.curvature(mean[chunk.rows]) * chunk.weight
             chunk.add_pulled_back(bend, diagonal, chunk.leading**2)
-            block += (chunk.leading * bend.T[:, :, None]).swapaxes(1, 2) @ chunk.leading
+            for of_output, weights in zip(block, bend.T, strict=True):
+                of_output += (chunk.leading.T * weights) @ chunk.leading
         curvature = Curvature(diagonal, block)
         if self.loss.has_constant_curvature:
             self._constant_curvature = curvature

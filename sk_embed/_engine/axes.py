@@ -106,8 +106,7 @@ def sensitivity(rows: Rows, trunk: Trunk, table: FloatArray) -> Sensitivity:
         by_column = at_vectors.transpose(1, 2, 0)
         metrics += by_column @ by_column.transpose(0, 2, 1)
         slopes += (jacobian[:, n_places:] ** 2).sum(axis=0)
-    mean = np.average(rows.context, axis=0, weights=rows.weight)
-    variance = np.average((rows.context - mean) ** 2, axis=0, weights=rows.weight)
+    variance = rows.mean((rows.context - rows.mean(rows.context)) ** 2)
     return Sensitivity(metrics, np.sqrt(slopes * variance))
 
 
@@ -227,6 +226,47 @@ def alignment_signs(
     ).sum(axis=0)
     chance = 2 * np.sqrt(np.sum(share**2))
     return np.where(covariance < -chance * np.sqrt(variances), -1, 1).astype(tables.dtype)
+
+
+def alignment_rotations(
+    tables: FloatArray, reference: FloatArray, counts: IntArray | FloatArray
+) -> FloatArray:
+    """Return the rotations that turn tables to a reference, as near as rotations can.
+
+    What the categories of two columns do to each other the network does as well with the
+    vectors of both turned, and chance decides how far they are turned in one row order.
+    The orthogonal Procrustes problem (Schonemann, Psychometrika 31, 1966), categories
+    weighted by count::
+
+        max_R  tr(R^T (T^T W B + c I)),     R^T R = I
+
+    for a table T and a reference B, both centred. Where they say no more of each other
+    than chance would, c, two standard errors as in :func:`alignment_signs`, hardly
+    anything is turned.
+
+    Parameters
+    ----------
+    tables : ndarray of shape (..., n_categories, n_axes)
+        In any axes.
+    reference : ndarray of shape (n_categories, n_axes)
+        What they are turned to.
+    counts : ndarray of shape (n_categories,)
+        How often each category occurs.
+
+    Returns
+    -------
+    rotations : ndarray of shape (..., n_axes, n_axes)
+        ``tables @ rotations`` agrees with the reference.
+    """
+    share = _shares(counts)[:, None]
+    centred = tables - (share * tables).sum(axis=-2, keepdims=True)
+    reference = reference - (share * reference).sum(axis=0)
+    moments = centred.swapaxes(-1, -2) @ (share * reference)
+    sizes = (share * centred**2).sum(axis=(-2, -1)) * (share * reference**2).sum()
+    chance = 2 * np.sqrt(np.sum(share**2)) * np.sqrt(sizes) / moments.shape[-1]
+    straight = (chance + np.finfo(float).tiny)[..., None, None] * np.eye(moments.shape[-1])
+    left, _, right = np.linalg.svd(moments + straight)
+    return (left @ right).astype(tables.dtype)
 
 
 def split_half_reliability(

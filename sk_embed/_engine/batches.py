@@ -88,11 +88,13 @@ def _numbered(codes: IntArray, slot_of_code: IntArray) -> tuple[IntArray, IntArr
 
     ``slot_of_code`` is scratch space for any code; what it holds does not matter.
     """
-    places = np.arange(len(codes), dtype=np.int32)
+    # numpy indexes by its own integers alone, and would convert others at each use.
+    codes = codes.astype(np.intp)
+    places = np.arange(len(codes), dtype=slot_of_code.dtype)
     slot_of_code[codes] = places
-    touched = codes[slot_of_code[codes] == places]
+    touched = codes[slot_of_code.take(codes) == places]
     slot_of_code[touched] = places[: len(touched)]
-    return touched, slot_of_code[codes]
+    return touched, slot_of_code.take(codes)
 
 
 def copies_for_tables(batch: Batch, is_used: BoolArray) -> Copies:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
@@ -11,19 +11,15 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
-from sk_embed._engine.axes import (
-    Axes,
-    Sample,
-    alignment_signs,
-    canonical_axes,
-    effect_slopes,
-    sample_categories,
-    sensitivity,
-    split_half_reliability,
-)
+from sk_embed._engine.axes import Sample, sample_categories, sensitivity
 from sk_embed._engine.batches import RowOrder
+from sk_embed._engine.column_vectors import (
+    ColumnVectors,
+    LearnedTables,
+    column_vectors,
+)
 from sk_embed._engine.losses import Loss
-from sk_embed._engine.main_effects import MainEffects, collect, fit_fold, fit_whole
+from sk_embed._engine.main_effects import collect, fit_fold, fit_whole
 from sk_embed._engine.network import Trunk
 from sk_embed._engine.rows import Rows
 from sk_embed._engine.stream_settings import StreamStart
@@ -37,6 +33,7 @@ from sk_embed._engine.training import (
 # Tables are learned side by side as long as they, without their optimiser's state, take no
 # more than this: batches are larger then, and rows are read once for all.
 _MAX_BYTES_SIDE_BY_SIDE = 2**26
+_MAX_TABLES_SIDE_BY_SIDE = 16
 
 
 @dataclass(frozen=True)
@@ -71,45 +68,6 @@ class ModelSettings:
     init_scale: float
     less_effects: bool
     dtype: np.dtype
-
-
-@dataclass(frozen=True)
-class ColumnVectors:
-    """What was learned about one column; interaction vectors in canonical axes.
-
-    Parameters
-    ----------
-    effects : ndarray of shape (n_codes, n_outputs)
-        Main effects.
-    vectors : ndarray of shape (n_codes, n_axes)
-        Interaction vectors.
-    fold_effects : ndarray of shape (n_folds, n_codes, n_outputs)
-        Main effects without each fold.
-    fold_vectors : ndarray of shape (n_folds, n_codes, n_axes)
-        Interaction vectors without each fold, in the axes of ``vectors``.
-    explained_variance_ratio : ndarray of shape (n_axes,)
-        Share of the vectors' second moment on each axis.
-    share : ndarray of shape (n_axes,)
-        The same of effects and vectors together.
-    n_categories : int
-        Codes that have rows.
-    noise_ratio : float
-        Rows of a category that weigh as much as the prior of its main effect; of several
-        outputs the largest.
-    reliability : ndarray of shape (n_axes,)
-        Agreement of two halves of the rows on each axis; NaN where all rows fit into
-        one batch, too few for halves.
-    """
-
-    effects: FloatArray
-    vectors: FloatArray
-    fold_effects: FloatArray
-    fold_vectors: FloatArray
-    explained_variance_ratio: FloatArray
-    share: FloatArray
-    n_categories: int
-    noise_ratio: float
-    reliability: FloatArray
 
 
 @dataclass(frozen=True)
@@ -177,80 +135,51 @@ def learn_model(
         is_training = np.empty((0, len(rows)), dtype=bool)
 
     # Trunk and main effects know nothing of each other.
-    curve, wholes = map_tasks(
-        call,
-        [
-            partial(
-                learn_trunk,
-                rows,
-                partial(draw_order, epoch_rng),
-                trunk,
-                loss,
-                draw_prior,
-                settings.training,
-                report,
-            ),
-            partial(fit_whole, rows, loss, settings.alpha),
-        ],
+    learning_the_trunk = partial(
+        learn_trunk,
+        rows,
+        partial(draw_order, epoch_rng),
+        trunk,
+        loss,
+        draw_prior,
+        settings.training,
+        report,
     )
-    prior = draw_prior()
+    solving = partial(fit_whole, rows, loss, settings.alpha)
+    curve, wholes = map_tasks(call, [learning_the_trunk, solving])
+
+    plan = _plan(rows, draw_prior(), is_training, half_rng)
     orders = [draw_order(order_rng) for _ in range(settings.n_orders)]
-    whole_and_halves = _whole_and_halves(rows, half_rng)
-    counts = _counts(rows, np.concatenate([whole_and_halves, is_training]))
-    samples = [sample_categories(of_column[0]) for of_column in counts]
-    every = slice(None)
-    # Of the halves no more is kept than what reliability is told from.
-    asked = np.concatenate(
-        [offset + s.codes for offset, s in zip(rows.offsets, samples, strict=True)]
-    )
-    parts = [
-        *_side_by_side(whole_and_halves, [every, asked, asked], prior.nbytes),
-        *_side_by_side(is_training, [every] * len(is_training), prior.nbytes),
+    table_tasks = [
+        partial(_learn_part, rows, part, order, trunk, loss, plan.prior, settings.training)
+        for order in orders
+        for part in plan.parts
     ]
-
-    def learn(order: RowOrder, part: _Part) -> list[FloatArray]:
-        table = learn_tables(
-            rows, part.is_used, order, trunk, loss, prior, settings.training
-        )
-        return [table[:, number][kept] for number, kept in enumerate(part.kept)]
-
-    table_tasks = [partial(learn, order, part) for order in orders for part in parts]
     effect_tasks = [
         partial(fit_fold, whole, loss, used) for used in is_training for whole in wholes
     ]
     results = map_tasks(call, table_tasks + effect_tasks)
     tables, fold_effects = results[: len(table_tasks)], results[len(table_tasks) :]
-    by_order = [
-        list(chain.from_iterable(of_order)) for of_order in batched(tables, len(parts))
-    ]
+
+    by_order = [list(chain.from_iterable(of)) for of in batched(tables, len(plan.parts))]
+    learned = LearnedTables(plan.prior, by_order, plan.counts, plan.samples)
     effects = collect(wholes, list(batched(fold_effects, len(wholes))))
     slopes = sensitivity(rows, trunk, by_order[0][0])
-    has_halves = len(rows) > settings.batch_size
-    columns = _columns(
-        rows,
-        slopes.metrics,
-        prior,
-        by_order,
-        counts,
-        samples,
-        effects,
-        has_halves,
-        settings,
+    columns = column_vectors(rows, learned, effects, slopes.metrics, settings.less_effects)
+    if len(rows) <= settings.batch_size:
+        # Too few to tell.
+        columns = [replace(c, reliability=c.reliability * np.nan) for c in columns]
+        slopes = slopes._replace(context=np.empty(0))
+    stream_start = StreamStart(
+        vectors=np.ascontiguousarray(by_order[0][0]),
+        effects=effects.effects[0].astype(settings.dtype),
+        alpha=effects.alpha,
+        noise_ratio=effects.noise_ratio,
+        weight=np.concatenate([of_column[0] for of_column in plan.counts]),
+        n_codes=rows.n_codes,
     )
     return LearnedModel(
-        columns,
-        slopes.context if has_halves else np.empty(0),
-        trunk,
-        curve,
-        effects.converged,
-        StreamStart(
-            vectors=np.ascontiguousarray(by_order[0][0]),
-            effects=effects.effects[0].astype(settings.dtype),
-            alpha=effects.alpha,
-            noise_ratio=effects.noise_ratio,
-            weight=np.concatenate([of_column[0] for of_column in counts]),
-            n_codes=rows.n_codes,
-        ),
+        columns, slopes.context, trunk, curve, effects.converged, stream_start
     )
 
 
@@ -277,8 +206,7 @@ def _initial_trunk(
         n_outputs=rows.targets.shape[1],
         dtype=settings.dtype,
     )
-    mean = np.average(rows.targets, axis=0, weights=rows.weight)
-    trunk.initialize(rng, intercept=loss.link(mean))
+    trunk.initialize(rng, intercept=loss.link(rows.mean(rows.targets)))
     if start is not None:
         if start.shapes != trunk.shapes:
             raise ValueError(
@@ -312,141 +240,57 @@ class _Part(NamedTuple):
     kept: list[IntArray | slice]
 
 
+class _Plan(NamedTuple):
+    """The final tables, before they are learned: see :class:`LearnedTables`."""
+
+    prior: FloatArray
+    parts: list[_Part]
+    counts: list[FloatArray]
+    samples: list[Sample]
+
+
+def _plan(
+    rows: Rows, prior: FloatArray, is_training: BoolArray, rng: np.random.Generator
+) -> _Plan:
+    whole_and_halves = _whole_and_halves(rows, rng)
+    counts = _counts(rows, np.concatenate([whole_and_halves, is_training]))
+    samples = [sample_categories(of_column[0]) for of_column in counts]
+    # Of the halves no more is kept than what reliability is told from; but where they are
+    # learned side by side with the whole, all are small and one array.
+    sampled = np.concatenate(
+        [offset + s.codes for offset, s in zip(rows.offsets, samples, strict=True)]
+    )
+    every = slice(None)
+    parts = [
+        *_side_by_side(whole_and_halves, [every, sampled, sampled], prior.nbytes),
+        *_side_by_side(is_training, [every] * len(is_training), prior.nbytes),
+    ]
+    return _Plan(prior, parts, counts, samples)
+
+
+def _learn_part(
+    rows: Rows,
+    part: _Part,
+    order: RowOrder,
+    trunk: Trunk,
+    loss: Loss,
+    prior: FloatArray,
+    settings: TrainingSettings,
+) -> list[FloatArray]:
+    table = learn_tables(rows, part.is_used, order, trunk, loss, prior, settings)
+    return [table[:, number][kept] for number, kept in enumerate(part.kept)]
+
+
 def _side_by_side(
     is_used: BoolArray, kept: list[IntArray | slice], n_bytes: int
 ) -> list[_Part]:
     """Put so many tables, of ``n_bytes`` each, together as memory allows."""
-    n_together = max(1, _MAX_BYTES_SIDE_BY_SIDE // max(n_bytes, 1))
+    n_together = _MAX_BYTES_SIDE_BY_SIDE // max(n_bytes, 1)
+    n_together = min(max(n_together, 1), _MAX_TABLES_SIDE_BY_SIDE)
     return [
         _Part(is_used[start : start + n_together], kept[start : start + n_together])
         for start in range(0, len(kept), n_together)
     ]
-
-
-def _columns(
-    rows: Rows,
-    metrics: FloatArray,
-    prior: FloatArray,
-    tables: list[list[FloatArray]],
-    counts: list[FloatArray],
-    samples: list[Sample],
-    effects: MainEffects,
-    has_halves: bool,
-    settings: ModelSettings,
-) -> list[ColumnVectors]:
-    """Cut the stacked tables into columns, and bring each to its canonical axes.
-
-    ``tables`` holds for each row order the table of all rows, shape (sum(n_codes), width),
-    two of halves, of the categories in the samples alone, and those of the folds.
-    """
-    n_outputs = effects.effects.shape[2] if settings.less_effects else 0
-    sample_ends = np.cumsum([len(sample.codes) for sample in samples])
-    columns = []
-    for number, offset in enumerate(rows.offsets):
-        part = slice(offset, offset + rows.n_codes[number])
-        sample, n_rows = samples[number], counts[number][0]
-        asked = slice(sample_ends[number] - len(sample.codes), sample_ends[number])
-        whole_and_folds = [[of[0][part], *(t[part] for t in of[3:])] for of in tables]
-        halves = np.stack([[of[1][asked], of[2][asked]] for of in tables])
-        axes, vectors, reliability = _in_canonical_axes(
-            whole_and_folds,
-            halves,
-            prior[part],
-            effects.effects[:, part, :n_outputs],
-            np.delete(counts[number], (1, 2), axis=0),
-            sample,
-            metrics[number],
-        )
-        said = effects.effects[0, part, :n_outputs]
-        in_effects = float((n_rows / n_rows.sum()) @ (said**2).sum(axis=1))
-        both = in_effects + axes.second_moment
-        columns.append(
-            ColumnVectors(
-                effects=effects.effects[0, part],
-                vectors=vectors[0],
-                fold_effects=effects.effects[1:, part],
-                fold_vectors=vectors[1:],
-                explained_variance_ratio=axes.explained_variance_ratio,
-                share=axes.explained_variance_ratio
-                * (axes.second_moment / both if both > 0 else 0.0),
-                n_categories=int(np.sum(n_rows > 0)),
-                noise_ratio=float(effects.noise_ratio[:, number].max()),
-                reliability=reliability
-                if has_halves
-                else np.full_like(reliability, np.nan),
-            )
-        )
-    return columns
-
-
-def _in_canonical_axes(
-    tables: list[list[FloatArray]],
-    halves: FloatArray,
-    prior: FloatArray,
-    effects: FloatArray,
-    counts: FloatArray,
-    sample: Sample,
-    metric: FloatArray,
-) -> tuple[Axes, FloatArray, FloatArray]:
-    """Bring one column's tables to common axes, and take the mean over row orders.
-
-    Axes, signs and reliability are those of what was learned, the tables less their
-    random start, about the categories of a sample. Of the vectors only that share of the
-    start is taken out which their rows have not overwritten: all of it where a category
-    has no rows.
-
-    The effects are taken out of the vectors: those without a fold out of that fold's, by
-    the slopes of the full table. A half has slopes of its own, for its vectors are shorter.
-
-    Parameters
-    ----------
-    tables : list of list of ndarray of shape (n_codes, width)
-        For each row order, that of all rows and those without each fold.
-    halves : ndarray of shape (n_orders, 2, n_sampled, width)
-        Those of two halves of the rows, of the categories in the sample.
-    prior : ndarray of shape (n_codes, width)
-        Where all began.
-    effects : ndarray of shape (1 + n_folds, n_codes, n_outputs)
-        Of all rows, and without each fold.
-    counts : ndarray of shape (1 + n_folds, n_codes)
-        Rows of each category, of all and without each fold.
-    sample : Sample
-        Categories to find the axes by.
-    metric : ndarray of shape (width, width)
-        Of the column.
-
-    Returns
-    -------
-    axes : Axes
-        Those of the mean full table.
-    vectors : ndarray of shape (1 + n_folds, n_codes, n_axes)
-        Means over the orders, in these axes.
-    reliability : ndarray of shape (n_axes,)
-        Agreement of the halves.
-    """
-    dtype, (codes, shares) = prior.dtype, sample
-    sampled = np.stack([[table[codes] for table in of_order] for of_order in tables])
-    sampled = np.concatenate([sampled, halves], axis=1) - prior[codes]
-    first = canonical_axes(sampled[0, 0], shares, metric).rotation.astype(dtype)
-    learned = sampled @ first
-    signs = alignment_signs(learned, learned[0, 0], shares)
-    learned = (signs * learned).mean(axis=0)
-    # The whole and two halves, each with slopes of its own.
-    asked = learned[[0, -2, -1]]
-    slopes = effect_slopes(asked, effects[0, codes], shares)
-    asked = asked - effects[0, codes] @ slopes
-    axes = canonical_axes(asked[0], shares, np.eye(asked.shape[2]))
-    asked = asked @ axes.rotation
-    reliability = split_half_reliability(asked[1], asked[2], shares)
-
-    rotation = axes.rotation.astype(dtype)
-    vectors = -(effects @ (slopes[0] @ axes.rotation)).astype(dtype)
-    for of_order, of_signs in zip(tables, signs, strict=True):
-        for number, table in enumerate(of_order):
-            turn = first * of_signs[number] @ rotation / len(tables)
-            left = prior / (1 + counts[number, :, None])
-            vectors[number] += (table - left) @ turn
-    return axes, vectors, reliability
 
 
 def _counts(rows: Rows, is_used: BoolArray) -> list[FloatArray]:

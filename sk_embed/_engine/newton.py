@@ -139,7 +139,8 @@ def minimize(
     penalty, at = model.penalty(alpha), start
     tolerance = model.tolerance if tolerance is None else tolerance
     # A quadratic objective is its own model: conjugate gradients need not start again.
-    forcing = _FORCING_RANGE[not model.loss.has_constant_curvature]
+    finest, roughest = _FORCING_RANGE
+    forcing = finest if model.loss.has_constant_curvature else roughest
     zero = foretold = norm_before = 0.0
     for number in range(_MAX_NEWTON_STEPS):
         curvature = model.curvature(at.mean)

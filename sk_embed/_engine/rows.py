@@ -39,6 +39,10 @@ class Rows:
         """First row of each column's table in the stack of all tables."""
         return np.concatenate([[0], np.cumsum(self.n_codes)[:-1]]).astype(np.int32)
 
+    def mean(self, values: FloatArray) -> FloatArray:
+        """Return the weighted mean over rows, in double precision: sums are long."""
+        return np.average(values, axis=0, weights=self.weight.astype(np.float64))
+
     @property
     def n_table_rows(self) -> int:
         """Rows of the stack of all tables."""

@@ -211,10 +211,9 @@ def run_pass(
 
 def constant_loss(rows: Rows, loss: Loss) -> float:
     """Return the weighted mean loss of the best constant prediction."""
-    mean = np.average(rows.targets, axis=0, weights=rows.weight)
-    raw_prediction = np.broadcast_to(loss.link(mean), rows.targets.shape)
+    raw_prediction = np.broadcast_to(loss.link(rows.mean(rows.targets)), rows.targets.shape)
     losses = loss.loss(rows.targets, raw_prediction)
-    return float(np.average(losses, weights=rows.weight))
+    return float(rows.mean(losses))
 
 
 def learn_trunk(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from math import isfinite
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -168,32 +168,21 @@ def _restored(make: Callable[..., Any], members: Members) -> Any:
     is_categorical = members.array("is_categorical.npy", "b", (len(names),))
     if not is_categorical.any():
         raise ValueError("no column is categorical")
-    trunk = _restored_trunk(_Document(document.get("trunk", dict)), members)
-    effect_names = document.list_of("effect_names", str)
-    if len(effect_names) not in (0, trunk.n_outputs):
-        raise ValueError(f"{len(effect_names)} effects but {trunk.n_outputs} outputs")
-    scaler = _restored_scaler(
-        [n for n, is_one in zip(names, is_categorical, strict=True) if not is_one], members
-    )
-    vocabularies, tables, shares, reliabilities = [], [], [], []
-    for number, place in enumerate(np.flatnonzero(is_categorical)):
-        folder = f"columns/{number}"
-        vocabulary = _restored_vocabulary(names[place], folder, members)
-        table = _restored_table(len(vocabulary.categories), folder, members)
-        n_axes = (table.shape[1] - len(effect_names),)
-        vocabularies.append(vocabulary)
-        tables.append(table)
-        shares.append(_finite(members, f"{folder}/explained_variance_ratio.npy", n_axes))
-        reliabilities.append(members.array(f"{folder}/reliability.npy", "f", n_axes))
-    _set_attributes(encoder, document, trunk, effect_names)
+    _set_attributes(encoder, document, members)
+    context_names = [names[place] for place in np.flatnonzero(~is_categorical)]
+    scaler = _restored_scaler(context_names, members)
+    columns = [
+        _restored_column(names[place], f"columns/{number}", encoder, members)
+        for number, place in enumerate(np.flatnonzero(is_categorical))
+    ]
+    vocabularies = [column.vocabulary for column in columns]
     encoder._columns = TableColumns(is_categorical, vocabularies, scaler)
-    encoder._tables = tables
+    encoder._tables = [column.table for column in columns]
     encoder.categories_ = [v.categories for v in vocabularies]
     encoder.infrequent_categories_ = [v.infrequent_categories for v in vocabularies]
-    encoder.n_components_ = [table.shape[1] for table in tables]
-    encoder.explained_variance_ratio_ = shares
-    encoder.reliability_ = reliabilities
-    encoder.classes_ = _restored_classes(encoder.target_type_, members)
+    encoder.n_components_ = [column.table.shape[1] for column in columns]
+    encoder.explained_variance_ratio_ = [c.explained_variance_ratio for c in columns]
+    encoder.reliability_ = [column.reliability for column in columns]
     encoder.n_features_in_ = len(names)
     if document.get("has_feature_names", bool):
         encoder.feature_names_in_ = np.array(names, dtype=object)
@@ -281,6 +270,25 @@ def _restored_scaler(names: list[str], members: Members) -> ContextScaler:
     return ContextScaler(names, center, scale, with_indicator)
 
 
+class _Column(NamedTuple):
+    """What is kept of a categorical column."""
+
+    vocabulary: Vocabulary
+    table: FloatArray
+    explained_variance_ratio: FloatArray
+    reliability: FloatArray
+
+
+def _restored_column(name: str, folder: str, encoder: Any, members: Members) -> _Column:
+    vocabulary = _restored_vocabulary(name, folder, members)
+    table = _restored_table(len(vocabulary.categories), folder, members)
+    n_axes = (table.shape[1] - len(encoder._effect_names),)
+    share = _finite(members, f"{folder}/explained_variance_ratio.npy", n_axes)
+    # NaN where there were too few rows to tell.
+    reliability = members.array(f"{folder}/reliability.npy", "f", n_axes)
+    return _Column(vocabulary, table, share, reliability)
+
+
 def _restored_vocabulary(name: str, folder: str, members: Members) -> Vocabulary:
     categories = _restored_values(f"{folder}/categories", "iufmM", members)
     shape = (len(categories),)
@@ -313,19 +321,23 @@ def _restored_values(name: str, kinds: str, members: Members) -> NDArray[Any]:
     return from_runs(members.json(f"{name}.json"))
 
 
-def _set_attributes(
-    encoder: Any, document: _Document, trunk: Trunk, effect_names: list[str]
-) -> None:
+def _set_attributes(encoder: Any, document: _Document, members: Members) -> None:
+    """Set what is not of a single column."""
     encoder.target_type_ = document.get("target_type", str)
     if encoder.target_type_ not in TARGET_TYPES:
         raise ValueError(f"its 'target_type' is none of {TARGET_TYPES}")
+    encoder.classes_ = _restored_classes(encoder.target_type_, members)
     encoder.unit_ = document.get("unit", float)
     encoder.loss_curve_ = document.list_of("loss_curve", float)
     if not all(map(isfinite, [encoder.unit_, *encoder.loss_curve_])) or encoder.unit_ <= 0:
         raise ValueError("its 'unit' or 'loss_curve' is out of range")
     encoder.n_iter_ = len(encoder.loss_curve_)
-    encoder._trunk = trunk
-    encoder._effect_names = effect_names
+    encoder._trunk = _restored_trunk(_Document(document.get("trunk", dict)), members)
+    encoder._effect_names = document.list_of("effect_names", str)
+    if len(encoder._effect_names) not in (0, encoder._trunk.n_outputs):
+        raise ValueError(
+            f"{len(encoder._effect_names)} effects but {encoder._trunk.n_outputs} outputs"
+        )
 
 
 def _finite(members: Members, name: str, shape: tuple[int | None, ...]) -> FloatArray:

@@ -47,7 +47,8 @@ def read_points(
     drawn = _by_label(table, encoder.infrequent_categories_[number])
     n_drawn = min(max_points, len(drawn))
     shares = dict(zip(axes, encoder.explained_variance_ratio_[number], strict=True))
-    title = f"{table.index.name}: {len(table):,} categories"
+    noun = "category" if len(table) == 1 else "categories"
+    title = f"{table.index.name}: {len(table):,} {noun}"
     if n_drawn < len(drawn):
         title = f"{table.index.name}: the {n_drawn:,} most frequent of {len(table):,}"
     return Points(

@@ -1,0 +1,225 @@
+"""What was learned about each column: effects, and vectors in canonical axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from sk_embed._arrays import FloatArray
+from sk_embed._engine.axes import (
+    Axes,
+    Sample,
+    alignment_rotations,
+    alignment_signs,
+    canonical_axes,
+    effect_slopes,
+    split_half_reliability,
+)
+from sk_embed._engine.main_effects import MainEffects
+from sk_embed._engine.rows import Rows
+
+# Tables may take most of the memory, and so are turned part by part.
+_CATEGORIES_AT_A_TIME = 2**16
+
+
+@dataclass(frozen=True)
+class ColumnVectors:
+    """What was learned about one column; interaction vectors in canonical axes.
+
+    Parameters
+    ----------
+    effects : ndarray of shape (n_codes, n_outputs)
+        Main effects.
+    vectors : ndarray of shape (n_codes, n_axes)
+        Interaction vectors.
+    fold_effects : ndarray of shape (n_folds, n_codes, n_outputs)
+        Main effects without each fold.
+    fold_vectors : ndarray of shape (n_folds, n_codes, n_axes)
+        Interaction vectors without each fold, in the axes of ``vectors``.
+    explained_variance_ratio : ndarray of shape (n_axes,)
+        Share of the vectors' second moment on each axis.
+    share : ndarray of shape (n_axes,)
+        The same of effects and vectors together.
+    n_categories : int
+        Codes that have rows.
+    noise_ratio : float
+        Rows of a category that weigh as much as the prior of its main effect; of several
+        outputs the largest.
+    reliability : ndarray of shape (n_axes,)
+        Agreement of two halves of the rows on each axis; NaN where all rows fit into
+        one batch, too few for halves.
+    """
+
+    effects: FloatArray
+    vectors: FloatArray
+    fold_effects: FloatArray
+    fold_vectors: FloatArray
+    explained_variance_ratio: FloatArray
+    share: FloatArray
+    n_categories: int
+    noise_ratio: float
+    reliability: FloatArray
+
+
+class LearnedTables(NamedTuple):
+    """All tables that were learned under one trunk.
+
+    Parameters
+    ----------
+    prior : ndarray of shape (sum(n_codes), width)
+        Where they began.
+    by_order : list of list of ndarray of shape (sum(n_codes), width)
+        For each row order the table of all rows, two of halves, of the categories in the
+        samples alone, and those of the folds.
+    counts : list of ndarray of shape (3 + n_folds, n_codes)
+        Of each column, the weight of each category's rows: of all, halves and folds.
+    samples : list of Sample
+        Of each column.
+    """
+
+    prior: FloatArray
+    by_order: list[list[FloatArray]]
+    counts: list[FloatArray]
+    samples: list[Sample]
+
+
+def column_vectors(
+    rows: Rows,
+    learned: LearnedTables,
+    effects: MainEffects,
+    metrics: FloatArray,
+    less_effects: bool,
+) -> list[ColumnVectors]:
+    """Cut the stacked tables into columns, and bring each to its canonical axes.
+
+    Parameters
+    ----------
+    rows : Rows
+        Training rows.
+    learned : LearnedTables
+        The tables.
+    effects : MainEffects
+        Of all columns.
+    metrics : ndarray of shape (n_columns, width, width)
+        Of each column.
+    less_effects : bool
+        Whether what the main effects say is taken out of the vectors.
+
+    Returns
+    -------
+    list of ColumnVectors
+    """
+    n_outputs = effects.effects.shape[2] if less_effects else 0
+    sample_ends = np.cumsum([len(sample.codes) for sample in learned.samples])
+    columns = []
+    for number, offset in enumerate(rows.offsets):
+        part = slice(offset, offset + rows.n_codes[number])
+        sample, n_rows = learned.samples[number], learned.counts[number][0]
+        sampled = slice(sample_ends[number] - len(sample.codes), sample_ends[number])
+        said = effects.effects[:, part, :n_outputs]
+        axes, vectors, reliability = _in_canonical_axes(
+            [[of[0][part], *(t[part] for t in of[3:])] for of in learned.by_order],
+            np.stack([[of[1][sampled], of[2][sampled]] for of in learned.by_order]),
+            learned.prior[part],
+            said,
+            np.delete(learned.counts[number], (1, 2), axis=0),
+            sample,
+            metrics[number],
+        )
+        in_effects = float((n_rows / n_rows.sum()) @ (said[0] ** 2).sum(axis=1))
+        both = in_effects + axes.second_moment
+        ratio = axes.explained_variance_ratio
+        columns.append(
+            ColumnVectors(
+                effects=effects.effects[0, part],
+                vectors=vectors[0],
+                fold_effects=effects.effects[1:, part],
+                fold_vectors=vectors[1:],
+                explained_variance_ratio=ratio,
+                share=ratio * (axes.second_moment / both if both > 0 else 0.0),
+                n_categories=int(np.sum(n_rows > 0)),
+                noise_ratio=float(effects.noise_ratio[:, number].max()),
+                reliability=reliability,
+            )
+        )
+    return columns
+
+
+def _in_canonical_axes(
+    tables: list[list[FloatArray]],
+    halves: FloatArray,
+    prior: FloatArray,
+    effects: FloatArray,
+    counts: FloatArray,
+    sample: Sample,
+    metric: FloatArray,
+) -> tuple[Axes, FloatArray, FloatArray]:
+    """Bring one column's tables to common axes, and take the mean over row orders.
+
+    Axes, signs and reliability are those of what was learned, the tables less their
+    random start, about the categories of a sample. Of the vectors only that share of the
+    start is taken out which their rows have not overwritten: all of it where a category
+    has no rows.
+
+    The effects are taken out of the vectors: those without a fold out of that fold's, by
+    the slopes of the full table. A half has slopes of its own, for its vectors are shorter.
+
+    Parameters
+    ----------
+    tables : list of list of ndarray of shape (n_codes, width)
+        For each row order, that of all rows and those without each fold.
+    halves : ndarray of shape (n_orders, 2, n_sampled, width)
+        Those of two halves of the rows, of the categories in the sample.
+    prior : ndarray of shape (n_codes, width)
+        Where all began.
+    effects : ndarray of shape (1 + n_folds, n_codes, n_outputs)
+        Of all rows, and without each fold.
+    counts : ndarray of shape (1 + n_folds, n_codes)
+        Rows of each category, of all and without each fold.
+    sample : Sample
+        Categories to find the axes by.
+    metric : ndarray of shape (width, width)
+        Of the column.
+
+    Returns
+    -------
+    axes : Axes
+        Those of the mean full table.
+    vectors : ndarray of shape (1 + n_folds, n_codes, n_axes)
+        Means over the orders, in these axes.
+    reliability : ndarray of shape (n_axes,)
+        Agreement of the halves.
+    """
+    dtype, (codes, shares) = prior.dtype, sample
+    sampled = np.stack([[table[codes] for table in of_order] for of_order in tables])
+    sampled, halves = sampled - prior[codes], halves - prior[codes]
+    first = canonical_axes(sampled[0, 0], shares, metric).rotation.astype(dtype)
+    sampled, halves = sampled @ first, halves @ first
+    # An order's tables are turned as its full table is turned to that of the first order;
+    # but not the halves: what is turned to agree tells nothing of agreement.
+    reference = sampled[0, 0]
+    turns = alignment_rotations(sampled[:, :1], reference, shares)
+    turns = turns * alignment_signs(sampled @ turns, reference, shares)
+    whole = (sampled[:, 0] @ turns[:, 0]).mean(axis=0)
+    halves = (alignment_signs(halves, reference, shares) * halves).mean(axis=0)
+
+    # The whole and two halves, each with slopes of its own.
+    asked = np.stack([whole, *halves])
+    slopes = effect_slopes(asked, effects[0, codes], shares)
+    asked = asked - effects[0, codes] @ slopes
+    axes = canonical_axes(asked[0], shares, np.eye(asked.shape[2]))
+    asked = asked @ axes.rotation
+    reliability = split_half_reliability(asked[1], asked[2], shares)
+
+    turns = first @ turns @ axes.rotation.astype(dtype) / dtype.type(len(tables))
+    vectors = np.empty((*counts.shape, axes.rotation.shape[1]), dtype)
+    for start in range(0, len(prior), _CATEGORIES_AT_A_TIME):
+        part = slice(start, start + _CATEGORIES_AT_A_TIME)
+        vectors[:, part] = -(effects[:, part] @ (slopes[0] @ axes.rotation))
+        left = prior[part] / (1 + counts[:, part, None])
+        for of_order, of_turns in zip(tables, turns, strict=True):
+            for number, table in enumerate(of_order):
+                vectors[number, part] += (table[part] - left[number]) @ of_turns[number]
+    return axes, vectors, reliability
