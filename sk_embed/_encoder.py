@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
@@ -25,18 +24,12 @@ from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES, as_target
 from sk_embed._columns.vocabulary import UNKNOWN
 from sk_embed._cross_fitting import Folds, draw_folds, gets_fold_vector, needs_folds
 from sk_embed._decoding import decode, require_encoded
-from sk_embed._engine.losses import (
-    HalfBinomialLoss,
-    HalfMultinomialLoss,
-    HalfSquaredError,
-    Loss,
-)
 from sk_embed._engine.model import LearnedModel, learn_model, n_table_passes
 from sk_embed._output_names import column_names, require_distinct
 from sk_embed._output_tables import OutputTables, output_tables
 from sk_embed._progress import reporter
 from sk_embed._selection import largest_max_iter, output_unit
-from sk_embed._settings import checked_dtype, model_settings
+from sk_embed._settings import LOSSES, checked_dtype, model_settings
 from sk_embed._sklearn_compat import (
     CallbackSupportMixin,
     Interval,
@@ -53,18 +46,17 @@ from sk_embed._sklearn_compat import (
     process_routing,
     single_blas_thread,
 )
+from sk_embed._streaming import PartialFitMixin
 from sk_embed._training_data import TrainingData, read_training_data
-
-_LOSSES: dict[str, type[Loss]] = {
-    "continuous": HalfSquaredError,
-    "binary": HalfBinomialLoss,
-    "multiclass": HalfMultinomialLoss,
-    "continuous-multioutput": HalfSquaredError,
-    "multilabel-indicator": HalfBinomialLoss,
-}
+from sk_embed._unchanged import unchanged_on_error
 
 
-class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class EmbeddingEncoder(
+    PartialFitMixin,
+    CallbackSupportMixin,  # type: ignore[misc]
+    TransformerMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+):
     """Encode each category as a vector that is learned from the target.
 
     Each category gets its *main effect*, one number per output from a joint additive
@@ -156,6 +148,9 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         Standard deviation of the vectors' random start, 10 at most; 0 starts them at the
         origin. The share of the start that a category's rows have not overwritten is
         taken out again, and unknown categories get the origin in any case.
+    half_life : float, default=None
+        Of what ``partial_fit`` learns: the rows of a category after which what its rows
+        said before counts a half. None forgets nothing: every row counts the same.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the network's weights of the last ``fit``.
     n_jobs : int, default=None
@@ -175,7 +170,8 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
     Attributes
     ----------
     categories_ : list of ndarray of shape (n_categories,)
-        Categories of each categorical column; missing is last where it occurs.
+        Categories of each categorical column; missing is last where it occurs. Those that
+        came by ``partial_fit`` are behind, in the order of the chunks.
     embeddings_ : list of ndarray of shape (n_categories, n_components_[j])
         Row i belongs to ``categories_[j][i]``: its main effect, in units of the
         standardised target or log-odds, then its vector, in units of the same: to first
@@ -193,7 +189,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         Share of variance, about the origin, on each axis of the interaction part.
     reliability_ : list of ndarray
         Agreement of two halves of the rows on each axis: 1 is perfect, 0 is noise; NaN
-        where the rows fit into one batch.
+        where the rows fit into one batch, and after ``partial_fit``.
     infrequent_categories_ : list of ndarray or None
         Categories of each column that share a vector, None where none do.
     classes_ : ndarray of shape (n_classes,) or None
@@ -202,12 +198,14 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
     target_type_ : str
         What the target was read as, one of the types that ``target_type`` takes.
     n_iter_ : int
-        Passes run.
+        Passes run, and calls of ``partial_fit``.
     loss_curve_ : list of float
         Progressive validation loss of each pass: each row's loss just before it is
         learned. The vectors have not seen the row, but from the second pass on the
         network's own weights have: with many context columns and few rows the loss is too
-        low (pure noise, 10 columns: by 4 % for 1,000 rows, 3 % for 4,000).
+        low (pure noise, 10 columns: by 4 % for 1,000 rows, 3 % for 4,000). Of each call of
+        ``partial_fit`` that of its rows, which is honest in all respects unless the
+        chunk came before.
     n_features_in_ : int
         Columns of X in ``fit``.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -286,6 +284,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         ],
         "cv": ["cv_object"],
         "init_scale": [Interval(Real, 0, 10, closed="both")],
+        "half_life": [Interval(Real, 0, None, closed="neither"), None],
         "warm_start": ["boolean"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -316,6 +315,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         cross_fit_below: int | str = "auto",
         cv: Any = 5,
         init_scale: float = 0.0,
+        half_life: float | None = None,
         warm_start: bool = False,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -342,6 +342,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         self.cross_fit_below = cross_fit_below
         self.cv = cv
         self.init_scale = init_scale
+        self.half_life = half_life
         self.warm_start = warm_start
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -379,7 +380,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         TypeError
             If X is sparse or lazy, or a cell holds a list or a dict; likewise.
         """
-        with _unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
+        with unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
             learning_seed, _ = self._draw_seeds()
             self._learn(training, None, learning_seed, end_subtask)
@@ -418,7 +419,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         TypeError
             If X is sparse or lazy, or a cell holds a list or a dict; likewise.
         """
-        with _unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
+        with unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
             learning_seed, fold_seed = self._draw_seeds()
             routed = process_routing(self, "fit_transform", **params).splitter.split
@@ -687,14 +688,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
 
     def _read(self, X: Any, y: Any, sample_weight: Any) -> TrainingData:
         """Turn X, y and weights into arrays; learn vocabularies and scales."""
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None."
-            )
-        if not self.main_effects and self.n_components == 0:
-            raise ValueError(
-                "n_components=0 and main_effects=False leave no output column; change one."
-            )
+        self._require_usable(y)
         columns = as_columns(X)
         validate_data(self, X=for_names(X), skip_check_array=True)
         target = as_target(y)
@@ -703,6 +697,17 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         names = getattr(self, "feature_names_in_", None)
         parameters = self.get_params(deep=False)
         return read_training_data(columns, names, target, weight, parameters)
+
+    def _require_usable(self, y: Any) -> None:
+        """Raise ValueError if there is no target, or the parameters leave no output."""
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
+        if not self.main_effects and self.n_components == 0:
+            raise ValueError(
+                "n_components=0 and main_effects=False leave no output column; change one."
+            )
 
     def _read_new(self, X: Any) -> list[pd.Series]:
         """Turn rows with the columns of fit into columns."""
@@ -751,7 +756,7 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
         with single_blas_thread():
             model = learn_model(
                 training.rows,
-                _LOSSES[training.target.type](),
+                LOSSES[training.target.type](),
                 settings,
                 None if folds is None else folds.is_training,
                 np.random.default_rng(seed),
@@ -780,6 +785,8 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
     ) -> None:
         """Set the fitted attributes."""
         columns = training.columns
+        self._stream = None
+        self._start, self._target = model.start, training.target.without_values()
         self._columns = columns
         self._trunk = model.trunk
         self._tables = [
@@ -897,15 +904,3 @@ class EmbeddingEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):  
             f"{feature!r} is not a categorical column of this encoder; it has "
             f"{inputs[is_categorical].tolist()}."
         )
-
-
-@contextmanager
-def _unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
-    """Give the estimator its attributes back if the block raises, whatever it raises."""
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise

@@ -29,6 +29,9 @@ _PASSES = (2, 20)
 # And so many steps without a fall of the loss are enough to stop.
 _PATIENCE_IN_STEPS = 1_500
 _PATIENCE = (1, 4)
+# Over a chunk of a stream, while the trunk has taken fewer steps than that: each row is new
+# to the trunk but once.
+_MAX_CHUNK_PASSES = 4
 # Passes for each final table, over so many rows together: the more rows there are, the less
 # of what a table holds is the chance of one row order.
 _ROWS_OF_TABLE_PASSES = 1_200_000
@@ -105,6 +108,11 @@ def largest_max_iter(max_iter: int | str) -> int:
 def auto_patience(n_batches: int) -> int:
     """Return the passes that take about 1,500 steps, 1 to 4."""
     return int(np.clip(round(_PATIENCE_IN_STEPS / n_batches), *_PATIENCE))
+
+
+def auto_chunk_passes(n_batches: int, n_steps: int) -> int:
+    """Return the passes over a chunk: four until 6,000 steps are taken, then one."""
+    return int(np.clip((_MAX_STEPS - n_steps) // n_batches, 1, _MAX_CHUNK_PASSES))
 
 
 def passes_for_tables(n_rows: int) -> tuple[int, int]:

@@ -7,16 +7,31 @@ from typing import Any
 
 import numpy as np
 
+from sk_embed._engine.losses import (
+    HalfBinomialLoss,
+    HalfMultinomialLoss,
+    HalfSquaredError,
+    Loss,
+)
 from sk_embed._engine.model import ModelSettings
+from sk_embed._engine.stream_settings import ChunkSettings, StreamSettings
 from sk_embed._engine.training import TrainingSettings
 from sk_embed._selection import (
     auto_batch_size,
+    auto_chunk_passes,
     auto_max_iter,
     auto_patience,
     passes_for_tables,
     table_width,
 )
 
+LOSSES: dict[str, type[Loss]] = {
+    "continuous": HalfSquaredError,
+    "binary": HalfBinomialLoss,
+    "multiclass": HalfMultinomialLoss,
+    "continuous-multioutput": HalfSquaredError,
+    "multilabel-indicator": HalfBinomialLoss,
+}
 _HIDDEN_LAYER_SIZES = (64, 32)
 _TABLE_LEARNING_RATE = 0.1
 # Weight decay is a prior, which the rows outvote the more there are of them: so many
@@ -54,7 +69,7 @@ def model_settings(
         width=table_width(parameters["n_components"]),
         table_learning_rate=_TABLE_LEARNING_RATE,
         learning_rate=parameters["learning_rate_init"],
-        weight_decay=min(_ROWS_OF_UNIT_DECAY / total_weight, _MAX_WEIGHT_DECAY),
+        weight_decay=_weight_decay(total_weight),
         max_epochs=auto_max_iter(n_batches) if max_iter == "auto" else max_iter,
         tolerance=parameters["tol"],
         patience=auto_patience(n_batches) if patience == "auto" else patience,
@@ -71,6 +86,57 @@ def model_settings(
         # Where all rows are one batch, precision costs nothing.
         dtype=np.dtype(np.float64) if n_rows <= batch_size else output_dtype,
     )
+
+
+def stream_settings(parameters: dict[str, Any]) -> StreamSettings:
+    """Return the engine's settings of a stream, before the first chunk.
+
+    Parameters
+    ----------
+    parameters : dict
+        Those of the estimator, by name.
+    """
+    alpha, half_life = parameters["alpha"], parameters["half_life"]
+    return StreamSettings(
+        width=table_width(parameters["n_components"]),
+        hidden_layer_sizes=_checked_sizes(parameters["hidden_layer_sizes"]),
+        table_learning_rate=_TABLE_LEARNING_RATE,
+        learning_rate=parameters["learning_rate_init"],
+        alpha=None if alpha == "auto" else float(alpha),
+        init_scale=parameters["init_scale"],
+        half_life=np.inf if half_life is None else float(half_life),
+        less_effects=parameters["main_effects"],
+        with_halves=parameters["n_components"] == "auto",
+        dtype=checked_dtype(parameters["dtype"]),
+    )
+
+
+def chunk_settings(
+    parameters: dict[str, Any], n_rows: int, total_weight: float, n_steps: int
+) -> ChunkSettings:
+    """Return the engine's settings of one chunk.
+
+    Parameters
+    ----------
+    parameters : dict
+        Those of the estimator, by name.
+    n_rows : int
+        Rows of the chunk.
+    total_weight : float
+        Weight of all rows so far, the chunk's included.
+    n_steps : int
+        Steps that the network has taken so far.
+    """
+    batch_size, max_iter = parameters["batch_size"], parameters["max_iter"]
+    batch_size = auto_batch_size(n_rows) if batch_size == "auto" else int(batch_size)
+    n_passes = auto_chunk_passes(-(-n_rows // batch_size), n_steps)
+    if max_iter != "auto":
+        n_passes = min(n_passes, int(max_iter))
+    return ChunkSettings(batch_size, n_passes, _weight_decay(total_weight))
+
+
+def _weight_decay(total_weight: float) -> float:
+    return min(_ROWS_OF_UNIT_DECAY / total_weight, _MAX_WEIGHT_DECAY)
 
 
 def checked_dtype(dtype: Any) -> np.dtype[Any]:

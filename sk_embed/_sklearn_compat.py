@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from threading import Lock
 from typing import Any
 
@@ -16,7 +17,7 @@ from sklearn.utils.validation import _check_feature_names_in as check_feature_na
 from sklearn.utils.validation import _check_sample_weight
 
 # scikit-learn itself requires threadpoolctl, so that it is there wherever we are.
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -148,7 +149,7 @@ class _SharedLimit:
     def __call__(self) -> Iterator[None]:
         with self._lock:
             if self._n_inside == 0:
-                self._limits = threadpool_limits(limits=1, user_api="blas")
+                self._limits = _threadpools().limit(limits=1, user_api="blas")
             self._n_inside += 1
         try:
             yield
@@ -170,3 +171,9 @@ def single_blas_thread() -> AbstractContextManager[None]:
     fits that overlap in several threads the first sets it, and the last lifts it.
     """
     return _single_blas_thread()
+
+
+@cache
+def _threadpools() -> ThreadpoolController:
+    """Find the libraries once: to look for them takes longer than to learn a few rows."""
+    return ThreadpoolController()

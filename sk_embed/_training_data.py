@@ -104,7 +104,7 @@ def read_training_data(
         max_categories=parameters["max_categories"],
     )
     dtype = model_settings(parameters, len(weight), float(weight.sum())).dtype
-    _require_room(weight, dtype)
+    require_room(weight, dtype)
     context = learned.scaler.transform(learned.numbers(columns))
     rows = Rows(
         codes=table_rows,
@@ -125,7 +125,7 @@ def _weight_of_each(weight: FloatArray) -> FloatArray:
     return np.broadcast_to(weight[:1].copy(), weight.shape) if is_same else weight
 
 
-def _require_room(weight: FloatArray, dtype: np.dtype[Any]) -> None:
+def require_room(weight: FloatArray, dtype: np.dtype[Any]) -> None:
     """Raise ValueError where weights vanish or overflow in the network's precision."""
     if weight.sum() > np.finfo(dtype).max ** _ROOM_FOR_SQUARES:
         raise ValueError(

@@ -48,7 +48,9 @@ def test_a_loaded_encoder_has_the_same_attributes_and_gives_the_same_bits(target
         if name.endswith("_") and not name.startswith("_"):
             assert_same(getattr(loaded, name), value)
     assert_same(loaded.embeddings_, encoder.embeddings_)
-    assert vars(loaded).keys() == vars(encoder).keys()
+    # What partial_fit goes on from is not in the file.
+    assert vars(encoder).keys() - vars(loaded).keys() == {"_start", "_stream", "_target"}
+    assert vars(loaded).keys() <= vars(encoder).keys()
 
 
 def test_the_same_encoder_gives_the_same_bytes(tmp_path):

@@ -256,8 +256,8 @@ def test_an_array_that_does_not_fit_is_refused(name, change, match, saved, tmp_p
     ("runs", "match"),
     [
         (
-            [["float", ["nan"]], ["str", ["x", "y", "z"]]],
-            "a missing category before the last",
+            [["float", ["nan"]], ["str", ["x", "y"]], ["float", ["nan"]]],
+            "two missing categories",
         ),
         ([["str", ["x", "y", "x"]], ["float", ["nan"]]], "has a category twice"),
         ([["bool", [True]], ["int", [1]], ["str", ["x", "y"]]], "has a category twice"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,12 +58,16 @@ class Target:
         Standardised numbers, columns of zeros and ones, or a one-hot code.
     output_names : list of str or None
         Names of several outputs; None if there is one.
+    center, scale : ndarray of shape (n_outputs,) or None
+        What numbers were standardised by.
     """
 
     type: str
     classes: NDArray[Any] | None
     values: FloatArray
     output_names: list[str] | None
+    center: FloatArray | None = None
+    scale: FloatArray | None = None
 
     @property
     def effect_names(self) -> list[str]:
@@ -71,6 +75,10 @@ class Target:
         if self.output_names is None:
             return ["effect"]
         return [f"effect_{name}" for name in self.output_names]
+
+    def without_values(self) -> Target:
+        """Return what the target was read as, without any row's value."""
+        return replace(self, values=self.values[:0].copy())
 
 
 def as_target(y: Any) -> GivenTarget:
@@ -150,13 +158,13 @@ def read_target(given: GivenTarget, target_type: str, weight: FloatArray) -> Tar
         If y has missing or infinite values, or is not of the type asked for.
     """
     is_used = weight > 0
-    _require_finite(given.values, is_used)
+    require_finite(given.values, is_used)
     y, weight = given.values[is_used], weight[is_used]
     kind = _infer_type(y) if target_type == "auto" else _asked_type(y, target_type)
     if kind in MULTIPLE_TYPES:
         return _several_outputs(y, kind, given.names, weight)
     if kind == "continuous":
-        return Target(kind, None, _standardised(y, weight)[:, None], None)
+        return Target(kind, None, *_standardised(y[:, None], weight, None))
     classes, codes = _labels(y)
     n_classes = len(classes)
     if kind == "binary":
@@ -175,13 +183,12 @@ def _several_outputs(
     labels = np.arange(y.shape[1]) if names is None else np.array(names, dtype=object)
     output_names = [str(label) for label in labels]
     if kind == "multilabel-indicator":
-        _require_indicator(y)
+        require_indicator(y)
         return Target(kind, labels, y.astype(np.float64), output_names)
-    columns = [_standardised(column, weight) for column in y.T]
-    return Target(kind, None, np.column_stack(columns), output_names)
+    return Target(kind, None, *_standardised(y, weight, output_names))
 
 
-def _require_finite(y: NDArray[Any], is_used: BoolArray) -> None:
+def require_finite(y: NDArray[Any], is_used: BoolArray) -> None:
     bad = {"NaN": pd.isna(y)}
     if y.dtype.kind == "f":
         bad["infinity"] = np.isinf(y)
@@ -194,7 +201,7 @@ def _require_finite(y: NDArray[Any], is_used: BoolArray) -> None:
             )
 
 
-def _require_indicator(y: NDArray[Any]) -> None:
+def require_indicator(y: NDArray[Any]) -> None:
     is_other = (y != 0) & (y != 1)
     if is_other.any():
         raise ValueError(
@@ -254,7 +261,18 @@ def _most_values(y: NDArray[Any]) -> int:
     return max(len(np.unique(column)) for column in y.reshape(len(y), -1).T)
 
 
-def _standardised(y: NDArray[Any], weight: FloatArray) -> FloatArray:
+def _standardised(
+    y: NDArray[Any], weight: FloatArray, names: list[str] | None
+) -> tuple[FloatArray, list[str] | None, FloatArray, FloatArray]:
+    """Return standardised columns, their names, and what they were standardised by."""
+    parts = [_standardised_column(column, weight) for column in y.T]
+    values, center, scale = zip(*parts, strict=True)
+    return np.column_stack(values), names, np.array(center), np.array(scale)
+
+
+def _standardised_column(
+    y: NDArray[Any], weight: FloatArray
+) -> tuple[FloatArray, float, float]:
     try:
         numbers = y.astype(np.float64)
     except (TypeError, ValueError) as error:
@@ -264,7 +282,9 @@ def _standardised(y: NDArray[Any], weight: FloatArray) -> FloatArray:
     # Scaled to about one before it is squared, so that no unit of y overflows.
     size = np.abs(numbers).max() or 1.0
     numbers = numbers / size
-    numbers = numbers - np.average(numbers, weights=weight)
+    center = np.average(numbers, weights=weight)
+    numbers = numbers - center
     deviation = np.sqrt(np.average(numbers**2, weights=weight))
     is_constant = deviation <= 1e-12
-    return numbers / (1.0 if is_constant else deviation)
+    scale = 1.0 if is_constant else float(deviation)
+    return numbers / scale, float(size * center), float(size * scale)

@@ -47,7 +47,7 @@ class Vocabulary:
     name : str
         The column's name, for messages.
     categories : ndarray of shape (n_categories,)
-        Sorted; missing is last where it occurs.
+        Sorted, missing last where it occurs; of a stream as they came.
     counts : ndarray of shape (n_categories,)
         Rows of each category in fit.
     is_infrequent : ndarray of bool of shape (n_categories,)
@@ -59,11 +59,7 @@ class Vocabulary:
     counts: IntArray
     is_infrequent: BoolArray
     _index: pd.Index = field(init=False, repr=False, compare=False)
-
-    @property
-    def has_missing(self) -> bool:
-        """Whether missing is a category."""
-        return len(self.categories) > 0 and bool(pd.isna(self.categories[-1]))
+    _missing_code: int = field(init=False, repr=False, compare=False)
 
     @property
     def groups(self) -> IntArray:
@@ -97,12 +93,14 @@ class Vocabulary:
         return self.categories[self.is_infrequent]
 
     def __post_init__(self) -> None:
-        n_present = len(self.categories) - self.has_missing
-        index = _as_keys(self.categories[:n_present])
+        is_missing = pd.isna(self.categories)
+        missing = int(np.argmax(is_missing)) if is_missing.any() else UNKNOWN
+        index = _as_keys(self.categories[~is_missing])
         # pandas fills an index's hash table at its first use, which is not safe when the
         # first uses are those of several threads.
         index.get_indexer(index[:1])
         object.__setattr__(self, "_index", index)
+        object.__setattr__(self, "_missing_code", missing)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the index, which repeats the categories, out of pickles; pack the rest."""
@@ -127,17 +125,17 @@ class Vocabulary:
             codes, values = _one_by_one(column, self.name)
         else:
             codes, uniques = factorize(column, self.name)
-            values = _as_array(uniques)
+            values = as_plain_array(uniques)
         index, keys = self._index, _as_keys(values)
         if index.dtype.kind != keys.dtype.kind and not _are_numbers(index, keys):
             # Else pandas would read strings as dates.
             index, keys = index.astype(object), keys.astype(object)
-        known = np.append(_places(index, keys), self._missing_code)
+        places = _places(index, keys)
+        if self._missing_code != UNKNOWN:
+            # The index, which does not hold it, counts on behind it.
+            places = places + (places >= self._missing_code)
+        known = np.append(places, self._missing_code)
         return known.take(codes)
-
-    @property
-    def _missing_code(self) -> int:
-        return len(self.categories) - 1 if self.has_missing else UNKNOWN
 
     def check(
         self,
@@ -178,7 +176,7 @@ class Vocabulary:
         if is_known.any() or column.isna().all():
             return
         _, uniques = factorize(column, self.name)
-        before, now = _kind(self._index), _kind(pd.Index(_as_array(uniques)))
+        before, now = _kind(self._index), _kind(pd.Index(as_plain_array(uniques)))
         if before is not None and now is not None and before != now:
             warnings.warn(
                 f"Column {self.name!r} held {before} in fit but holds {now} here, none of "
@@ -208,9 +206,9 @@ def _one_by_one(column: pd.Series, name: str) -> tuple[IntArray, NDArray[Any]]:
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes = column.cat.codes.to_numpy()
         is_present = codes >= 0
-        values = _as_array(column.cat.categories.take(codes[is_present]))
+        values = as_plain_array(column.cat.categories.take(codes[is_present]))
     else:
-        values = _as_array(column)
+        values = as_plain_array(column)
         if values.dtype == object and not all(_is_hashable(value) for value in values):
             raise _not_hashable(column, name)
         is_present = ~pd.isna(values)
@@ -268,13 +266,13 @@ def learn_vocabulary(
     n_rows = np.bincount(codes.astype(np.intp) + 1, minlength=len(uniques) + 1)
     n_missing, n_rows = int(n_rows[0]), n_rows[1:]
     occurs = np.flatnonzero(n_rows)
-    values, counts = _as_array(uniques[occurs]), n_rows[occurs]
-    order = _sorting_order(values)
+    values, counts = as_plain_array(uniques[occurs]), n_rows[occurs]
+    order = sorting_order(values)
     values, counts = values[order], counts[order]
     code_of_unique = np.full(len(uniques) + 1, UNKNOWN, dtype=np.int32)
     code_of_unique[occurs[order]] = np.arange(len(order))
     if n_missing:
-        values = _append_missing(values)
+        values = insert_missing(values, len(values))
         counts = np.append(counts, n_missing)
         code_of_unique[-1] = len(order)
     infrequent = _infrequent(counts, len(column), min_frequency, max_categories)
@@ -303,9 +301,9 @@ def given_vocabulary(
         raise ValueError(f"categories of column {name!r} repeat a value; list each once.")
     if len(codes) == 0:
         raise ValueError(f"categories of column {name!r} are empty; list at least one.")
-    values = _as_array(pd.Index(listed[~missing]))
+    values = as_plain_array(pd.Index(listed[~missing]))
     if missing.any():
-        values = _append_missing(values)
+        values = insert_missing(values, len(values))
     none = np.zeros(len(values), dtype=bool)
     empty = Vocabulary(name, values, np.zeros(len(values), dtype=np.intp), none)
     codes = empty.encode(column)
@@ -314,7 +312,7 @@ def given_vocabulary(
     return Vocabulary(name, values, counts, infrequent), codes
 
 
-def _as_array(values: pd.Index | pd.Series) -> NDArray[Any]:
+def as_plain_array(values: pd.Index | pd.Series) -> NDArray[Any]:
     """Return numbers and dates as numpy holds them, all else as objects."""
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iufMm":
         return values.to_numpy()
@@ -348,7 +346,7 @@ def _are_numbers(*indexes: pd.Index) -> bool:
     return all(index.dtype.kind in "iuf" for index in indexes)
 
 
-def _sorting_order(values: NDArray[Any]) -> IntArray:
+def sorting_order(values: NDArray[Any]) -> IntArray:
     """Return the ascending order; values that do not compare, numbers first, by type."""
     try:
         return np.argsort(values, kind="stable")
@@ -365,12 +363,13 @@ def _sorting_keys(values: NDArray[Any]) -> list[tuple[Any, ...]]:
     ]
 
 
-def _append_missing(values: NDArray[Any]) -> NDArray[Any]:
+def insert_missing(values: NDArray[Any], place: int) -> NDArray[Any]:
+    """Return the values with a missing one at a place."""
     if values.dtype.kind in "Mm":
-        return np.append(values, np.array("NaT", dtype=values.dtype))
+        return np.insert(values, place, np.array("NaT", dtype=values.dtype))
     if values.dtype.kind in "iu":
         values = values.astype(object)
-    return np.append(values, np.array([np.nan], dtype=values.dtype))
+    return np.insert(values, place, np.nan)
 
 
 def _infrequent(

@@ -29,7 +29,7 @@ from sk_embed._engine.rows import Rows
 
 # Numeric context is bounded to a few units, so its slopes need no more than a touch of
 # penalty to keep collinear columns from exchanging huge coefficients.
-_CONTEXT_ALPHA = 1.0
+CONTEXT_ALPHA = 1.0
 _ROWS_OF_A_CHUNK = 16_384
 
 
@@ -144,10 +144,26 @@ class AdditiveModel:
         # Of the gradient, relative to that of the empty model.
         self.tolerance = 1e-6 if is_small else 1e-4
         self._constant_curvature: Curvature | None = None
+        self._offset: FloatArray | None = None
+        self._precision: FloatArray | None = None
+
+    def hold_at(self, center: FloatArray, precision: FloatArray) -> None:
+        """Count coefficients from ``center``, and penalise them by ``precision``.
+
+        Both are of the coefficients' shape. The empty model is then the one at the
+        center, and the penalties of the columns do not count.
+        """
+        self._offset = np.concatenate([c.product(center) for c in self._chunks()])
+        self._precision = precision
 
     def penalty(self, alpha: FloatArray) -> FloatArray:
-        """Return the penalty of each coefficient, shape (n_coefficients, 1)."""
-        leading = np.full(self.n_leading, _CONTEXT_ALPHA)
+        """Return the penalty of each coefficient, shape (n_coefficients, 1).
+
+        One for each output, where the model is held at a center.
+        """
+        if self._precision is not None:
+            return self._precision
+        leading = np.full(self.n_leading, CONTEXT_ALPHA)
         leading[0] = 0.0
         per_code = np.repeat(alpha, self.rows.n_codes)
         return np.concatenate([leading, per_code])[:, None]
@@ -159,6 +175,8 @@ class AdditiveModel:
     def empty(self) -> FloatArray:
         """Return the coefficients of the model without any effect."""
         coefficients = self.zeros()
+        if self._offset is not None:
+            return coefficients
         total = sum((chunk.weight * chunk.y_true).sum(axis=0) for chunk in self._chunks())
         coefficients[0] = self.loss.link(total / self.total_weight)
         return coefficients
@@ -170,6 +188,8 @@ class AdditiveModel:
         mean = np.empty((len(self.rows), self.n_outputs), self._hessian_dtype)
         for chunk in self._chunks():
             raw_prediction = chunk.product(coefficients)
+            if self._offset is not None:
+                raw_prediction += self._offset[chunk.rows]
             losses = self.loss.loss(chunk.y_true, raw_prediction)
             value += float(losses @ chunk.weight[:, 0])
             expected = self.loss.inverse_link(raw_prediction)

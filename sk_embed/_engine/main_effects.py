@@ -35,7 +35,7 @@ _TOLERANCE_OF_ESTIMATE = 1e-3
 _MAX_ALPHA_UPDATES = 30
 _ALPHA_TOLERANCE = 0.1
 _MAX_LENGTHENING = 4.0
-_ALPHA_RANGE = (1e-3, 1e6)
+ALPHA_RANGE = (1e-3, 1e6)
 # A variance of effects is about the same in some of the rows as in all: these find where
 # all rows begin.
 _ROWS_OF_FIRST_ESTIMATE = 50_000
@@ -180,7 +180,7 @@ def estimate_alpha(rows: Rows, loss: Loss) -> tuple[FloatArray, AdditiveModel, E
             at = solution.at
             new_alpha, _ = evidence(model, solution, alpha)
             change = np.log(new_alpha / alpha)
-            alpha = np.clip(alpha * np.exp(update(alpha, change)), *_ALPHA_RANGE)
+            alpha = np.clip(alpha * np.exp(update(alpha, change)), *ALPHA_RANGE)
             if np.abs(change).max() < _ALPHA_TOLERANCE:
                 break
     return alpha, model, at
@@ -242,7 +242,7 @@ def evidence(
     tiny = np.finfo(np.float64).tiny
     with np.errstate(over="ignore"):
         ratio = dispersion * effective / np.maximum(squares, tiny)
-    new_alpha = np.clip(np.where(squares > tiny, ratio, np.inf), *_ALPHA_RANGE)
+    new_alpha = np.clip(np.where(squares > tiny, ratio, np.inf), *ALPHA_RANGE)
     curvature_of_row = np.add.reduceat(curvature.mean(1), first) / model.total_weight
     return new_alpha, new_alpha / np.maximum(curvature_of_row, _MIN_CURVATURE)
 

@@ -22,6 +22,7 @@ from sk_embed._engine.losses import Loss
 from sk_embed._engine.main_effects import collect, fit_fold, fit_whole
 from sk_embed._engine.network import Trunk
 from sk_embed._engine.rows import Rows
+from sk_embed._engine.stream_settings import StreamStart
 from sk_embed._engine.tasks import TaskMap, batched, call, map_in_turn
 from sk_embed._engine.training import (
     TrainingSettings,
@@ -75,7 +76,7 @@ class LearnedModel:
 
     ``context_sensitivity``, shape (n_context,), is the change of the raw prediction over
     one standard deviation of each context column; empty where the rows fit into one
-    batch, too few to tell.
+    batch, too few to tell. ``start`` is what a stream goes on from.
     """
 
     columns: list[ColumnVectors]
@@ -83,6 +84,7 @@ class LearnedModel:
     trunk: Trunk
     loss_curve: list[float]
     main_effects_converged: bool
+    start: StreamStart
 
 
 def learn_model(
@@ -168,7 +170,17 @@ def learn_model(
         # Too few to tell.
         columns = [replace(c, reliability=c.reliability * np.nan) for c in columns]
         slopes = slopes._replace(context=np.empty(0))
-    return LearnedModel(columns, slopes.context, trunk, curve, effects.converged)
+    stream_start = StreamStart(
+        vectors=np.ascontiguousarray(by_order[0][0]),
+        effects=effects.effects[0].astype(settings.dtype),
+        alpha=effects.alpha,
+        noise_ratio=effects.noise_ratio,
+        weight=np.concatenate([of_column[0] for of_column in plan.counts]),
+        n_codes=rows.n_codes,
+    )
+    return LearnedModel(
+        columns, slopes.context, trunk, curve, effects.converged, stream_start
+    )
 
 
 def n_table_passes(settings: ModelSettings, n_folds: int) -> int:

@@ -47,6 +47,15 @@ class Adam:
         self._buffer = np.empty_like(parameters)
         self._n_steps = 0
 
+    @property
+    def state(self) -> tuple[FloatArray, FloatArray, int]:
+        """Running means of gradients and of their squares, and the steps taken."""
+        return self._first, self._second, self._n_steps
+
+    def go_on_from(self, state: tuple[FloatArray, FloatArray, int]) -> None:
+        """Take over the :attr:`state` of another, whose arrays are copied."""
+        self._first[:], self._second[:], self._n_steps = state
+
     def update(self, gradient: FloatArray) -> None:
         """Take one step against ``gradient``, which is used as scratch space."""
         self._n_steps += 1
@@ -84,21 +93,26 @@ class RowAdagrad:
         Updated in place; C-contiguous.
     learning_rate : float
         Step size of a row without history.
-    initial_accumulator : float
-        Where the sum of squared gradients starts.
+    initial_accumulator : float or ndarray of shape (n_rows, width)
+        Where the sum of squared gradients starts; an array is copied.
+
+    Attributes
+    ----------
+    accumulator : ndarray of shape (n_rows, width)
+        The sum of squared gradients.
     """
 
     def __init__(
         self,
         table: FloatArray,
         learning_rate: float,
-        initial_accumulator: float = 1.0,
+        initial_accumulator: float | FloatArray = 1.0,
     ) -> None:
         self.table = table
         self.learning_rate = learning_rate
-        self._accumulator = np.full_like(table, initial_accumulator)
+        self.accumulator = np.full_like(table, initial_accumulator)
         self._table_items = _as_items(table)
-        self._accumulator_items = _as_items(self._accumulator)
+        self._accumulator_items = _as_items(self.accumulator)
         self._scratch = Scratch(table.dtype)
 
     def take(self, rows: IntArray) -> FloatArray:

@@ -110,7 +110,7 @@ class TrunkLearner:
         self, trunk: Trunk, loss: Loss, learning_rate: float, weight_decay: float = 0.0
     ) -> None:
         decay = (weight_decay * trunk.is_weight).astype(trunk.parameters.dtype)
-        self._adam = Adam(trunk.parameters, learning_rate, weight_decay=decay)
+        self.adam = Adam(trunk.parameters, learning_rate, weight_decay=decay)
         self._trunk = trunk
         self._loss = loss
         self._total_loss = 0.0
@@ -124,7 +124,7 @@ class TrunkLearner:
         self._total_weight += weight
         gradient = self._trunk.parameter_gradient(step.activations, step.deltas, step.delta)
         gradient /= weight
-        self._adam.update(gradient)
+        self.adam.update(gradient)
 
     def pop_loss(self) -> float:
         """Return the weighted mean of the losses noted, and begin anew."""

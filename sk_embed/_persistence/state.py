@@ -296,8 +296,8 @@ def _restored_vocabulary(name: str, folder: str, members: Members) -> Vocabulary
     is_infrequent: BoolArray = members.array(f"{folder}/is_infrequent.npy", "b", shape)
     if (counts < 0).any():
         raise ValueError(f"column {name!r} has categories of fewer than no rows")
-    if pd.isna(categories[:-1]).any():
-        raise ValueError(f"column {name!r} has a missing category before the last")
+    if pd.isna(categories).sum() > 1:
+        raise ValueError(f"column {name!r} has two missing categories")
     if not pd.Index(categories, dtype=categories.dtype).is_unique:
         raise ValueError(f"column {name!r} has a category twice")
     return Vocabulary(name, categories, counts.astype(np.intp), is_infrequent)

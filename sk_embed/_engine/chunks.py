@@ -1,0 +1,72 @@
+"""The rows of one chunk of a stream: their own codes, and how they are known again."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._engine.rows import Rows
+
+# Rows that stand for the stream where axes are found.
+_RECENT_ROWS = 4_000
+# A chunk is known again if among its first rows there are so many different ones: in the
+# same order they do not come by chance.
+_ASKED_ROWS = 256
+_MIN_DIFFERENT_ROWS = 32
+
+
+class LocalRows(NamedTuple):
+    """A chunk with codes of its own, and the store row of each."""
+
+    rows: Rows
+    touched: IntArray
+
+
+def local_rows(chunk: Rows) -> LocalRows:
+    """Give a chunk codes of its own, counted within its columns."""
+    touched, codes = [], []
+    for column in chunk.codes.T:
+        different, code = np.unique(column, return_inverse=True)
+        touched.append(different)
+        codes.append(code.astype(np.int32))
+    n_codes = np.array([len(different) for different in touched])
+    rows = replace(chunk, codes=np.column_stack(codes), n_codes=n_codes)
+    return LocalRows(rows, np.concatenate(touched))
+
+
+def weight_of_codes(rows: Rows) -> FloatArray:
+    """Return the weight of each code's rows."""
+    codes = rows.stacked_codes_of(slice(None)).ravel()
+    weight = np.repeat(rows.weight.astype(np.float64), rows.codes.shape[1])
+    of_codes: FloatArray = np.bincount(codes, weight, rows.n_table_rows).astype(np.float64)
+    return of_codes
+
+
+def last_rows(before: Rows, chunk: Rows) -> Rows:
+    """Return the last rows of the stream, a chunk behind those before."""
+    parts = [before, chunk.part(np.arange(max(len(chunk) - _RECENT_ROWS, 0), len(chunk)))]
+    joined = {
+        name: np.concatenate([getattr(part, name) for part in parts])[-_RECENT_ROWS:]
+        for name in ("codes", "context", "targets", "weight")
+    }
+    return replace(chunk, **joined)
+
+
+def fingerprint_of(chunk: Rows) -> bytes | None:
+    """Return what tells the rows of a chunk from those of any other.
+
+    None if its rows are too few or too much alike: others like them may well come.
+    """
+    parts = [chunk.codes, chunk.context, chunk.targets, chunk.weight[:, None]]
+    first = [np.ascontiguousarray(part[:_ASKED_ROWS]) for part in parts if part.size]
+    rows = np.hstack([part.view(np.uint8) for part in first])
+    if len(np.unique(rows, axis=0)) < _MIN_DIFFERENT_ROWS:
+        return None
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(np.ascontiguousarray(part).data)
+    return digest.digest()

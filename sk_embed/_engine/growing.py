@@ -1,0 +1,56 @@
+"""Arrays that grow at their end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_SMALLEST = 16
+
+
+class GrowingArray:
+    """An array that rows are appended to, at a cost that does not depend on its length.
+
+    The memory behind it doubles when it is full, so that a row is copied about once.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, ...)
+        What it holds at first; copied.
+    """
+
+    def __init__(self, values: NDArray[Any]) -> None:
+        self._buffer = values.copy()
+        self._length = len(values)
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """The rows so far: a view, to be written to but not to be kept."""
+        return self._buffer[: self._length]
+
+    def grow(self, n_rows: int, fill: Any = 0) -> None:
+        """Append so many rows that hold ``fill``."""
+        length = self._length + n_rows
+        if length > len(self._buffer):
+            shape = (max(length, 2 * len(self._buffer), _SMALLEST), *self._buffer.shape[1:])
+            buffer = np.empty(shape, self._buffer.dtype)
+            buffer[: self._length] = self.values
+            self._buffer = buffer
+        self._buffer[self._length : length] = fill
+        self._length = length
+
+    def cut(self, length: int) -> None:
+        """Keep so many rows alone."""
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getstate__(self) -> NDArray[Any]:
+        """Leave the memory that is not in use out of pickles."""
+        return self.values
+
+    def __setstate__(self, values: NDArray[Any]) -> None:
+        self._buffer, self._length = values.copy(), len(values)

@@ -1,0 +1,277 @@
+"""The whole model in a stream: what is kept of the rows so far, and what a chunk changes.
+
+Each category of any column has one row in a *store* that grows at its end: its vector,
+the state of the vector's optimiser, its weight, and the evidence on its main effect. A
+chunk is learned in small tables of the categories that it holds, taken out of the store
+and put back, so that the cost of a chunk is that of its rows.
+
+*Honest vectors.* A chunk's rows are new: the vectors at its begin have not seen them. The
+trunk passes over the chunk several times, as long as it has taken few steps, each time
+from these same vectors, which the pass learns as it goes; those that the last pass ends
+with are put back. So every row meets vectors that have not seen its target.
+
+A chunk of 32 or more different rows that comes again meets vectors that have seen it,
+from which the trunk must not learn: only the vectors do, under a frozen trunk.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._engine.axes import sensitivity
+from sk_embed._engine.batches import RowOrder
+from sk_embed._engine.chunks import (
+    LocalRows,
+    fingerprint_of,
+    last_rows,
+    local_rows,
+    weight_of_codes,
+)
+from sk_embed._engine.growing import GrowingArray
+from sk_embed._engine.losses import Loss
+from sk_embed._engine.network import Trunk
+from sk_embed._engine.optimizers import RowAdagrad
+from sk_embed._engine.rows import Rows
+from sk_embed._engine.stream_columns import Halves, StreamColumn, in_canonical_axes
+from sk_embed._engine.stream_effects import StreamEffects, first_intercept
+from sk_embed._engine.stream_settings import (
+    ACCUMULATOR,
+    ChunkSettings,
+    StreamSettings,
+    StreamStart,
+)
+from sk_embed._engine.training import TrunkLearner, look_up, run_pass
+
+
+class StreamModel:
+    """Everything that was learned from the rows so far.
+
+    Parameters
+    ----------
+    first : Rows
+        The first chunk, for the sizes of all.
+    loss : Loss
+        What is minimised.
+    settings : StreamSettings
+        How.
+    rng : Generator
+        For the trunk's weights.
+    """
+
+    def __init__(
+        self, first: Rows, loss: Loss, settings: StreamSettings, rng: np.random.Generator
+    ) -> None:
+        self.loss, self.settings = loss, settings
+        n_columns, n_context = first.codes.shape[1], first.context.shape[1]
+        n_outputs = first.targets.shape[1]
+        self.trunk = Trunk(
+            n_columns * settings.width + n_context,
+            settings.hidden_layer_sizes,
+            n_outputs,
+            settings.dtype,
+        )
+        self.trunk.initialize(rng, intercept=first_intercept(first, loss))
+        self.effects = StreamEffects(
+            loss, n_columns, n_context, n_outputs, settings.alpha, settings.half_life
+        )
+        empty = np.zeros((0, settings.width), settings.dtype)
+        self._vectors, self._accumulator = GrowingArray(empty), GrowingArray(empty)
+        self._halves = Halves(settings.width if settings.with_halves else 0, settings)
+        self._weight = GrowingArray(np.zeros(0))
+        self._adam: tuple[FloatArray, FloatArray, int] | None = None
+        self._recent = first.part(np.arange(0))
+        self._times_learned: dict[bytes, int] = {}
+        self.total_weight = 0.0
+
+    def go_on_from(self, start: StreamStart, trunk: Trunk, first: Rows) -> None:
+        """Go on from a trunk, vectors and effects.
+
+        Vectors step as far as the rows that they have seen would leave them to.
+
+        Parameters
+        ----------
+        start : StreamStart
+            Of the categories, which are the first rows of the store.
+        trunk : Trunk
+            Copied.
+        first : Rows
+            Rows that the size of gradients is told from, with store rows as codes.
+        """
+        self.trunk = _copy(trunk)
+        alpha = start.by_output(start.alpha, self.loss)
+        of_row = start.by_output(start.alpha / start.noise_ratio, self.loss)
+        curvature = np.repeat(of_row, start.n_codes, axis=0) * start.weight[:, None]
+        evidence = start.effects * (curvature + np.repeat(alpha, start.n_codes, axis=0))
+        self.effects.go_on_from(evidence, curvature, alpha)
+        self._vectors = GrowingArray(start.vectors)
+        self._weight = GrowingArray(start.weight.astype(np.float64))
+        self.total_weight = float(start.weight.sum()) / len(start.n_codes)
+        squares = np.repeat(self._squared_gradients(first), start.n_codes, axis=0)
+        squares = ACCUMULATOR + squares * start.weight[:, None]
+        self._accumulator = GrowingArray(squares.astype(start.vectors.dtype))
+
+    def _squared_gradients(self, chunk: Rows) -> FloatArray:
+        """Return the mean square of a row's gradient, shape (n_columns, width)."""
+        every = np.arange(len(chunk), dtype=np.int32)
+        is_known = chunk.codes < len(self._vectors)
+        table = np.append(self._vectors.values, np.zeros_like(self._vectors.values[:1]), 0)
+        slots = np.where(is_known, chunk.codes, len(table) - 1)
+        inputs = look_up(chunk, every, slots, table)
+        raw_prediction, activations = self.trunk.forward(inputs)
+        delta = self.loss.inverse_link(raw_prediction) - chunk.targets
+        deltas = self.trunk.backward(activations, delta)
+        shape = (len(chunk), chunk.codes.shape[1], table.shape[1])
+        gradient = self.trunk.input_gradient(deltas, shape[1] * shape[2]).reshape(shape)
+        return np.average(gradient**2, axis=0, weights=chunk.weight)
+
+    def __len__(self) -> int:
+        """Return the number of store rows."""
+        return len(self._vectors)
+
+    @property
+    def n_steps(self) -> int:
+        """Steps that the trunk has taken."""
+        return 0 if self._adam is None else self._adam[2]
+
+    def grow(self, n_rows: int, rng: np.random.Generator) -> None:
+        """Make room for so many more categories.
+
+        Their vectors start at the origin, or at random about it.
+        """
+        n_before = len(self._vectors)
+        self._vectors.grow(n_rows)
+        self._accumulator.grow(n_rows, ACCUMULATOR)
+        self._weight.grow(n_rows)
+        self._halves.grow(n_rows)
+        self.effects.grow(n_rows)
+        if self.settings.init_scale > 0:
+            drawn = rng.normal(
+                scale=self.settings.init_scale, size=(n_rows, self.settings.width)
+            )
+            self._vectors.values[n_before:] = drawn
+
+    def cut(self, n_rows: int) -> None:
+        """Keep so many categories alone: those that failed to be learned are the last."""
+        parts = (self._vectors, self._accumulator, self._weight, self._halves, self.effects)
+        for array in parts:
+            array.cut(n_rows)
+
+    def learn(
+        self, chunk: Rows, settings: ChunkSettings, rng: np.random.Generator
+    ) -> tuple[float, bool]:
+        """Learn a chunk; return its progressive loss, and whether it came before.
+
+        Nothing is changed if anything fails.
+
+        Parameters
+        ----------
+        chunk : Rows
+            Its rows, with store rows as codes.
+        settings : ChunkSettings
+            How.
+        rng : Generator
+            For the order of the rows.
+
+        Raises
+        ------
+        ValueError
+            If the network diverges.
+        """
+        fingerprint = fingerprint_of(chunk)
+        n_before = 0 if fingerprint is None else self._times_learned.get(fingerprint, 0)
+        is_repeated = n_before > 0
+        local = local_rows(chunk)
+        update = self.effects.learn(local.rows, local.touched, n_before)
+        trunk, tables, loss, adam = self._passes(local, settings, rng, is_repeated)
+        halves = self._halves.learned(local, trunk, self.loss, settings.batch_size, rng)
+        # From here on nothing fails.
+        self._halves.commit(halves, local.touched)
+        self.effects.commit(update)
+        self._vectors.values[local.touched] = tables.table
+        self._accumulator.values[local.touched] = tables.accumulator
+        self._recent = last_rows(self._recent, chunk)
+        self.trunk = trunk
+        if fingerprint is not None:
+            self._times_learned[fingerprint] = n_before + 1
+        if not is_repeated:
+            self._adam = adam
+            self._weight.values[local.touched] += weight_of_codes(local.rows)
+            self.total_weight += float(chunk.weight.sum())
+        return loss, is_repeated
+
+    def _passes(
+        self,
+        local: LocalRows,
+        settings: ChunkSettings,
+        rng: np.random.Generator,
+        is_repeated: bool,
+    ) -> tuple[Trunk, RowAdagrad, float, tuple[FloatArray, FloatArray, int]]:
+        """Pass over a chunk; return copies of what has learned, and the loss."""
+        trunk, rows = _copy(self.trunk), local.rows
+        rate = 0.0 if is_repeated else self.settings.learning_rate
+        learner = TrunkLearner(trunk, self.loss, rate, settings.weight_decay)
+        if self._adam is not None:
+            learner.adam.go_on_from(self._adam)
+        losses = []
+        for _ in range(1 if is_repeated else settings.n_passes):
+            tables = self._tables(local, fades=not is_repeated)
+            order = RowOrder(
+                rows, rng.permutation(len(rows)).astype(np.int32), settings.batch_size
+            )
+            every = np.broadcast_to(True, (1, len(rows)))
+            run_pass(rows, every, order, trunk, self.loss, tables, learner)
+            losses.append(learner.pop_loss())
+            if not np.isfinite(losses[-1]):
+                raise ValueError(
+                    "The network diverged; lower learning_rate_init (now "
+                    f"{self.settings.learning_rate})."
+                )
+        return trunk, tables, losses[0], learner.adam.state
+
+    def _tables(self, local: LocalRows, fades: bool) -> RowAdagrad:
+        """Return the chunk's tables as the store has them."""
+        accumulator = self._accumulator.values[local.touched]
+        if fades:
+            left = 0.5 ** (weight_of_codes(local.rows) / self.settings.half_life)
+            left = left.astype(accumulator.dtype)[:, None]
+            accumulator = ACCUMULATOR + left * (accumulator - ACCUMULATOR)
+        return RowAdagrad(
+            self._vectors.values[local.touched],
+            self.settings.table_learning_rate,
+            accumulator,
+        )
+
+    # ---------------------------------------------------------------- giving out
+
+    def columns(
+        self, rows_of_columns: list[IntArray]
+    ) -> tuple[list[StreamColumn], FloatArray]:
+        """Return the columns in canonical axes, given the store rows of their categories.
+
+        And the sensitivity to each context column.
+        """
+        local = local_rows(self._recent)
+        slopes = sensitivity(local.rows, self.trunk, self._vectors.values[local.touched])
+        columns = [
+            in_canonical_axes(
+                self.effects.effects(rows, number),
+                self._vectors.values[rows],
+                self._weight.values[rows],
+                partial(self._halves.tables, rows),
+                slopes.metrics[number],
+                self.settings.less_effects,
+            )
+            for number, rows in enumerate(rows_of_columns)
+        ]
+        return columns, slopes.context
+
+
+def _copy(trunk: Trunk) -> Trunk:
+    copied = Trunk(
+        trunk.n_inputs, trunk.hidden_layer_sizes, trunk.n_outputs, trunk.parameters.dtype
+    )
+    copied.parameters[:] = trunk.parameters
+    return copied

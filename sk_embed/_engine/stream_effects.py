@@ -1,0 +1,320 @@
+"""Main effects in a stream: the joint additive model, learned chunk by chunk.
+
+What the chunks so far say about a coefficient is kept as a normal distribution, of mean
+``m`` and precision ``H + alpha``: H is the curvature of the loss summed over the rows so
+far, alpha the prior's. A chunk is solved jointly in all its coefficients, under the
+penalty that this distribution is ::
+
+    sum_i weight_i * loss(y_i, raw_i) + 1/2 sum_c (H_c + alpha) (w_c - m_c)^2
+
+(the diagonal Laplace approximation of Chapelle, Manavoglu & Rosales, Simple and scalable
+response prediction for display advertising, ACM TIST 5, 2014). Kept is not the mean but
+``m (H + alpha)``, so that all means follow when the estimate of alpha changes, and old
+evidence is forgotten by scaling it and H alike.
+
+A chunk that comes again must not count twice. Its own share h of H is taken out of the
+penalty, and its share ``alpha h / H`` of the prior put beside its rows. With penalties that
+grow with the number of the pass, the passes go to the solution of all rows together.
+
+The variance of a column's effects, ``tau^2 = phi / alpha``, is found by moments: with
+``u = m (H + alpha) / H`` the effect before it is shrunk, ``E[u^2] = tau^2 + phi / H``. A
+mean over the categories of the last chunks, weighted by ``(H / (H + alpha))^2``, has the
+fixed point of the in-memory estimate.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._engine.additive_model import CONTEXT_ALPHA, AdditiveModel, Evaluation
+from sk_embed._engine.chunks import weight_of_codes
+from sk_embed._engine.growing import GrowingArray
+from sk_embed._engine.losses import Loss
+from sk_embed._engine.main_effects import ALPHA_RANGE, estimate_alpha
+from sk_embed._engine.newton import minimize
+from sk_embed._engine.rows import Rows
+
+# Rows after which what was said about noise and variance of effects counts a half.
+_HALF_LIFE_OF_MOMENTS = 30_000
+# Penalties above this differ by nothing that can be seen, but moments must be comparable.
+_MAX_ALPHA_OF_MOMENTS = 100.0
+_TINY = 1e-12
+_USUAL_ALPHA = 10.0
+_FIRST_ALPHA_RANGE = (0.01, 100.0)
+
+
+class Moments(NamedTuple):
+    """Running sums that noise and variances of effects are estimated from.
+
+    Parameters
+    ----------
+    effects, of_effects : ndarray of shape (n_columns, n_outputs)
+        Weighted squares of effects less their noise, and the weights.
+    noise, of_noise : ndarray of shape (n_outputs,)
+        Squared residuals, and the free rows that they are of.
+    """
+
+    effects: FloatArray
+    of_effects: FloatArray
+    noise: FloatArray
+    of_noise: FloatArray
+
+    def faded(self, n_rows: int) -> Moments:
+        """Return the sums as they count after so many more rows."""
+        share = 0.5 ** (n_rows / _HALF_LIFE_OF_MOMENTS)
+        return Moments(*(share * of_sum for of_sum in self))
+
+    def plus(self, other: Moments) -> Moments:
+        """Return the sums of both."""
+        return Moments(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+class Update(NamedTuple):
+    """What a chunk changes.
+
+    Parameters
+    ----------
+    touched : ndarray of shape (n_touched,)
+        Store rows of the chunk's categories.
+    evidence, curvature : ndarray of shape (n_leading + n_touched, n_outputs)
+        Of intercept and slopes, then of these rows.
+    alpha : ndarray of shape (n_columns, n_outputs)
+        Penalty of each column.
+    moments : Moments
+        Running sums.
+    """
+
+    touched: IntArray
+    evidence: FloatArray
+    curvature: FloatArray
+    alpha: FloatArray
+    moments: Moments
+
+
+class StreamEffects:
+    """The additive model of all rows so far.
+
+    Parameters
+    ----------
+    loss : Loss
+        What is minimised.
+    n_columns, n_context, n_outputs : int
+        Of the rows.
+    alpha : float or None
+        Penalty of every column, or None to estimate one for each.
+    half_life : float
+        Rows of a coefficient after which what they said counts a half.
+    """
+
+    def __init__(
+        self,
+        loss: Loss,
+        n_columns: int,
+        n_context: int,
+        n_outputs: int,
+        alpha: float | None,
+        half_life: float,
+    ) -> None:
+        self._loss = loss
+        self._half_life = half_life
+        self._given_alpha = alpha
+        self.alpha: FloatArray | None = None
+        self._leading: FloatArray = np.zeros((1 + n_context, n_outputs))
+        self._leading_curvature: FloatArray = self._leading.copy()
+        self._evidence = GrowingArray(np.zeros((0, n_outputs)))
+        self._curvature = GrowingArray(np.zeros((0, n_outputs)))
+        none, no_noise = np.zeros((n_columns, n_outputs)), np.zeros(n_outputs)
+        self._moments = Moments(none, none, no_noise, no_noise)
+
+    def grow(self, n_rows: int) -> None:
+        """Make room for so many more categories."""
+        self._evidence.grow(n_rows)
+        self._curvature.grow(n_rows)
+
+    def effects(self, rows: IntArray, column: int) -> FloatArray:
+        """Return the effects of a column's categories, given their store rows."""
+        assert self.alpha is not None  # noqa: S101 - something was learned
+        return _mean(
+            self._evidence.values[rows], self._curvature.values[rows] + self.alpha[column]
+        )
+
+    def learn(self, chunk: Rows, touched: IntArray, n_before: int) -> Update:
+        """Return what a chunk changes; nothing is changed yet.
+
+        Parameters
+        ----------
+        chunk : Rows
+            Its rows, with codes of their own.
+        touched : ndarray of shape (sum(n_codes),)
+            Store row of each code, column by column.
+        n_before : int
+            How often the chunk was learned before.
+        """
+        alpha = self._first_alpha(chunk) if self.alpha is None else self.alpha
+        prior = _prior(chunk, alpha)
+        curvature, evidence = self._so_far(chunk, touched, forgets=n_before == 0)
+        precision: FloatArray = curvature + prior
+        center = _mean(evidence, precision)
+        if not self._leading_curvature.any():
+            center[0] = first_intercept(chunk, self._loss)
+        if n_before:
+            own = _curvature(chunk, self._loss, center)
+            center, precision = _without(own, center, curvature, prior, n_before)
+        model = AdditiveModel(chunk, self._loss, np.broadcast_to(True, len(chunk)))
+        model.hold_at(center, precision)
+        at, (own, _), _ = minimize(model, np.zeros(len(chunk.n_codes)), model.at_empty)
+        if not n_before:
+            curvature = curvature + own
+        evidence = (center + at.coefficients) * (curvature + prior)
+        moments = self._moments.faded(len(chunk)).plus(
+            _moments(chunk, self._loss, at, evidence, curvature, prior, own)
+        )
+        if self._given_alpha is None:
+            alpha = _alpha(moments, self._loss)
+        return Update(touched, evidence, curvature, alpha, moments)
+
+    def _so_far(
+        self, chunk: Rows, touched: IntArray, forgets: bool
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return curvature and evidence of a chunk's coefficients, faded by its rows."""
+        curvature = np.concatenate(
+            [self._leading_curvature, self._curvature.values[touched]]
+        )
+        evidence = np.concatenate([self._leading, self._evidence.values[touched]])
+        if not forgets:
+            return curvature, evidence
+        left = 0.5 ** (_weights(chunk) / self._half_life)[:, None]
+        return curvature * left, evidence * left
+
+    def commit(self, update: Update) -> None:
+        """Take over what a chunk changes."""
+        n_leading = len(self._leading)
+        self._leading = update.evidence[:n_leading]
+        self._leading_curvature = update.curvature[:n_leading]
+        self._evidence.values[update.touched] = update.evidence[n_leading:]
+        self._curvature.values[update.touched] = update.curvature[n_leading:]
+        self.alpha, self._moments = update.alpha, update.moments
+
+    def go_on_from(
+        self, evidence: FloatArray, curvature: FloatArray, alpha: FloatArray
+    ) -> None:
+        """Go on from what was learned otherwise.
+
+        Parameters
+        ----------
+        evidence, curvature : ndarray of shape (n_rows, n_outputs)
+            Of each store row.
+        alpha : ndarray of shape (n_columns, n_outputs)
+            Penalty of each column.
+        """
+        self._evidence = GrowingArray(evidence)
+        self._curvature = GrowingArray(curvature)
+        self.alpha = alpha
+
+    def cut(self, n_rows: int) -> None:
+        """Keep so many categories alone."""
+        self._evidence.cut(n_rows)
+        self._curvature.cut(n_rows)
+
+    def _first_alpha(self, chunk: Rows) -> FloatArray:
+        shape = (len(chunk.n_codes), chunk.targets.shape[1])
+        if self._given_alpha is not None:
+            return np.full(shape, self._given_alpha)
+        alpha, *_ = estimate_alpha(chunk, self._loss)
+        return np.clip(alpha, *_FIRST_ALPHA_RANGE)[:, None] + np.zeros(shape)
+
+
+def first_intercept(chunk: Rows, loss: Loss) -> FloatArray:
+    """Return the raw prediction of no category, as if one row more had said nothing."""
+    total = chunk.weight @ chunk.targets.astype(np.float64)
+    neutral = loss.inverse_link(np.zeros_like(total))
+    return loss.link((total + neutral) / (float(chunk.weight.sum()) + 1))
+
+
+def _prior(chunk: Rows, alpha: FloatArray) -> FloatArray:
+    """Return the prior's precision of each coefficient."""
+    leading = np.full((1 + chunk.context.shape[1], alpha.shape[1]), CONTEXT_ALPHA)
+    leading[0] = 0.0
+    return np.concatenate([leading, np.repeat(alpha, chunk.n_codes, axis=0)])
+
+
+def _mean(evidence: FloatArray, precision: FloatArray) -> FloatArray:
+    return np.divide(evidence, precision, out=np.zeros_like(evidence), where=precision > 0)
+
+
+def _weights(chunk: Rows) -> FloatArray:
+    """Return the weight of each coefficient's rows."""
+    total = np.full(1 + chunk.context.shape[1], chunk.weight.sum(dtype=float))
+    return np.concatenate([total, weight_of_codes(chunk)])
+
+
+def _curvature(chunk: Rows, loss: Loss, mean: FloatArray) -> FloatArray:
+    """Return the diagonal of the Hessian of a chunk's loss."""
+    model = AdditiveModel(chunk, loss, np.broadcast_to(True, len(chunk)))
+    return model.curvature(model.evaluate(mean).mean).diagonal
+
+
+def _without(
+    own: FloatArray,
+    mean: FloatArray,
+    curvature: FloatArray,
+    prior: FloatArray,
+    n_before: int,
+) -> tuple[FloatArray, FloatArray]:
+    """Return where a chunk that comes again is held, and how firmly."""
+    rest = np.maximum(curvature - own, 0)
+    share = np.divide(rest, curvature, out=np.ones_like(rest), where=curvature > 0)
+    precision = n_before * rest + prior
+    held = n_before * rest + share * prior
+    return mean * np.divide(
+        held, precision, out=np.ones_like(held), where=precision > 0
+    ), precision
+
+
+def _moments(
+    chunk: Rows,
+    loss: Loss,
+    at: Evaluation,
+    evidence: FloatArray,
+    curvature: FloatArray,
+    prior: FloatArray,
+    own: FloatArray,
+) -> Moments:
+    """Return what a solved chunk says about noise and variances of effects."""
+    n_leading = 1 + chunk.context.shape[1]
+    noise = ((at.mean - chunk.targets) ** 2 * chunk.weight[:, None]).sum(axis=0)
+    leverage = np.divide(own, curvature + prior, out=np.zeros_like(own), where=own > 0)
+    of_noise = np.maximum(chunk.weight.sum(dtype=float) - leverage.sum(axis=0), 0)
+    phi = (
+        noise / np.maximum(of_noise, 1) if loss.has_free_dispersion else np.ones_like(noise)
+    )
+    curvature, evidence = curvature[n_leading:], evidence[n_leading:]
+    unshrunk = _mean(evidence, curvature)
+    alpha = np.minimum(prior[n_leading:], _MAX_ALPHA_OF_MOMENTS)
+    weight = _mean(curvature, curvature + alpha) ** 2
+    squares = weight * (
+        unshrunk**2 - _mean(np.broadcast_to(phi, curvature.shape), curvature)
+    )
+    first = np.cumsum(np.append(0, chunk.n_codes[:-1]))
+    return Moments(
+        np.add.reduceat(squares, first), np.add.reduceat(weight, first), noise, of_noise
+    )
+
+
+def _alpha(moments: Moments, loss: Loss) -> FloatArray:
+    """Return the penalty of each column and output, those tied by the loss alike."""
+    alpha = np.empty_like(moments.effects)
+    for tied in loss.joint_outputs(alpha.shape[1]):
+        phi = 1.0
+        if loss.has_free_dispersion:
+            phi = float(moments.noise[tied].sum() / max(moments.of_noise[tied].sum(), 1.0))
+        phi = max(phi, _TINY)
+        # As if one category more, known exactly, had the effect of a usual penalty.
+        squares = moments.effects[:, tied].sum(axis=1) + phi / _USUAL_ALPHA
+        variance = squares / (moments.of_effects[:, tied].sum(axis=1) + 1)
+        smallest = phi / ALPHA_RANGE[1]
+        alpha[:, tied] = (phi / np.maximum(variance, smallest))[:, None]
+    return np.clip(alpha, *ALPHA_RANGE)

@@ -1,0 +1,235 @@
+"""Learning chunk by chunk: what the estimator keeps between calls of ``partial_fit``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import validate_data
+
+from sk_embed._arrays import FloatArray
+from sk_embed._columns.frame import as_columns, for_names
+from sk_embed._columns.growing import GrowingColumns
+from sk_embed._columns.stream_target import (
+    StreamTarget,
+    first_target,
+    require_same_classes,
+)
+from sk_embed._columns.table import TableColumns, learn_columns
+from sk_embed._columns.target import GivenTarget, as_target
+from sk_embed._settings import (
+    checked_dtype,
+)
+from sk_embed._sklearn_compat import check_sample_weight, fit_context
+from sk_embed._stream import Stream
+from sk_embed._unchanged import unchanged_on_error
+
+# What is made of the stream where it is asked for.
+_FROM_STREAM = (
+    "_columns",
+    "_tables",
+    "categories_",
+    "explained_variance_ratio_",
+    "infrequent_categories_",
+    "reliability_",
+    "unit_",
+)
+
+
+class PartialFitMixin:
+    """Gives an estimator ``partial_fit``."""
+
+    @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> Any:
+        """Learn from one more chunk of rows.
+
+        The first call, on an encoder that is not fitted, starts anew; on one from
+        :meth:`fit` it goes on from there. New categories are put behind those known, so
+        that no known category changes its place in ``categories_`` and ``embeddings_``;
+        the vectors themselves move as they learn. A call costs what its rows cost,
+        however many categories are known; the first :meth:`transform` after it costs a
+        pass over the tables.
+
+        The first chunk, or the ``fit``, fixes what the output's width, the scale of
+        numbers and of the target, the classes and the categorical columns are.
+        Under ``n_components`` "auto" or a share all columns have 8 axes, of which those
+        that ``fit`` would not keep are zero; columns after :meth:`fit` keep their width.
+
+        Each row counts the same, whichever chunk it comes in, unless ``half_life`` is
+        given. A chunk of 32 or more different rows that were learned before in the same
+        order, as in a second pass over the chunks, is recognised: it does not count
+        again, and only its vectors and effects learn further, not the network, which must
+        not see vectors that know the row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Data frame, array or list of lists, with the columns of the first chunk in
+            their order.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers or labels; several columns of numbers, or of zeros and ones.
+        classes : array-like of shape (n_classes,), default=None
+            All labels, for the first call, unless its chunk holds them all.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights; a row of weight 0 is left out.
+
+        Returns
+        -------
+        self : EmbeddingEncoder
+            The encoder.
+
+        Raises
+        ------
+        ValueError
+            If X, y or a parameter cannot be used, as ``min_frequency`` and
+            ``max_categories``, which no chunk can tell. Also if the encoder comes from
+            :meth:`load`, or from a pickle of one that ``fit`` learned alone, which hold
+            no state of learning. The encoder is then as before.
+        TypeError
+            If X is sparse or lazy, or a cell holds a list or a dict; likewise.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sk_embed import EmbeddingEncoder
+        >>> encoder = EmbeddingEncoder(n_components=0, random_state=0)
+        >>> y = np.arange(100) % 2 + 0.5
+        >>> _ = encoder.partial_fit(np.array([["pear"], ["plum"]] * 50), y)
+        >>> _ = encoder.partial_fit(np.array([["plum"], ["apple"]] * 50), y)
+        >>> encoder.categories_
+        [array(['pear', 'plum', 'apple'], dtype=object)]
+        """
+        with unchanged_on_error(self):
+            _learn_chunk(self, X, y, classes, sample_weight)
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave what a stream would go on from, as large as the tables, out of pickles.
+
+        The stream itself, once there is one, is in them.
+        """
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
+        return {name: value for name, value in state.items() if name != "_start"}
+
+    def __getattr__(self, name: str) -> Any:
+        """Make attributes of the stream where they are asked for after a chunk."""
+        asked = getattr(type(self), name, None)
+        if isinstance(asked, property) and asked.fget is not None:
+            # Python asks here if a property raises: its own error says more.
+            return asked.fget(self)
+        stream = vars(self).get("_stream")
+        if name not in _FROM_STREAM or stream is None:
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}"
+            )
+        vars(self).update(stream.attributes(checked_dtype(vars(self)["dtype"])))
+        return vars(self)[name]
+
+
+def _learn_chunk(encoder: Any, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
+    """Learn a chunk, and set the fitted attributes."""
+    encoder._require_usable(y)
+    parameters = encoder.get_params(deep=False)
+    _require_no_rare(parameters)
+    is_first = not hasattr(encoder, "n_components_")
+    columns = as_columns(X)
+    validate_data(encoder, X=for_names(X), reset=is_first, skip_check_array=True)
+    target = as_target(y)
+    check_consistent_length(columns[0], target.values)
+    weight = check_sample_weight(sample_weight, columns[0])
+    stream = vars(encoder).get("_stream")
+    if stream is None and is_first:
+        stream = _new_stream(encoder, columns, target, weight, classes, parameters)
+    else:
+        require_same_classes(encoder.classes_, classes)
+        stream = stream or _continued(encoder, parameters)
+    loss = stream.learn(columns, target, weight, parameters)
+    for name in _FROM_STREAM:
+        vars(encoder).pop(name, None)
+    like = stream.target.like
+    encoder._stream, encoder._trunk = stream, stream.model.trunk
+    encoder.n_components_ = stream.n_components
+    encoder.classes_, encoder.target_type_ = like.classes, like.type
+    encoder._effect_names = like.effect_names if stream.n_effects else []
+    if is_first:
+        encoder.loss_curve_ = []
+    encoder.n_iter_ = len(encoder.loss_curve_) + 1
+    encoder.loss_curve_.append(loss)
+
+
+def _require_no_rare(parameters: dict[str, Any]) -> None:
+    for name in ("min_frequency", "max_categories"):
+        if parameters[name] is not None:
+            raise ValueError(
+                f"{name}={parameters[name]!r} cannot be used by partial_fit: no chunk "
+                f"tells which categories will stay rare; set {name}=None."
+            )
+
+
+def _new_stream(
+    encoder: Any,
+    columns: list[pd.Series],
+    y: GivenTarget,
+    weight: FloatArray,
+    classes: Any,
+    parameters: dict[str, Any],
+) -> Stream:
+    """Return a stream that has not learned yet, sized by its first chunk."""
+    target = first_target(y, parameters["target_type"], weight, classes)
+    used = np.flatnonzero(weight > 0)
+    learned, _ = learn_columns(
+        [column.iloc[used] for column in columns],
+        getattr(encoder, "feature_names_in_", None),
+        weight[used],
+        used,
+        categorical_features=parameters["categorical_features"],
+        categories=parameters["categories"],
+        handle_unknown=parameters["handle_unknown"],
+        min_frequency=None,
+        max_categories=None,
+    )
+    is_fixed = not isinstance(parameters["categories"], str)
+    growing = GrowingColumns(
+        _without_rows(learned, is_fixed), is_fixed, parameters["handle_unknown"]
+    )
+    stream = Stream(growing, target, parameters)
+    stream.start_anew(parameters["n_components"], parameters["main_effects"])
+    return stream
+
+
+def _continued(encoder: Any, parameters: dict[str, Any]) -> Stream:
+    """Return a stream that goes on from a fit."""
+    start = vars(encoder).get("_start")
+    if start is None:
+        raise ValueError(
+            "This encoder comes from a file or a pickle, which holds what transform needs "
+            "but not the state of learning: partial_fit cannot go on from it; learn by "
+            "partial_fit before you pickle it, or fit again."
+        )
+    is_fixed = not isinstance(parameters["categories"], str)
+    growing = GrowingColumns(encoder._columns, is_fixed, parameters["handle_unknown"])
+    stream = Stream(growing, StreamTarget(encoder._target), parameters)
+    stream.go_on_from(
+        start, encoder._trunk, encoder.n_components_, len(encoder._effect_names)
+    )
+    return stream
+
+
+def _without_rows(columns: TableColumns, keeps_categories: bool) -> TableColumns:
+    """Return the columns before any row is counted, with or without their categories."""
+    vocabularies = []
+    for vocabulary in columns.vocabularies:
+        kept = slice(None if keeps_categories else 0)
+        emptied = replace(
+            vocabulary,
+            categories=vocabulary.categories[kept],
+            counts=np.zeros_like(vocabulary.counts[kept]),
+            is_infrequent=vocabulary.is_infrequent[kept],
+        )
+        vocabularies.append(emptied)
+    return replace(columns, vocabularies=vocabularies)
