@@ -153,7 +153,7 @@ class AdditiveModel:
         Both are of the coefficients' shape. The empty model is then the one at the
         center, and the penalties of the columns do not count.
         """
-        self._offset = self.raw_prediction(center)
+        self._offset = np.concatenate([c.product(center) for c in self._chunks()])
         self._precision = precision
 
     def penalty(self, alpha: FloatArray) -> FloatArray:
