@@ -189,7 +189,8 @@ class EmbeddingEncoder(
         Share of variance, about the origin, on each axis of the interaction part.
     reliability_ : list of ndarray
         Agreement of two halves of the rows on each axis: 1 is perfect, 0 is noise; NaN
-        where the rows fit into one batch, and after ``partial_fit``.
+        where the rows fit into one batch, and after ``partial_fit`` unless it began anew
+        with ``n_components="auto"``.
     infrequent_categories_ : list of ndarray or None
         Categories of each column that share a vector, None where none do.
     classes_ : ndarray of shape (n_classes,) or None
