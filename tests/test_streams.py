@@ -494,9 +494,9 @@ def test_a_chunk_costs_the_same_whatever_the_vocabulary_holds(rng):
         later, y = draw(rng, 2_000)
         times = []
         for chunk in chunks(later, y, 20):
-            start = time.perf_counter()
+            start = time.process_time()
             stream.partial_fit(*chunk)
-            times.append(time.perf_counter() - start)
+            times.append(time.process_time() - start)
         seconds[n_known] = np.median(times)
     assert seconds[300_000] < 3 * seconds[1_000]
 
