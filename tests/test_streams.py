@@ -449,7 +449,9 @@ def test_a_chunk_that_cannot_be_learned_changes_nothing(rng):
     refused(X, y, (other.assign(z=np.inf), y), "Context column 'z' holds an infinite")
     refused(X, y, (other.assign(a=[[1]] * len(X)), y), "must be hashable", TypeError)
     refused(X, y, (other, np.column_stack([y, y])), r"y has 2 column\(s\), but had 1")
-    refused(X, y, (other, y.astype(str) + "x"), "y was numbers in the first chunk")
+    refused(
+        X, y, (other, np.char.add(y.astype(str), "x")), "y was numbers in the first chunk"
+    )
 
 
 def test_a_network_that_diverges_changes_nothing(rng, monkeypatch):

@@ -165,14 +165,11 @@ class EmbeddingDisplay:
             np.append(4.0, np.sqrt(areas[:max_labels]) / 2),
             [_UNKNOWN, *self.points.index[:max_labels]],
             obstacles,
-            n_over_marks=1,
+            first_kw={"color": ORANGE, "weight": "bold"},
             fontsize="small",
             parse_math=False,
             path_effects=halo(),
         )
-        for text in self.labels_:
-            if text.get_text() == _UNKNOWN:
-                text.set(color=ORANGE, weight="bold")
         return self
 
     def _draw_origin(self) -> None:

@@ -34,7 +34,7 @@ def place_labels(
     radii: FloatArray,
     labels: Sequence[str],
     obstacles: Sequence[Any],
-    n_over_marks: int = 0,
+    first_kw: dict[str, Any],
     **text_kw: Any,
 ) -> list[Any]:
     """Write labels beside points, and leave out those that have no room.
@@ -54,8 +54,9 @@ def place_labels(
         What to write.
     obstacles : sequence of matplotlib Artist
         Not to be written over, as a legend.
-    n_over_marks : int
-        So many first labels may be written over marks, where there is no free place.
+    first_kw : dict
+        More of them for the first label, which may be written over marks, where there is
+        no free place.
     **text_kw : dict
         For matplotlib's ``annotate``.
 
@@ -72,14 +73,16 @@ def place_labels(
     taken += _marks(ax, points, radii * figure.dpi / 72)
     texts, n_fixed = [], len(taken)
     for number, label in enumerate(labels):
+        # As it will be drawn: a bold label is longer.
+        style = text_kw | (first_kw if number == 0 else {})
         text = ax.annotate(
-            label, points[number], (0, 0), textcoords="offset points", **text_kw
+            label, points[number], (0, 0), textcoords="offset points", **style
         )
         own_mark = len(obstacles) + number
         others = np.array(taken[:own_mark] + taken[own_mark + 1 :]).reshape(-1, 4)
         distance = radii[number] + _GAP
         has_room = _find_room(text, distance, others, inside, renderer)
-        if not has_room and number < n_over_marks:
+        if not has_room and number == 0:
             not_marks = np.array(taken[: len(obstacles)] + taken[n_fixed:]).reshape(-1, 4)
             has_room = _find_room(text, distance, not_marks, inside, renderer)
         if has_room:
