@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from sk_embed._engine import additive_model
 from sk_embed._engine.additive_model import AdditiveModel
-from sk_embed._engine.main_effects import collect, fit_fold, fit_whole
+from sk_embed._engine.main_effects import collect, fit_fold, fit_whole, output_groups
 from sk_embed._engine.newton import minimize
 
 each_loss = pytest.mark.parametrize(
@@ -57,9 +57,15 @@ def dense_design(rows):
 def fit_main_effects(rows, loss, is_training, alpha):
     """Solve for all rows and for each fold, as `learn_model` does in several tasks."""
     wholes = fit_whole(rows, loss, alpha)
-    return collect(
-        wholes, [[fit_fold(whole, loss, used) for whole in wholes] for used in is_training]
-    )
+    groups = output_groups(rows, loss)
+    folds = [
+        [
+            fit_fold(whole, AdditiveModel(group, loss, used))
+            for whole, group in zip(wholes, groups, strict=True)
+        ]
+        for used in is_training
+    ]
+    return collect(wholes, folds)
 
 
 def model_of(rows, loss, weights=None):
@@ -129,7 +135,7 @@ def test_hessian_product_is_slope_of_gradient(loss, n_outputs, rng):
     expected = slope(
         lambda p: model.evaluate(p).penalized_gradient(penalty), point, direction
     )
-    product = model.hessian_product(direction, model.evaluate(point).mean, penalty)
+    product = model.hessian_product(direction, model.evaluate(point), penalty)
     assert_allclose(product, expected, rtol=1e-6, atol=1e-7)
 
 
@@ -138,13 +144,13 @@ def test_curvature_is_diagonal_and_leading_block_of_hessian(loss, n_outputs, rng
     rows = draw_rows(rng, loss, n_outputs)
     model = model_of(rows, loss, rng.uniform(size=40))
     point = rng.normal(size=(12, n_outputs))
-    mean = model.evaluate(point).mean
+    at = model.evaluate(point)
     units = np.eye(point.size).reshape(-1, *point.shape)
     hessian = np.array(
-        [model.hessian_product(unit, mean, np.zeros((12, 1))) for unit in units]
+        [model.hessian_product(unit, at, np.zeros((12, 1))) for unit in units]
     )
     hessian = hessian.reshape(12, n_outputs, 12, n_outputs)
-    diagonal, block = model.curvature(mean)
+    diagonal, block = model.curvature(at)
     assert_allclose(diagonal, np.einsum("pkpk->pk", hessian), rtol=1e-10)
     expected = np.einsum("akbk->kab", hessian[:3, :, :3])
     assert_allclose(block, expected, rtol=1e-10, atol=1e-12)
@@ -158,12 +164,12 @@ def test_many_rows_say_what_few_say_at_a_time(loss, n_outputs, rng, monkeypatch)
 
     def seen():
         model = model_of(rows, loss)
-        value, gradient, mean = model.evaluate(point)[1:]
-        product = model.hessian_product(direction, mean, penalty)
-        return value, gradient, mean, product, *model.curvature(mean)
+        at = model.evaluate(point)
+        product = model.hessian_product(direction, at, penalty)
+        return *at[1:], product, *model.curvature(at)
 
     at_once = seen()
-    monkeypatch.setattr(additive_model, "_ROWS_OF_A_CHUNK", 7)
+    monkeypatch.setattr(additive_model, "ROWS_OF_A_CHUNK", 7)
     # Products with the Hessian are then of single precision.
     for chunked, whole in zip(seen(), at_once, strict=True):
         assert_allclose(chunked, whole, rtol=2e-5, atol=2e-5)

@@ -16,6 +16,7 @@ never there as a whole.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -30,7 +31,7 @@ from sk_embed._engine.rows import Rows
 # Numeric context is bounded to a few units, so its slopes need no more than a touch of
 # penalty to keep collinear columns from exchanging huge coefficients.
 CONTEXT_ALPHA = 1.0
-_ROWS_OF_A_CHUNK = 16_384
+ROWS_OF_A_CHUNK = 16_384
 
 
 class Evaluation(NamedTuple):
@@ -45,7 +46,7 @@ class Evaluation(NamedTuple):
     gradient : ndarray of the coefficients' shape
         Its gradient.
     mean : ndarray of shape (n_rows, n_outputs)
-        Expected target, on which the Hessian depends.
+        Expected target, on which the Hessian depends; empty where the rows are elsewhere.
     """
 
     coefficients: FloatArray
@@ -117,7 +118,81 @@ class Chunk(NamedTuple):
         add_transposed_product(self.codes, at_rows, result[n_leading:])
 
 
-class AdditiveModel:
+class AdditiveObjective(ABC):
+    """What is minimised, wherever the rows are: sums over rows, and a penalty.
+
+    Parameters
+    ----------
+    loss : Loss
+        What is minimised.
+    n_codes : ndarray of shape (n_columns,)
+        Codes of each column.
+    n_context, n_outputs : int
+        Numeric columns, and columns of the target.
+    is_small : bool
+        Whether precision costs nothing.
+    """
+
+    def __init__(
+        self, loss: Loss, n_codes: IntArray, n_context: int, n_outputs: int, is_small: bool
+    ) -> None:
+        self.loss = loss
+        self.n_codes = n_codes
+        self.n_outputs = n_outputs
+        self.n_leading = 1 + n_context
+        self.n_coefficients = self.n_leading + int(n_codes.sum())
+        # Of the Hessian, which says only which way to go: it is the gradient that says
+        # where the end is.
+        self.hessian_dtype = np.dtype(np.float64 if is_small else np.float32)
+        # Of the gradient, relative to that of the empty model.
+        self.tolerance = 1e-6 if is_small else 1e-4
+
+    def penalty(self, alpha: FloatArray) -> FloatArray:
+        """Return the penalty of each coefficient, shape (n_coefficients, 1)."""
+        leading = np.full(self.n_leading, CONTEXT_ALPHA)
+        leading[0] = 0.0
+        return np.concatenate([leading, np.repeat(alpha, self.n_codes)])[:, None]
+
+    def zeros(self) -> FloatArray:
+        """Return an array of the coefficients' shape."""
+        return np.zeros((self.n_coefficients, self.n_outputs))
+
+    def empty(self) -> FloatArray:
+        """Return the coefficients of the model without any effect."""
+        coefficients = self.zeros()
+        coefficients[0] = self.loss.link(self._target_sum() / self.total_weight)
+        return coefficients
+
+    @cached_property
+    def at_empty(self) -> Evaluation:
+        """What the rows say of the model without any effect."""
+        return self.evaluate(self.empty())
+
+    @property
+    @abstractmethod
+    def total_weight(self) -> float:
+        """Weight of all rows."""
+
+    @abstractmethod
+    def _target_sum(self) -> FloatArray:
+        """Return the weighted sum of the targets, shape (n_outputs,)."""
+
+    @abstractmethod
+    def evaluate(self, coefficients: FloatArray) -> Evaluation:
+        """Return what the rows say at given coefficients."""
+
+    @abstractmethod
+    def hessian_product(
+        self, direction: FloatArray, at: Evaluation, penalty: FloatArray
+    ) -> FloatArray:
+        """Return the Hessian times ``direction``; of many rows in single precision."""
+
+    @abstractmethod
+    def curvature(self, at: Evaluation) -> Curvature:
+        """Return the Hessian's diagonal, and its block of intercept and slopes."""
+
+
+class AdditiveModel(AdditiveObjective):
     """The additive model of given rows.
 
     Parameters
@@ -128,21 +203,19 @@ class AdditiveModel:
         What is minimised.
     is_used : ndarray of bool of shape (n_rows,)
         Which of them count.
+    is_small : bool, optional
+        Whether precision costs nothing: where all rows are one chunk, unless given.
     """
 
-    def __init__(self, rows: Rows, loss: Loss, is_used: BoolArray) -> None:
+    def __init__(
+        self, rows: Rows, loss: Loss, is_used: BoolArray, is_small: bool | None = None
+    ) -> None:
+        n_context, n_outputs = rows.context.shape[1], rows.targets.shape[1]
+        if is_small is None:
+            is_small = len(rows) <= ROWS_OF_A_CHUNK
+        super().__init__(loss, rows.n_codes, n_context, n_outputs, is_small)
         self.rows = rows
-        self.loss = loss
         self.is_used = is_used
-        self.n_outputs = rows.targets.shape[1]
-        self.n_leading = 1 + rows.context.shape[1]
-        self.n_coefficients = self.n_leading + rows.n_table_rows
-        # Of the Hessian, which says only which way to go: it is the gradient that says
-        # where the end is. Where all rows are one chunk, precision costs nothing.
-        is_small = len(rows) <= _ROWS_OF_A_CHUNK
-        self._hessian_dtype = np.dtype(np.float64 if is_small else np.float32)
-        # Of the gradient, relative to that of the empty model.
-        self.tolerance = 1e-6 if is_small else 1e-4
         self._constant_curvature: Curvature | None = None
         self._offset: FloatArray | None = None
         self._precision: FloatArray | None = None
@@ -161,31 +234,26 @@ class AdditiveModel:
 
         One for each output, where the model is held at a center.
         """
-        if self._precision is not None:
-            return self._precision
-        leading = np.full(self.n_leading, CONTEXT_ALPHA)
-        leading[0] = 0.0
-        per_code = np.repeat(alpha, self.rows.n_codes)
-        return np.concatenate([leading, per_code])[:, None]
-
-    def zeros(self) -> FloatArray:
-        """Return an array of the coefficients' shape."""
-        return np.zeros((self.n_coefficients, self.n_outputs))
+        return super().penalty(alpha) if self._precision is None else self._precision
 
     def empty(self) -> FloatArray:
         """Return the coefficients of the model without any effect."""
-        coefficients = self.zeros()
-        if self._offset is not None:
-            return coefficients
-        total = sum((chunk.weight * chunk.y_true).sum(axis=0) for chunk in self._chunks())
-        coefficients[0] = self.loss.link(total / self.total_weight)
-        return coefficients
+        return super().empty() if self._offset is None else self.zeros()
+
+    @cached_property
+    def total_weight(self) -> float:
+        """Weight of all rows."""
+        return float(sum(chunk.weight.sum() for chunk in self._chunks()))
+
+    def _target_sum(self) -> FloatArray:
+        sums = [(chunk.weight * chunk.y_true).sum(axis=0) for chunk in self._chunks()]
+        return np.sum(sums, axis=0)
 
     def evaluate(self, coefficients: FloatArray) -> Evaluation:
         """Return what the rows say at given coefficients."""
         value = 0.0
         gradient = np.zeros_like(coefficients)
-        mean = np.empty((len(self.rows), self.n_outputs), self._hessian_dtype)
+        mean = np.empty((len(self.rows), self.n_outputs), self.hessian_dtype)
         for chunk in self._chunks():
             raw_prediction = chunk.product(coefficients)
             if self._offset is not None:
@@ -198,27 +266,24 @@ class AdditiveModel:
         return Evaluation(coefficients, value, gradient, mean)
 
     def hessian_product(
-        self, direction: FloatArray, mean: FloatArray, penalty: FloatArray
+        self, direction: FloatArray, at: Evaluation, penalty: FloatArray
     ) -> FloatArray:
-        """Return the Hessian at the expected target times ``direction``.
-
-        Of many rows in single precision.
-        """
-        narrow = direction.astype(self._hessian_dtype)
+        """Return the Hessian times ``direction``; of many rows in single precision."""
+        narrow, mean = direction.astype(self.hessian_dtype), at.mean
         result = np.zeros_like(narrow)
-        for chunk in self._chunks(self._hessian_dtype):
+        for chunk in self._chunks(self.hessian_dtype):
             bent = self.loss.hessian_product(mean[chunk.rows], chunk.product(narrow))
             chunk.add_pulled_back(bent * chunk.weight, result)
         return result + penalty * direction
 
-    def curvature(self, mean: FloatArray) -> Curvature:
+    def curvature(self, at: Evaluation) -> Curvature:
         """Return the Hessian's diagonal, and its block of intercept and slopes."""
         if self._constant_curvature is not None:
             return self._constant_curvature
         diagonal = self.zeros()
         block = np.zeros((self.n_outputs, self.n_leading, self.n_leading))
         for chunk in self._chunks():
-            bend = self.loss.curvature(mean[chunk.rows]) * chunk.weight
+            bend = self.loss.curvature(at.mean[chunk.rows]) * chunk.weight
             chunk.add_pulled_back(bend, diagonal, chunk.leading**2)
             for of_output, weights in zip(block, bend.T, strict=True):
                 of_output += (chunk.leading.T * weights) @ chunk.leading
@@ -227,20 +292,10 @@ class AdditiveModel:
             self._constant_curvature = curvature
         return curvature
 
-    @cached_property
-    def at_empty(self) -> Evaluation:
-        """What the rows say of the model without any effect."""
-        return self.evaluate(self.empty())
-
-    @cached_property
-    def total_weight(self) -> float:
-        """Weight of all rows."""
-        return float(sum(chunk.weight.sum() for chunk in self._chunks()))
-
     def _chunks(self, dtype: Any = np.float64) -> Iterator[Chunk]:
         rows = self.rows
-        for start in range(0, len(rows), _ROWS_OF_A_CHUNK):
-            chosen = slice(start, min(start + _ROWS_OF_A_CHUNK, len(rows)))
+        for start in range(0, len(rows), ROWS_OF_A_CHUNK):
+            chosen = slice(start, min(start + ROWS_OF_A_CHUNK, len(rows)))
             weight = rows.weight[chosen].astype(dtype) * self.is_used[chosen]
             leading = np.ones((chosen.stop - start, self.n_leading), dtype)
             leading[:, 1:] = rows.context[chosen]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sk_embed._arrays import FloatArray
+from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.axes import (
     Axes,
     Sample,
@@ -18,7 +18,6 @@ from sk_embed._engine.axes import (
     split_half_reliability,
 )
 from sk_embed._engine.main_effects import MainEffects
-from sk_embed._engine.rows import Rows
 
 # Tables may take most of the memory, and so are turned part by part.
 _CATEGORIES_AT_A_TIME = 2**16
@@ -86,7 +85,7 @@ class LearnedTables(NamedTuple):
 
 
 def column_vectors(
-    rows: Rows,
+    n_codes: IntArray,
     learned: LearnedTables,
     effects: MainEffects,
     metrics: FloatArray,
@@ -96,8 +95,8 @@ def column_vectors(
 
     Parameters
     ----------
-    rows : Rows
-        Training rows.
+    n_codes : ndarray of shape (n_columns,)
+        Codes of each column.
     learned : LearnedTables
         The tables.
     effects : MainEffects
@@ -114,8 +113,8 @@ def column_vectors(
     n_outputs = effects.effects.shape[2] if less_effects else 0
     sample_ends = np.cumsum([len(sample.codes) for sample in learned.samples])
     columns = []
-    for number, offset in enumerate(rows.offsets):
-        part = slice(offset, offset + rows.n_codes[number])
+    for number, end in enumerate(np.cumsum(n_codes)):
+        part = slice(end - n_codes[number], end)
         sample, n_rows = learned.samples[number], learned.counts[number][0]
         sampled = slice(sample_ends[number] - len(sample.codes), sample_ends[number])
         said = effects.effects[:, part, :n_outputs]

@@ -24,8 +24,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sk_embed._arrays import BoolArray, FloatArray
-from sk_embed._engine.additive_model import AdditiveModel, Evaluation
+from sk_embed._arrays import FloatArray
+from sk_embed._engine.additive_model import (
+    AdditiveModel,
+    AdditiveObjective,
+    Evaluation,
+)
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.newton import Solution, minimize
 from sk_embed._engine.rows import Rows
@@ -38,7 +42,7 @@ _MAX_LENGTHENING = 4.0
 ALPHA_RANGE = (1e-3, 1e6)
 # A variance of effects is about the same in some of the rows as in all: these find where
 # all rows begin.
-_ROWS_OF_FIRST_ESTIMATE = 50_000
+ROWS_OF_FIRST_ESTIMATE = 50_000
 # Of a row, below which a binomial or multinomial model is sure of the label.
 _MIN_CURVATURE = 1e-9
 
@@ -71,8 +75,6 @@ class Whole(NamedTuple):
 
     Parameters
     ----------
-    rows : Rows
-        The rows, with the targets of these outputs.
     alpha, noise_ratio : ndarray of shape (n_columns,)
         As in :class:`MainEffects`.
     effects : ndarray of shape (sum(n_codes), n_outputs)
@@ -81,11 +83,18 @@ class Whole(NamedTuple):
         Whether the gradient vanished.
     """
 
-    rows: Rows
     alpha: FloatArray
     noise_ratio: FloatArray
     effects: FloatArray
     converged: bool
+
+
+def output_groups(rows: Rows, loss: Loss) -> list[Rows]:
+    """Return the rows once for each group of outputs that the loss ties to each other."""
+    return [
+        replace(rows, targets=np.ascontiguousarray(rows.targets[:, outputs]))
+        for outputs in loss.joint_outputs(rows.targets.shape[1])
+    ]
 
 
 def fit_whole(rows: Rows, loss: Loss, alpha: float | None) -> list[Whole]:
@@ -100,36 +109,53 @@ def fit_whole(rows: Rows, loss: Loss, alpha: float | None) -> list[Whole]:
     alpha : float or None
         Penalty of every column, or None to estimate one for each column.
     """
-    groups = [
-        replace(rows, targets=np.ascontiguousarray(rows.targets[:, outputs]))
-        for outputs in loss.joint_outputs(rows.targets.shape[1])
+    return [
+        solve_whole(of_all_rows(group, loss), of_a_sample(group, loss), alpha)
+        for group in output_groups(rows, loss)
     ]
-    return [_fit_group(group, loss, alpha) for group in groups]
 
 
-def _fit_group(rows: Rows, loss: Loss, alpha: float | None) -> Whole:
+def solve_whole(
+    model: AdditiveObjective, sample: AdditiveObjective | None, alpha: float | None
+) -> Whole:
+    """Solve the additive model for all rows.
+
+    Parameters
+    ----------
+    model : AdditiveObjective
+        Of all rows, of outputs that the loss ties to each other.
+    sample : AdditiveObjective or None
+        Of some of the rows, where there are many: see :func:`estimate_alpha`.
+    alpha : float or None
+        As in :func:`fit_whole`.
+    """
     if alpha is None:
-        alphas, model, start = estimate_alpha(rows, loss)
+        alphas, start = estimate_alpha(model, sample)
     else:
-        alphas, model = np.full(len(rows.n_codes), float(alpha)), _of_all(rows, loss)
-        start = model.at_empty
+        alphas, start = np.full(len(model.n_codes), float(alpha)), model.at_empty
     solution = minimize(model, alphas, start)
     _, noise_ratio = evidence(model, solution, alphas)
-    return Whole(rows, alphas, noise_ratio, *_effects(model, solution))
+    return Whole(alphas, noise_ratio, *_effects(model, solution))
 
 
-def fit_fold(whole: Whole, loss: Loss, is_used: BoolArray) -> tuple[FloatArray, bool]:
+def fit_fold(whole: Whole, model: AdditiveObjective) -> tuple[FloatArray, bool]:
     """Solve the additive model for some of the rows, under the penalties of all.
 
     The fold starts from its own rows and stops by them alone. What the solution of all
     rows would carry over of a held-out row's target is tiny, yet trees split on its sign.
+
+    Parameters
+    ----------
+    whole : Whole
+        What all rows say of the same outputs.
+    model : AdditiveObjective
+        Of the fold's training rows.
 
     Returns
     -------
     effects : ndarray of shape (sum(n_codes), n_outputs)
     converged : bool
     """
-    model = AdditiveModel(whole.rows, loss, is_used)
     return _effects(model, minimize(model, whole.alpha, model.at_empty))
 
 
@@ -145,45 +171,57 @@ def collect(wholes: list[Whole], folds: list[list[tuple[FloatArray, bool]]]) -> 
     )
 
 
-def _effects(model: AdditiveModel, solution: Solution) -> tuple[FloatArray, bool]:
+def _effects(model: AdditiveObjective, solution: Solution) -> tuple[FloatArray, bool]:
     return solution.at.coefficients[model.n_leading :], solution.converged
 
 
-def _of_all(rows: Rows, loss: Loss) -> AdditiveModel:
+def of_all_rows(rows: Rows, loss: Loss) -> AdditiveModel:
     """Return the model in which every row counts."""
     return AdditiveModel(rows, loss, np.broadcast_to(True, len(rows)))
 
 
-def estimate_alpha(rows: Rows, loss: Loss) -> tuple[FloatArray, AdditiveModel, Evaluation]:
+def of_a_sample(rows: Rows, loss: Loss) -> AdditiveModel | None:
+    """Return the model of some of many rows, or None if they are few."""
+    if len(rows) <= 2 * ROWS_OF_FIRST_ESTIMATE:
+        return None
+    # The seed is fixed for the rows to be any: it is no source of what is learned.
+    rng = np.random.default_rng(0)
+    return of_all_rows(
+        rows.part(rng.choice(len(rows), ROWS_OF_FIRST_ESTIMATE, False)), loss
+    )
+
+
+def estimate_alpha(
+    model: AdditiveObjective, sample: AdditiveObjective | None = None
+) -> tuple[FloatArray, Evaluation]:
     """Estimate the penalty of each column by empirical Bayes.
+
+    Parameters
+    ----------
+    model : AdditiveObjective
+        Of all rows.
+    sample : AdditiveObjective, optional
+        Of some of them: its penalties are where those of all begin.
 
     Returns
     -------
     alpha : ndarray of shape (n_columns,)
-    model : AdditiveModel
-        Of all rows.
     at : Evaluation
-        The model close to its solution.
+        The model of all rows close to its solution.
     """
-    alpha: FloatArray = np.ones(len(rows.n_codes))
-    samples = [rows]
-    if len(rows) > 2 * _ROWS_OF_FIRST_ESTIMATE:
-        # The seed is fixed for the rows to be any: it is no source of what is learned.
-        rng = np.random.default_rng(0)
-        samples.insert(0, rows.part(rng.choice(len(rows), _ROWS_OF_FIRST_ESTIMATE, False)))
-    for sample in samples:
-        model = _of_all(sample, loss)
-        at = model.at_empty
+    alpha: FloatArray = np.ones(len(model.n_codes))
+    for asked in [model] if sample is None else [sample, model]:
+        at = asked.at_empty
         update = AlphaUpdate()
         for _ in range(_MAX_ALPHA_UPDATES):
-            solution = minimize(model, alpha, at, _TOLERANCE_OF_ESTIMATE)
+            solution = minimize(asked, alpha, at, _TOLERANCE_OF_ESTIMATE)
             at = solution.at
-            new_alpha, _ = evidence(model, solution, alpha)
+            new_alpha, _ = evidence(asked, solution, alpha)
             change = np.log(new_alpha / alpha)
             alpha = np.clip(alpha * np.exp(update(alpha, change)), *ALPHA_RANGE)
             if np.abs(change).max() < _ALPHA_TOLERANCE:
                 break
-    return alpha, model, at
+    return alpha, at
 
 
 class AlphaUpdate:
@@ -210,13 +248,13 @@ class AlphaUpdate:
 
 
 def evidence(
-    model: AdditiveModel, solution: Solution, alpha: FloatArray
+    model: AdditiveObjective, solution: Solution, alpha: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return the penalty and the noise ratio of each column that a solution speaks for.
 
     Parameters
     ----------
-    model : AdditiveModel
+    model : AdditiveObjective
         Of all rows.
     solution : Solution
         Of this model under ``alpha``.
@@ -227,7 +265,7 @@ def evidence(
     -------
     alpha, noise_ratio : ndarray of shape (n_columns,)
     """
-    n_codes = model.rows.n_codes
+    n_codes = model.n_codes
     first = np.cumsum(np.append(0, n_codes[:-1]))
     curvature = solution.curvature.diagonal[model.n_leading :]
     # A code without rows under alpha = 0 has neither data nor prior: no parameter.
@@ -247,7 +285,7 @@ def evidence(
     return new_alpha, new_alpha / np.maximum(curvature_of_row, _MIN_CURVATURE)
 
 
-def _dispersion(model: AdditiveModel, solution: Solution, n_effective: float) -> float:
+def _dispersion(model: AdditiveObjective, solution: Solution, n_effective: float) -> float:
     """Estimate the noise variance, or return 1 where the loss fixes it."""
     if not model.loss.has_free_dispersion:
         return 1.0

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
-from sk_embed._engine.axes import Sample, sample_categories, sensitivity
+from sk_embed._engine.additive_model import AdditiveModel
+from sk_embed._engine.axes import Sample, Sensitivity, sample_categories, sensitivity
 from sk_embed._engine.batches import RowOrder
 from sk_embed._engine.column_vectors import (
     ColumnVectors,
@@ -19,7 +20,13 @@ from sk_embed._engine.column_vectors import (
     column_vectors,
 )
 from sk_embed._engine.losses import Loss
-from sk_embed._engine.main_effects import collect, fit_fold, fit_whole
+from sk_embed._engine.main_effects import (
+    MainEffects,
+    collect,
+    fit_fold,
+    fit_whole,
+    output_groups,
+)
 from sk_embed._engine.network import Trunk
 from sk_embed._engine.rows import Rows
 from sk_embed._engine.stream_settings import StreamStart
@@ -128,8 +135,10 @@ def learn_model(
     # A stream for each purpose: how much one draws, by the number of rows, changes none
     # of the others.
     trunk_rng, prior_rng, half_rng, order_rng, epoch_rng = rng.spawn(5)
-    trunk = _initial_trunk(rows, loss, settings, trunk_rng, start)
-    draw_prior = partial(_prior, rows, settings, prior_rng)
+    mean_target = rows.mean(rows.targets)
+    sizes = rows.codes.shape[1], rows.context.shape[1]
+    trunk = initial_trunk(*sizes, mean_target, loss, settings, trunk_rng, start)
+    draw_prior = partial(prior_table, rows.n_codes, settings, prior_rng)
     draw_order = partial(_row_order, rows, settings.batch_size)
     if is_training is None:
         is_training = np.empty((0, len(rows)), dtype=bool)
@@ -155,8 +164,11 @@ def learn_model(
         for order in orders
         for part in plan.parts
     ]
+    groups = output_groups(rows, loss)
     effect_tasks = [
-        partial(fit_fold, whole, loss, used) for used in is_training for whole in wholes
+        partial(fit_fold, whole, AdditiveModel(group, loss, used))
+        for used in is_training
+        for whole, group in zip(wholes, groups, strict=True)
     ]
     results = map_tasks(call, table_tasks + effect_tasks)
     tables, fold_effects = results[: len(table_tasks)], results[len(table_tasks) :]
@@ -165,21 +177,59 @@ def learn_model(
     learned = LearnedTables(plan.prior, by_order, plan.counts, plan.samples)
     effects = collect(wholes, list(batched(fold_effects, len(wholes))))
     slopes = sensitivity(rows, trunk, by_order[0][0])
-    columns = column_vectors(rows, learned, effects, slopes.metrics, settings.less_effects)
-    if len(rows) <= settings.batch_size:
-        # Too few to tell.
+    is_told = len(rows) > settings.batch_size
+    return put_together(
+        rows.n_codes, learned, effects, slopes, trunk, curve, settings, is_told
+    )
+
+
+def put_together(
+    n_codes: IntArray,
+    learned: LearnedTables,
+    effects: MainEffects,
+    slopes: Sensitivity,
+    trunk: Trunk,
+    loss_curve: list[float],
+    settings: ModelSettings,
+    is_told: bool,
+) -> LearnedModel:
+    """Make a model of what was learned.
+
+    Parameters
+    ----------
+    n_codes : ndarray of shape (n_columns,)
+        Codes of each column.
+    learned : LearnedTables
+        Vectors.
+    effects : MainEffects
+        Main effects.
+    slopes : Sensitivity
+        Of the trunk.
+    trunk : Trunk
+        Frozen.
+    loss_curve : list of float
+        Of the trunk.
+    settings : ModelSettings
+        Of all.
+    is_told : bool
+        Whether the rows tell reliability and sensitivity.
+    """
+    columns = column_vectors(
+        n_codes, learned, effects, slopes.metrics, settings.less_effects
+    )
+    if not is_told:
         columns = [replace(c, reliability=c.reliability * np.nan) for c in columns]
         slopes = slopes._replace(context=np.empty(0))
-    stream_start = StreamStart(
-        vectors=np.ascontiguousarray(by_order[0][0]),
+    start = StreamStart(
+        vectors=np.ascontiguousarray(learned.by_order[0][0]),
         effects=effects.effects[0].astype(settings.dtype),
         alpha=effects.alpha,
         noise_ratio=effects.noise_ratio,
-        weight=np.concatenate([of_column[0] for of_column in plan.counts]),
-        n_codes=rows.n_codes,
+        weight=np.concatenate([of_column[0] for of_column in learned.counts]),
+        n_codes=n_codes,
     )
     return LearnedModel(
-        columns, slopes.context, trunk, curve, effects.converged, stream_start
+        columns, slopes.context, trunk, loss_curve, effects.converged, start
     )
 
 
@@ -193,20 +243,23 @@ def _row_order(rows: Rows, batch_size: int, rng: np.random.Generator) -> RowOrde
     return RowOrder(rows, order, batch_size)
 
 
-def _initial_trunk(
-    rows: Rows,
+def initial_trunk(
+    n_columns: int,
+    n_context: int,
+    mean_target: FloatArray,
     loss: Loss,
     settings: ModelSettings,
     rng: np.random.Generator,
     start: Trunk | None,
 ) -> Trunk:
+    """Return a trunk that predicts the mean target, or goes on from another."""
     trunk = Trunk(
-        n_inputs=rows.codes.shape[1] * settings.training.width + rows.context.shape[1],
+        n_inputs=n_columns * settings.training.width + n_context,
         hidden_layer_sizes=settings.hidden_layer_sizes,
-        n_outputs=rows.targets.shape[1],
+        n_outputs=len(mean_target),
         dtype=settings.dtype,
     )
-    trunk.initialize(rng, intercept=loss.link(rows.mean(rows.targets)))
+    trunk.initialize(rng, intercept=loss.link(mean_target))
     if start is not None:
         if start.shapes != trunk.shapes:
             raise ValueError(
@@ -218,8 +271,11 @@ def _initial_trunk(
     return trunk
 
 
-def _prior(rows: Rows, settings: ModelSettings, rng: np.random.Generator) -> FloatArray:
-    shape = (int(rows.n_codes.sum()), settings.training.width)
+def prior_table(
+    n_codes: IntArray, settings: ModelSettings, rng: np.random.Generator
+) -> FloatArray:
+    """Return where the stacked tables begin: at the origin, or at random about it."""
+    shape = (int(n_codes.sum()), settings.training.width)
     if settings.init_scale == 0:
         return np.zeros(shape, settings.dtype)
     drawn = rng.normal(scale=settings.init_scale, size=shape)

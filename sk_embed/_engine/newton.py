@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._engine.additive_model import AdditiveModel, Curvature, Evaluation
+from sk_embed._engine.additive_model import AdditiveObjective, Curvature, Evaluation
 
 _MAX_NEWTON_STEPS = 50
 _MAX_CONJUGATE_GRADIENT_STEPS = 1_000
@@ -113,7 +113,7 @@ class Preconditioner:
 
 
 def minimize(
-    model: AdditiveModel,
+    model: AdditiveObjective,
     alpha: FloatArray,
     start: Evaluation,
     tolerance: float | None = None,
@@ -122,7 +122,7 @@ def minimize(
 
     Parameters
     ----------
-    model : AdditiveModel
+    model : AdditiveObjective
         What is solved.
     alpha : ndarray of shape (n_columns,)
         Penalty of each column.
@@ -143,8 +143,8 @@ def minimize(
     forcing = finest if model.loss.has_constant_curvature else roughest
     zero = foretold = norm_before = 0.0
     for number in range(_MAX_NEWTON_STEPS):
-        curvature = model.curvature(at.mean)
-        inverse = Preconditioner(curvature, penalty, model.rows.n_codes)
+        curvature = model.curvature(at)
+        inverse = Preconditioner(curvature, penalty, model.n_codes)
         gradient = at.penalized_gradient(penalty)
         norm = inverse.norm(gradient)
         if number == 0:
@@ -159,7 +159,7 @@ def minimize(
             return Solution(at, curvature, True)
         # No step need be more exact than the end.
         exactness = max(forcing, zero / norm / 2)
-        hessian = partial(model.hessian_product, mean=at.mean, penalty=penalty)
+        hessian = partial(model.hessian_product, at=at, penalty=penalty)
         step, foretold = conjugate_gradients(hessian, -gradient, inverse, exactness)
         norm_before = norm
         below = _descend(model, penalty, at, step)
@@ -171,7 +171,7 @@ def minimize(
 
 
 def _descend(
-    model: AdditiveModel, penalty: FloatArray, at: Evaluation, step: FloatArray
+    model: AdditiveObjective, penalty: FloatArray, at: Evaluation, step: FloatArray
 ) -> Evaluation | None:
     """Take the Newton step, halved while the objective rises; None if it always does."""
     # Near the solution a step gains less than the rounding of so long a sum; the
@@ -187,7 +187,7 @@ def _descend(
     return None
 
 
-def _first_length(model: AdditiveModel, step: FloatArray) -> float:
+def _first_length(model: AdditiveObjective, step: FloatArray) -> float:
     """Return the share of a Newton step that is tried first.
 
     Where labels are all but certain the loss is all but flat, and without a penalty the

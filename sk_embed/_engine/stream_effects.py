@@ -29,11 +29,16 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._engine.additive_model import CONTEXT_ALPHA, AdditiveModel, Evaluation
+from sk_embed._engine.additive_model import CONTEXT_ALPHA, Evaluation
 from sk_embed._engine.chunks import weight_of_codes
 from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.losses import Loss
-from sk_embed._engine.main_effects import ALPHA_RANGE, estimate_alpha
+from sk_embed._engine.main_effects import (
+    ALPHA_RANGE,
+    estimate_alpha,
+    of_a_sample,
+    of_all_rows,
+)
 from sk_embed._engine.newton import minimize
 from sk_embed._engine.rows import Rows
 
@@ -163,7 +168,7 @@ class StreamEffects:
         if n_before:
             own = _curvature(chunk, self._loss, center)
             center, precision = _without(own, center, curvature, prior, n_before)
-        model = AdditiveModel(chunk, self._loss, np.broadcast_to(True, len(chunk)))
+        model = of_all_rows(chunk, self._loss)
         model.hold_at(center, precision)
         at, (own, _), _ = minimize(model, np.zeros(len(chunk.n_codes)), model.at_empty)
         if not n_before:
@@ -223,7 +228,9 @@ class StreamEffects:
         shape = (len(chunk.n_codes), chunk.targets.shape[1])
         if self._given_alpha is not None:
             return np.full(shape, self._given_alpha)
-        alpha, *_ = estimate_alpha(chunk, self._loss)
+        alpha, _ = estimate_alpha(
+            of_all_rows(chunk, self._loss), of_a_sample(chunk, self._loss)
+        )
         return np.clip(alpha, *_FIRST_ALPHA_RANGE)[:, None] + np.zeros(shape)
 
 
@@ -253,8 +260,8 @@ def _weights(chunk: Rows) -> FloatArray:
 
 def _curvature(chunk: Rows, loss: Loss, mean: FloatArray) -> FloatArray:
     """Return the diagonal of the Hessian of a chunk's loss."""
-    model = AdditiveModel(chunk, loss, np.broadcast_to(True, len(chunk)))
-    return model.curvature(model.evaluate(mean).mean).diagonal
+    model = of_all_rows(chunk, loss)
+    return model.curvature(model.evaluate(mean)).diagonal
 
 
 def _without(

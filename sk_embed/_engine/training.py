@@ -209,6 +209,46 @@ def run_pass(
         tables.update(batch.touched, values, gradient.reshape(values.shape))
 
 
+class LossCurve:
+    """The progressive validation losses so far, which say when to stop.
+
+    Parameters
+    ----------
+    constant : float
+        Loss of the best constant prediction.
+    settings : TrainingSettings
+        Tolerance and patience.
+    """
+
+    def __init__(self, constant: float, settings: TrainingSettings) -> None:
+        self.curve: list[float] = []
+        self._settings = settings
+        self._constant, self._needed = constant, settings.tolerance * constant
+        self._best, self._n_stale = np.inf, 0
+
+    def add(self, loss: float) -> bool:
+        """Note the loss of an epoch, and return whether it was the last one needed.
+
+        Raises
+        ------
+        ValueError
+            If the loss is not finite.
+        """
+        self.curve.append(loss)
+        if not np.isfinite(loss):
+            raise ValueError(
+                f"The network diverged in epoch {len(self.curve)}; lower "
+                f"learning_rate_init (now {self._settings.learning_rate})."
+            )
+        # Interactions without main effects start on a plateau: while nothing is learned
+        # there is nothing to stop.
+        has_learned = min(self._best, loss) < self._constant - self._needed
+        is_stale = has_learned and loss >= self._best - self._needed
+        self._n_stale = self._n_stale + 1 if is_stale else 0
+        self._best = min(self._best, loss)
+        return self._n_stale >= self._settings.patience
+
+
 def constant_loss(rows: Rows, loss: Loss) -> float:
     """Return the weighted mean loss of the best constant prediction."""
     raw_prediction = np.broadcast_to(loss.link(rows.mean(rows.targets)), rows.targets.shape)
@@ -235,30 +275,16 @@ def learn_trunk(
     ``report`` is called after each epoch with its number and its loss, and says whether
     to stop.
     """
-    constant = constant_loss(rows, loss)
-    needed = settings.tolerance * constant
+    losses = LossCurve(constant_loss(rows, loss), settings)
     learner = TrunkLearner(trunk, loss, settings.learning_rate, settings.weight_decay)
     every_row = np.broadcast_to(True, (1, len(rows)))
-    best, n_stale, curve = np.inf, 0, []
     for epoch in range(settings.max_epochs):
         tables = RowAdagrad(draw_prior(), settings.table_learning_rate)
         run_pass(rows, every_row, draw_order(), trunk, loss, tables, learner)
-        current = learner.pop_loss()
-        if not np.isfinite(current):
-            raise ValueError(
-                f"The network diverged in epoch {epoch + 1}; lower learning_rate_init "
-                f"(now {settings.learning_rate})."
-            )
-        curve.append(current)
-        is_told_to_stop = report(epoch + 1, current)
-        # Interactions without main effects start on a plateau: while nothing is learned
-        # there is nothing to stop.
-        has_learned = min(best, current) < constant - needed
-        n_stale = n_stale + 1 if has_learned and current >= best - needed else 0
-        best = min(best, current)
-        if is_told_to_stop or n_stale >= settings.patience:
+        is_enough = losses.add(learner.pop_loss())
+        if report(epoch + 1, losses.curve[-1]) or is_enough:
             break
-    return curve
+    return losses.curve
 
 
 def learn_tables(
