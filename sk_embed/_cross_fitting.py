@@ -94,14 +94,29 @@ def draw_folds(
 def _shuffled_folds(
     n_folds: int, labels: IntArray, seed: int
 ) -> Iterator[tuple[IntArray, IntArray]]:
-    """Yield folds of random rows, each label spread as evenly as its rows allow.
+    """Yield folds of random rows, each label spread as evenly as its rows allow."""
+    from sklearn.model_selection import KFold
+
+    rows = _spread_rows(labels, seed)
+    for train, test in KFold(n_folds).split(rows):
+        yield rows[train], rows[test]
+
+
+def fold_numbers(n_folds: int, labels: IntArray, seed: int) -> IntArray:
+    """Return the test fold of each row, drawn alike; of few rows some folds have none."""
+    numbers = np.empty(len(labels), dtype=np.int32)
+    for number, rows in enumerate(np.array_split(_spread_rows(labels, seed), n_folds)):
+        numbers[rows] = number
+    return numbers
+
+
+def _spread_rows(labels: IntArray, seed: int) -> IntArray:
+    """Return the rows in a random order that spreads each label evenly.
 
     Each row is put at its share of the way through its label's rows, and the folds are
     cut from the rows in this order. Under one label this is a shuffled KFold. A label of
     fewer rows than folds, at which StratifiedKFold warns, has a row in as many folds.
     """
-    from sklearn.model_selection import KFold
-
     random_state = np.random.RandomState(seed)
     rows = np.arange(len(labels))
     random_state.shuffle(rows)
@@ -111,9 +126,7 @@ def _shuffled_folds(
     # Labels of one row are not all put in the middle.
     start = random_state.random_sample(len(n_of_label))
     share = (place + start[labels]) / n_of_label[labels]
-    rows = rows[np.argsort(share, kind="stable")]
-    for train, test in KFold(n_folds).split(rows):
-        yield rows[train], rows[test]
+    return rows[np.argsort(share, kind="stable")]
 
 
 def read_folds(splits: Iterable[tuple[IntArray, IntArray]], n_rows: int) -> Folds:

@@ -17,14 +17,21 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.output import append_to_array, append_to_frame, table_like
-from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES, as_target
+from sk_embed._columns.table import TableColumns
+from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES, Target, as_target
 from sk_embed._columns.vocabulary import UNKNOWN
 from sk_embed._cross_fitting import Folds, draw_folds, gets_fold_vector, needs_folds
 from sk_embed._decoding import decode, require_encoded
-from sk_embed._engine.model import LearnedModel, learn_model, n_table_passes
+from sk_embed._engine.model import (
+    LearnedModel,
+    ModelSettings,
+    learn_model,
+    n_table_passes,
+)
+from sk_embed._engine.network import Trunk
 from sk_embed._output_names import column_names, require_distinct
 from sk_embed._output_tables import OutputTables, output_tables
 from sk_embed._progress import reporter
@@ -738,22 +745,12 @@ class EmbeddingEncoder(
         end_subtask: Callable[[str], bool],
     ) -> list[OutputTables]:
         """Learn, set the fitted attributes, and return each column's tables."""
-        start = getattr(self, "_trunk", None) if self.warm_start else None
-        if start is not None and self.target_type_ != training.target.type:
-            raise ValueError(
-                f"warm_start=True goes on from a {self.target_type_} target, but this one "
-                f"is {training.target.type}; fit with warm_start=False first."
-            )
+        start = self._warm_start_of(training.target)
         weight = training.rows.weight
         settings = model_settings(
             self.get_params(deep=False), len(weight), float(weight.sum())
         )
-        report = reporter(
-            f"[{type(self).__name__}]" if self.verbose else None,
-            settings.training.max_epochs,
-            n_table_passes(settings, 0 if folds is None else len(folds.is_training)),
-            end_subtask,
-        )
+        n_folds = 0 if folds is None else len(folds.is_training)
         with single_blas_thread():
             model = learn_model(
                 training.rows,
@@ -763,31 +760,50 @@ class EmbeddingEncoder(
                 np.random.default_rng(seed),
                 start=start,
                 map_tasks=map_in_threads(self.n_jobs),
-                report=report,
+                report=self._reporter(settings, n_folds, end_subtask),
             )
         end_subtask("tables")
+        return self._keep(training.columns, training.target, model)
+
+    def _warm_start_of(self, target: Target) -> Trunk | None:
+        """Return the trunk to go on from, or raise if it learned another target."""
+        start = getattr(self, "_trunk", None) if self.warm_start else None
+        if start is not None and self.target_type_ != target.type:
+            raise ValueError(
+                f"warm_start=True goes on from a {self.target_type_} target, but this one "
+                f"is {target.type}; fit with warm_start=False first."
+            )
+        return start
+
+    def _reporter(
+        self, settings: ModelSettings, n_folds: int, end_subtask: Callable[[str], bool]
+    ) -> Callable[[int, float], bool]:
+        """Return what is told of each epoch."""
+        return reporter(
+            f"[{type(self).__name__}]" if self.verbose else None,
+            settings.training.max_epochs,
+            n_table_passes(settings, n_folds),
+            end_subtask,
+        )
+
+    def _keep(
+        self, columns: TableColumns, target: Target, model: LearnedModel
+    ) -> list[OutputTables]:
+        """Set the fitted attributes, and return each column's tables."""
         if not model.main_effects_converged:
             warnings.warn(
                 "The main effects did not converge; a larger alpha makes them easier.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         unit = output_unit(model.context_sensitivity)
         tables = [
             output_tables(column, self.n_components, self.main_effects, unit)
             for column in model.columns
         ]
-        self._keep(training, model, tables)
         self.unit_ = unit
-        return tables
-
-    def _keep(
-        self, training: TrainingData, model: LearnedModel, tables: list[OutputTables]
-    ) -> None:
-        """Set the fitted attributes."""
-        columns = training.columns
         self._stream = None
-        self._start, self._target = model.start, training.target.without_values()
+        self._start, self._target = model.start, target.without_values()
         self._columns = columns
         self._trunk = model.trunk
         self._tables = [
@@ -801,11 +817,12 @@ class EmbeddingEncoder(
         self.n_components_ = [table.shape[1] for table in self._tables]
         self.explained_variance_ratio_ = [t.explained_variance_ratio for t in tables]
         self.reliability_ = [table.reliability for table in tables]
-        self.classes_ = training.target.classes
-        self.target_type_ = training.target.type
-        self._effect_names = training.target.effect_names if self.main_effects else []
+        self.classes_ = target.classes
+        self.target_type_ = target.type
+        self._effect_names = target.effect_names if self.main_effects else []
         self.loss_curve_ = model.loss_curve
         self.n_iter_ = len(model.loss_curve)
+        return tables
 
     # ------------------------------------------------------------ encoding
 
@@ -857,14 +874,19 @@ class EmbeddingEncoder(
         for part, table, codes, n_rows in zip(
             self._parts(encoded), tables, training.rows.codes.T, counts, strict=True
         ):
-            is_cross_fitted = gets_fold_vector(
-                table.full, table.folds, n_rows, table.noise_ratio, self.cross_fit_below
-            )
-            # What is not in a given vocabulary is at the origin in any case.
-            is_cross_fitted[-1] = False
+            is_cross_fitted = self._gets_fold_vector(table, n_rows)
             rows = np.flatnonzero(is_cross_fitted[codes])
             cross_fitted = table.folds[folds.of_row[rows], codes[rows]]
             part[training.row_numbers[rows]] = cross_fitted
+
+    def _gets_fold_vector(self, table: OutputTables, n_rows: FloatArray) -> BoolArray:
+        """Return of which table rows the training rows get the vector of their fold."""
+        chosen = gets_fold_vector(
+            table.full, table.folds, n_rows, table.noise_ratio, self.cross_fit_below
+        )
+        # What is not in a given vocabulary is at the origin in any case.
+        chosen[-1] = False
+        return chosen
 
     # ------------------------------------------------------------ names
 

@@ -37,6 +37,9 @@ _MAX_CHUNK_PASSES = 4
 _ROWS_OF_TABLE_PASSES = 1_200_000
 _MAX_SWEEPS = 2
 _MAX_ORDERS = 3
+# Of a pass over rows in blocks: a row meets vectors that other blocks taught but a
+# sixteenth of a pass before.
+N_ROUNDS = 16
 # So many batches an epoch give the trunk's optimiser enough steps.
 _BATCHES_PER_EPOCH = 256
 _BATCH_SIZES = (64, 1024)

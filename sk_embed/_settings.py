@@ -41,7 +41,10 @@ _MAX_WEIGHT_DECAY = 3.0
 
 
 def model_settings(
-    parameters: dict[str, Any], n_rows: int, total_weight: float
+    parameters: dict[str, Any],
+    n_rows: int,
+    total_weight: float,
+    n_in_turn: int | None = None,
 ) -> ModelSettings:
     """Return the engine's settings.
 
@@ -53,6 +56,9 @@ def model_settings(
         Rows to learn from.
     total_weight : float
         Their weight, which is the number of rows that they stand for.
+    n_in_turn : int, optional
+        So many of them are learned one after the other, and others at the same time: all
+        of them, unless given.
 
     Raises
     ------
@@ -61,8 +67,9 @@ def model_settings(
     """
     output_dtype = checked_dtype(parameters["dtype"])
     batch_size, alpha = parameters["batch_size"], parameters["alpha"]
-    batch_size = auto_batch_size(n_rows) if batch_size == "auto" else int(batch_size)
-    n_batches = -(-n_rows // batch_size)
+    n_in_turn = n_rows if n_in_turn is None else n_in_turn
+    batch_size = auto_batch_size(n_in_turn) if batch_size == "auto" else int(batch_size)
+    n_batches = -(-n_in_turn // batch_size)
     max_iter, patience = parameters["max_iter"], parameters["n_iter_no_change"]
     n_orders, n_sweeps = passes_for_tables(n_rows)
     training = TrainingSettings(

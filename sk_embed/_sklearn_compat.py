@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
+from inspect import signature
 from threading import Lock
 from typing import Any
 
@@ -49,10 +50,21 @@ __all__ = [
 ]
 
 
-def check_sample_weight(sample_weight: Any, X: Any) -> Any:
-    """Return the weights as float64 of shape (n_rows,), or raise ValueError."""
+# scikit-learn 1.9 refuses weights that are all zero, unless it is told that they may be.
+_IF_ZERO = {
+    name: True
+    for name in signature(_check_sample_weight).parameters
+    if name == "allow_all_zero_weights"
+}
+
+
+def check_sample_weight(sample_weight: Any, X: Any, may_be_zero: bool = False) -> Any:
+    """Return the weights as float64 of shape (n_rows,), or raise ValueError.
+
+    ``may_be_zero`` says whether all of them may be.
+    """
     try:
-        weight = _check_sample_weight(sample_weight, X, dtype="float64")
+        weight = _check_sample_weight(sample_weight, X, dtype="float64", **_IF_ZERO)
     except TypeError as error:
         raise ValueError(f"sample_weight must be numbers ({error}).") from error
     except ValueError as error:
@@ -62,7 +74,7 @@ def check_sample_weight(sample_weight: Any, X: Any) -> Any:
     if (weight < 0).any():
         row = int((weight < 0).argmax())
         raise ValueError(f"sample_weight is negative in row {row} ({weight[row]}).")
-    if not (weight > 0).any():
+    if not may_be_zero and not (weight > 0).any():
         raise ValueError("sample_weight is zero in all rows: there is nothing to fit.")
     return weight
 

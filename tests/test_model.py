@@ -297,9 +297,9 @@ def test_tables_that_are_learned_apart_are_those_learned_side_by_side(rng, monke
 )
 def test_as_many_tables_are_side_by_side_as_memory_allows(n_bytes, sizes):
     is_used, kept = np.eye(5, dtype=bool), list(range(5))
-    parts = model._side_by_side(is_used, kept, n_bytes)
+    parts = model.side_by_side(is_used, kept, n_bytes)
     assert [len(part.kept) for part in parts] == sizes
-    assert_array_equal(np.concatenate([part.is_used for part in parts]), is_used)
+    assert_array_equal(np.concatenate([part.which for part in parts]), is_used)
     assert [k for part in parts for k in part.kept] == kept
 
 

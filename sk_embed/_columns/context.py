@@ -12,8 +12,9 @@ from sk_embed._arrays import BoolArray, FloatArray
 
 # Values reach no further than this many robust standard deviations.
 _BOUND = 3.0
+QUARTILES = (0.25, 0.5, 0.75)
 # Values are at the bound long before this, and sums of two do not overflow.
-_HUGE = 1e150
+HUGE = 1e150
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,9 @@ class ContextScaler:
     def transform(self, values: FloatArray) -> FloatArray:
         """Return the context, shape (n_rows, n_columns + n_indicators)."""
         missing = np.isnan(values)
-        filled = np.where(missing, self.center, np.clip(values, -_HUGE, _HUGE))
+        filled = np.where(missing, self.center, np.clip(values, -HUGE, HUGE))
         with np.errstate(over="ignore"):
-            scaled = np.clip((filled - self.center) / self.scale, -_HUGE, _HUGE)
+            scaled = np.clip((filled - self.center) / self.scale, -HUGE, HUGE)
         scaled /= np.hypot(1, scaled / _BOUND)
         return np.column_stack([scaled, missing[:, self.with_indicator]])
 
@@ -108,27 +109,26 @@ def learn_context(
     -------
     ContextScaler
     """
-    values = np.clip(values, -_HUGE, _HUGE)
+    values = np.clip(values, -HUGE, HUGE)
     center = np.zeros(len(names))
     scale = np.ones(len(names))
     for number in range(len(names)):
         present = ~np.isnan(values[:, number])
         if present.any():
             low, center[number], high = _weighted_quantiles(
-                values[present, number], weight[present], (0.25, 0.5, 0.75)
+                values[present, number], weight[present], QUARTILES
             )
-            scale[number] = _scale(values[present, number], high - low)
+            scale[number] = robust_scale(high - low, np.ptp(values[present, number]))
     with_indicator = np.asarray(np.isnan(values).any(axis=0))
     return ContextScaler(names, center, scale, with_indicator)
 
 
-def _scale(values: FloatArray, interquartile_range: float) -> float:
+def robust_scale(interquartile_range: float, extent: float) -> float:
     """Return the robust standard deviation, or half the range where that is zero."""
     if interquartile_range > 0:
         return interquartile_range / 1.349
     # A column that is mostly one value: a rare indicator stays an indicator.
-    half_range = float(values.max() - values.min()) / 2
-    return half_range if half_range > 0 else 1.0
+    return extent / 2 if extent > 0 else 1.0
 
 
 def _weighted_quantiles(

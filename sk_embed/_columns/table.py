@@ -100,7 +100,7 @@ def learn_columns(
     rare = min_frequency, max_categories
     vocabularies, rows_of_columns = [], []
     for column, name, listed in zip(
-        chosen, names, _listed_categories(categories, len(chosen)), strict=True
+        chosen, names, listed_categories(categories, len(chosen)), strict=True
     ):
         if listed is None:
             vocabulary, codes = learn_vocabulary(column, name, *rare)
@@ -118,7 +118,7 @@ def learn_columns(
     return learned, np.column_stack(rows_of_columns)
 
 
-def _listed_categories(categories: Any, n_columns: int) -> list[Any]:
+def listed_categories(categories: Any, n_columns: int) -> list[Any]:
     """Return the categories that are given for each column, None where none are."""
     if isinstance(categories, str):
         return [None] * n_columns

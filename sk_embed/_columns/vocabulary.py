@@ -275,8 +275,8 @@ def learn_vocabulary(
         values = insert_missing(values, len(values))
         counts = np.append(counts, n_missing)
         code_of_unique[-1] = len(order)
-    infrequent = _infrequent(counts, len(column), min_frequency, max_categories)
-    return Vocabulary(name, values, counts, infrequent), code_of_unique.take(codes)
+    rare = infrequent(counts, len(column), min_frequency, max_categories)
+    return Vocabulary(name, values, counts, rare), code_of_unique.take(codes)
 
 
 def given_vocabulary(
@@ -308,8 +308,8 @@ def given_vocabulary(
     empty = Vocabulary(name, values, np.zeros(len(values), dtype=np.intp), none)
     codes = empty.encode(column)
     counts = np.bincount(codes[codes >= 0], minlength=len(values))
-    infrequent = _infrequent(counts, len(column), min_frequency, max_categories)
-    return Vocabulary(name, values, counts, infrequent), codes
+    rare = infrequent(counts, len(column), min_frequency, max_categories)
+    return Vocabulary(name, values, counts, rare), codes
 
 
 def as_plain_array(values: pd.Index | pd.Series) -> NDArray[Any]:
@@ -372,7 +372,7 @@ def insert_missing(values: NDArray[Any], place: int) -> NDArray[Any]:
     return np.insert(values, place, np.nan)
 
 
-def _infrequent(
+def infrequent(
     counts: IntArray,
     n_rows: int,
     min_frequency: float | None,

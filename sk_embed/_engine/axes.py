@@ -27,7 +27,7 @@ from sk_embed._engine.rows import Rows
 from sk_embed._engine.training import look_up
 
 # The metric is a mean over rows; so many, evenly spaced, tell it well enough.
-_MAX_ROWS_FOR_METRIC = 10_000
+MAX_ROWS_FOR_METRIC = 10_000
 # A mean over categories likewise.
 _MAX_CATEGORIES_FOR_AXES = 50_000
 _RANK_TOLERANCE = 1e-12
@@ -90,7 +90,7 @@ def sensitivity(rows: Rows, trunk: Trunk, table: FloatArray) -> Sensitivity:
     """Measure the sensitivity of a trained trunk over its training rows."""
     n_columns, width = rows.codes.shape[1], table.shape[1]
     n_places = n_columns * width
-    n_rows = min(len(rows), _MAX_ROWS_FOR_METRIC)
+    n_rows = min(len(rows), MAX_ROWS_FOR_METRIC)
     chosen = np.linspace(0, len(rows) - 1, n_rows).astype(np.intp)
     inputs = look_up(rows, chosen, rows.stacked_codes(chosen), table)
     _, activations = trunk.forward(inputs)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._engine.additive_model import AdditiveModel
@@ -289,10 +290,18 @@ def _whole_and_halves(rows: Rows, rng: np.random.Generator) -> BoolArray:
     return np.stack([np.ones_like(in_first), in_first, ~in_first])
 
 
-class _Part(NamedTuple):
-    """Tables that are learned side by side, and the rows that are kept of each."""
+class Part(NamedTuple):
+    """Tables that are learned side by side.
 
-    is_used: BoolArray
+    Parameters
+    ----------
+    which : ndarray of shape (n_tables, ...)
+        What each learns from: a mask of the rows, or its number where they are elsewhere.
+    kept : list of ndarray of shape (n_kept,), or of slice
+        The rows of each that are kept.
+    """
+
+    which: NDArray[Any]
     kept: list[IntArray | slice]
 
 
@@ -300,7 +309,7 @@ class _Plan(NamedTuple):
     """The final tables, before they are learned: see :class:`LearnedTables`."""
 
     prior: FloatArray
-    parts: list[_Part]
+    parts: list[Part]
     counts: list[FloatArray]
     samples: list[Sample]
 
@@ -313,38 +322,44 @@ def _plan(
     samples = [sample_categories(of_column[0]) for of_column in counts]
     # Of the halves no more is kept than what reliability is told from; but where they are
     # learned side by side with the whole, all are small and one array.
-    sampled = np.concatenate(
-        [offset + s.codes for offset, s in zip(rows.offsets, samples, strict=True)]
-    )
+    sampled = sampled_rows(rows.n_codes, samples)
     every = slice(None)
     parts = [
-        *_side_by_side(whole_and_halves, [every, sampled, sampled], prior.nbytes),
-        *_side_by_side(is_training, [every] * len(is_training), prior.nbytes),
+        *side_by_side(whole_and_halves, [every, sampled, sampled], prior.nbytes),
+        *side_by_side(is_training, [every] * len(is_training), prior.nbytes),
     ]
     return _Plan(prior, parts, counts, samples)
 
 
+def sampled_rows(n_codes: IntArray, samples: list[Sample]) -> IntArray:
+    """Return the samples of all columns as rows of the stacked tables."""
+    offsets = np.cumsum(n_codes) - n_codes
+    return np.concatenate(
+        [offset + s.codes for offset, s in zip(offsets, samples, strict=True)]
+    )
+
+
 def _learn_part(
     rows: Rows,
-    part: _Part,
+    part: Part,
     order: RowOrder,
     trunk: Trunk,
     loss: Loss,
     prior: FloatArray,
     settings: TrainingSettings,
 ) -> list[FloatArray]:
-    table = learn_tables(rows, part.is_used, order, trunk, loss, prior, settings)
+    table = learn_tables(rows, part.which, order, trunk, loss, prior, settings)
     return [table[:, number][kept] for number, kept in enumerate(part.kept)]
 
 
-def _side_by_side(
-    is_used: BoolArray, kept: list[IntArray | slice], n_bytes: int
-) -> list[_Part]:
+def side_by_side(
+    which: NDArray[Any], kept: list[IntArray | slice], n_bytes: int
+) -> list[Part]:
     """Put so many tables, of ``n_bytes`` each, together as memory allows."""
     n_together = _MAX_BYTES_SIDE_BY_SIDE // max(n_bytes, 1)
     n_together = min(max(n_together, 1), _MAX_TABLES_SIDE_BY_SIDE)
     return [
-        _Part(is_used[start : start + n_together], kept[start : start + n_together])
+        Part(which[start : start + n_together], kept[start : start + n_together])
         for start in range(0, len(kept), n_together)
     ]
 

@@ -82,6 +82,13 @@ class Trunk:
         self.__init__(*layout, parameters.dtype)  # type: ignore[misc]
         self.parameters[:] = parameters
 
+    def copy(self) -> Trunk:
+        """Return another trunk with the same weights."""
+        dtype = self.parameters.dtype
+        copied = Trunk(self.n_inputs, self.hidden_layer_sizes, self.n_outputs, dtype)
+        copied.parameters[:] = self.parameters
+        return copied
+
     @property
     def shapes(self) -> list[tuple[int, int]]:
         """Shapes of the weight matrices, the first including the skip."""

@@ -100,7 +100,7 @@ class StreamModel:
         first : Rows
             Rows that the size of gradients is told from, with store rows as codes.
         """
-        self.trunk = _copy(trunk)
+        self.trunk = trunk.copy()
         alpha = start.by_output(start.alpha, self.loss)
         of_row = start.by_output(start.alpha / start.noise_ratio, self.loss)
         curvature = np.repeat(of_row, start.n_codes, axis=0) * start.weight[:, None]
@@ -210,7 +210,7 @@ class StreamModel:
         is_repeated: bool,
     ) -> tuple[Trunk, RowAdagrad, float, tuple[FloatArray, FloatArray, int]]:
         """Pass over a chunk; return copies of what has learned, and the loss."""
-        trunk, rows = _copy(self.trunk), local.rows
+        trunk, rows = self.trunk.copy(), local.rows
         rate = 0.0 if is_repeated else self.settings.learning_rate
         learner = TrunkLearner(trunk, self.loss, rate, settings.weight_decay)
         if self._adam is not None:
@@ -267,11 +267,3 @@ class StreamModel:
             for number, rows in enumerate(rows_of_columns)
         ]
         return columns, slopes.context
-
-
-def _copy(trunk: Trunk) -> Trunk:
-    copied = Trunk(
-        trunk.n_inputs, trunk.hidden_layer_sizes, trunk.n_outputs, trunk.parameters.dtype
-    )
-    copied.parameters[:] = trunk.parameters
-    return copied

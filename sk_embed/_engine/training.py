@@ -128,9 +128,14 @@ class TrunkLearner:
 
     def pop_loss(self) -> float:
         """Return the weighted mean of the losses noted, and begin anew."""
-        mean = self._total_loss / self._total_weight
+        total, weight = self.pop_total()
+        return total / weight
+
+    def pop_total(self) -> tuple[float, float]:
+        """Return the weighted sum of the losses noted and their weight, and begin anew."""
+        total, weight = self._total_loss, self._total_weight
         self._total_loss = self._total_weight = 0.0
-        return mean
+        return total, weight
 
 
 def look_up(

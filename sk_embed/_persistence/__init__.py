@@ -5,28 +5,6 @@ so that no member is larger than the file. The archive's comment is ``sha256:`` 
 digest, in 64 hexadecimal digits, of all bytes before these digits: any flipped byte shows.
 Numbers are little-endian. The same encoder gives the same bytes.
 
-member                                holds
-===================================== ==================================================
-``encoder.json``                      ``format`` ("sk-embed encoder"), ``version`` (1),
-                                      ``parameters`` (typed values by name), ``output``
-                                      (of ``set_output``, or null), ``column_names`` (of
-                                      all columns of X), ``has_feature_names``,
-                                      ``target_type``, ``effect_names``, ``unit``,
-                                      ``loss_curve``, ``trunk`` (``n_inputs``,
-                                      ``hidden_layer_sizes``, ``n_outputs``)
-``is_categorical.npy``                bool, one for each column of X
-``columns/<j>/categories.npy, .json`` of the j-th categorical column: numbers and dates as
-                                      numpy's, all else as typed values; missing once
-``columns/<j>/counts.npy``            int64, rows of each category in fit
-``columns/<j>/is_infrequent.npy``     bool, categories that share one vector
-``columns/<j>/embeddings.npy``        a row for each category
-``columns/<j>/explained_variance_ratio.npy``, ``reliability.npy``: one for each axis
-``context/center.npy``, ``scale.npy`` float64, one for each context column
-``context/with_indicator.npy``        bool, context columns that had missing values
-``trunk.npy``                         the network's weights, flat
-``classes.npy, .json``                where the target has any
-===================================== ==================================================
-=======
 ============================================ ==============================================
 member                                       holds
 ============================================ ==============================================

@@ -1,0 +1,276 @@
+"""Rows in blocks that never meet: all that is asked of them are sums over the blocks.
+
+A block may be on another machine than the next. It is asked by a pure function of itself
+and of arrays that all blocks are given alike, whose results are added in a fixed order:
+whoever computes them, and however often, the sum has the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+
+from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._engine.chunks import local_rows
+from sk_embed._engine.rows import Rows
+
+# What a block answers: entries that can be added to those of another block; lists are
+# joined.
+Sums: TypeAlias = tuple[Any, ...]
+
+_MAX_SUMMANDS = 8
+# All rows and two halves of them, before the folds.
+N_WHOLE_AND_HALVES = 3
+
+
+@dataclass(frozen=True)
+class RowSums:
+    """Values of some rows of a long table, the others of which are zero.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows,)
+        Their numbers, rising.
+    values : ndarray of shape (n_rows, width)
+        Theirs.
+    """
+
+    rows: IntArray
+    values: FloatArray
+
+    def __add__(self, other: RowSums) -> RowSums:
+        rows = np.union1d(self.rows, other.rows)
+        values = np.zeros((len(rows), self.values.shape[1]), self.values.dtype)
+        values[np.searchsorted(rows, self.rows)] = self.values
+        values[np.searchsorted(rows, other.rows)] += other.values
+        return RowSums(rows, values)
+
+    def as_table(self, n_rows: int) -> FloatArray:
+        """Return the long table."""
+        table = np.zeros((n_rows, self.values.shape[1]), self.values.dtype)
+        table[self.rows] = self.values
+        return table
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some of the rows, with codes of their own.
+
+    Parameters
+    ----------
+    number : int
+        Of the block, from which it draws its row orders.
+    rows : Rows
+        Their codes are those of the categories that occur here.
+    touched : ndarray of shape (sum(rows.n_codes),)
+        Row of each of these categories in the stack of all tables, rising.
+    is_used : ndarray of bool of shape (3 + n_folds, n_rows)
+        Which rows are used where: all, each of two halves, and all without each fold.
+    """
+
+    number: int
+    rows: Rows
+    touched: IntArray
+    is_used: BoolArray
+
+    def order(self, seeds: Sequence[int]) -> IntArray:
+        """Draw an order of the rows."""
+        rng = np.random.default_rng([*seeds, self.number])
+        return rng.permutation(len(self.rows)).astype(np.int32)
+
+    def sample(self, n_rows: int, n_all_rows: int) -> Rows:
+        """Return evenly spaced rows, this block's share of so many, with stacked codes.
+
+        The ``n_codes`` of what is returned do not count.
+        """
+        size = -(-n_rows * len(self.rows) // n_all_rows)
+        places = np.linspace(0, len(self.rows) - 1, min(size, len(self.rows)))
+        rows = self.rows.part(places.astype(np.intp))
+        codes = self.touched.take(rows.stacked_codes_of(slice(None)))
+        return Rows(codes, rows.n_codes, rows.context, rows.targets, rows.weight)
+
+
+def make_block(
+    number: int, rows: Rows, fold_of_row: IntArray | None, n_folds: int, seed: int
+) -> Block:
+    """Make a block of rows.
+
+    Parameters
+    ----------
+    number : int
+        Of the block.
+    rows : Rows
+        With codes as all blocks count them.
+    fold_of_row : ndarray of shape (n_rows,) or None
+        The test fold of each row.
+    n_folds : int
+        So many; 0 for None.
+    seed : int
+        Of the halves.
+    """
+    in_first = np.zeros(len(rows), dtype=bool)
+    order = np.random.default_rng([seed, number]).permutation(len(rows))
+    in_first[order[: len(rows) // 2]] = True
+    is_used = [np.ones_like(in_first), in_first, ~in_first]
+    if fold_of_row is not None:
+        is_used += [fold_of_row != fold for fold in range(n_folds)]
+    stacked = Rows(
+        rows.stacked_codes_of(slice(None)),
+        rows.n_codes,
+        rows.context,
+        rows.targets,
+        rows.weight,
+    )
+    local = local_rows(stacked)
+    return Block(number, local.rows, local.touched, np.array(is_used))
+
+
+class Blocks(Protocol):
+    """Blocks of rows, wherever they are."""
+
+    @property
+    def n_codes(self) -> IntArray:
+        """Number of codes of each column, as all blocks together count them."""
+
+    def total(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
+        """Return the sum of ``function(block, *arguments)`` over the blocks.
+
+        The function must be pure, and like its arguments can be pickled.
+        """
+
+
+class BlockList:
+    """Blocks that are all here.
+
+    Parameters
+    ----------
+    blocks : list of Block
+        At least one.
+    n_codes : ndarray of shape (n_columns,)
+        Number of codes of each column.
+    """
+
+    def __init__(self, blocks: list[Block], n_codes: IntArray) -> None:
+        self.blocks, self.n_codes = blocks, n_codes
+
+    def total(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
+        """Return the sum of ``function(block, *arguments)`` over the blocks."""
+        parts: list[Any] = [function(block, *arguments) for block in self.blocks]
+        while len(parts) > 1:
+            parts = [add_up(group) for group in in_groups(parts)]
+        return parts[0]
+
+
+def in_groups(parts: list[Any]) -> list[list[Any]]:
+    """Return the groups in which parts are added, level by level."""
+    starts = range(0, len(parts), _MAX_SUMMANDS)
+    return [parts[start : start + _MAX_SUMMANDS] for start in starts]
+
+
+def add_up(group: list[Sums]) -> Sums:
+    """Return the sum of some answers, from the first to the last."""
+    return reduce(lambda a, b: tuple(x + y for x, y in zip(a, b, strict=True)), group)
+
+
+class Facts(NamedTuple):
+    """What must be known of all rows before anything is learned.
+
+    Parameters
+    ----------
+    n_blocks, n_rows, n_context : int
+        Blocks, rows, and numeric columns.
+    weight : ndarray of shape (3 + n_folds,)
+        Of the rows that are used where; see :class:`Block`.
+    target_sum : ndarray of shape (3 + n_folds, n_outputs)
+        Weighted sum of their targets.
+    code_weight : ndarray of shape (sum(n_codes), 3 + n_folds)
+        Weight of each code's rows.
+    code_squares : ndarray of shape (sum(n_codes),)
+        Sum of squares of the weights of each code's rows.
+    """
+
+    n_blocks: int
+    n_rows: int
+    n_context: int
+    weight: FloatArray
+    target_sum: FloatArray
+    code_weight: FloatArray
+    code_squares: FloatArray
+
+    @property
+    def mean_target(self) -> FloatArray:
+        """Weighted mean of all targets."""
+        return self.target_sum[0] / self.weight[0]
+
+    @property
+    def n_folds(self) -> int:
+        """Number of folds."""
+        return len(self.weight) - N_WHOLE_AND_HALVES
+
+    def without_folds(self) -> Facts:
+        """Return what is known where the folds do not count."""
+        n = N_WHOLE_AND_HALVES
+        return self._replace(
+            weight=self.weight[:n],
+            target_sum=self.target_sum[:n],
+            code_weight=self.code_weight[:, :n],
+        )
+
+    def counts(self, n_codes: IntArray) -> list[FloatArray]:
+        """Return the weight of each code's rows, (3 + n_folds, n_codes) for each column."""
+        ends = np.cumsum(n_codes)[:-1]
+        return [part.T for part in np.split(self.code_weight, ends)]
+
+    def effective_counts(self, n_codes: IntArray) -> list[FloatArray]:
+        """Return the effective number of rows of each code, ``(sum w)^2 / sum w^2``."""
+        total, squares = self.code_weight[:, 0], self.code_squares
+        effective = np.zeros(len(total))
+        np.divide(total**2, squares, out=effective, where=squares > 0)
+        return np.split(effective, np.cumsum(n_codes)[:-1])
+
+
+def facts_of(blocks: Blocks) -> Facts:
+    """Ask the blocks what must be known before anything is learned."""
+    n_blocks, n_rows, n_context, weight, target_sum, of_codes = blocks.total(_facts_of)
+    table = of_codes.as_table(int(blocks.n_codes.sum()))
+    n_context //= n_blocks
+    return Facts(
+        n_blocks, n_rows, n_context, weight, target_sum, table[:, :-1], table[:, -1]
+    )
+
+
+def _facts_of(block: Block) -> Sums:
+    rows = block.rows
+    weight = rows.weight * block.is_used.astype(np.float64)
+    codes = rows.stacked_codes_of(slice(None)).ravel()
+    n_columns, n_codes = rows.codes.shape[1], rows.n_table_rows
+    weightings = [*weight, rows.weight.astype(np.float64) ** 2]
+    of_codes = [np.bincount(codes, np.repeat(w, n_columns), n_codes) for w in weightings]
+    return (
+        1,
+        len(rows),
+        rows.context.shape[1],
+        weight.sum(axis=1),
+        weight @ rows.targets,
+        RowSums(block.touched, np.column_stack(of_codes)),
+    )
+
+
+def sample_of(blocks: Blocks, n_rows: int, facts: Facts) -> Rows:
+    """Gather evenly spaced rows: about so many of all blocks together, or all rows."""
+    (samples,) = blocks.total(_sample_of, n_rows, facts.n_rows)
+    offsets = np.cumsum(blocks.n_codes) - blocks.n_codes
+    joined = {
+        name: np.concatenate([getattr(sample, name) for sample in samples])
+        for name in ("codes", "context", "targets", "weight")
+    }
+    joined["codes"] = joined["codes"] - offsets.astype(np.int32)
+    return Rows(n_codes=blocks.n_codes, **joined)
+
+
+def _sample_of(block: Block, n_rows: int, n_all_rows: int) -> Sums:
+    return ([block.sample(n_rows, n_all_rows)],)

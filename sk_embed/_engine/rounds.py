@@ -1,0 +1,243 @@
+"""Training by rounds: each block learns a piece of its rows, then all are combined.
+
+In a round every block goes on from the same trunk and the same tables, by a piece of its
+rows that none has seen in this pass. Vectors stay honest thereby: what a row meets was
+learned from other pieces, and from rows before it.
+
+*Tables.* Adagrad's accumulator G of a weight, beside the step size, is the sum of its
+squared gradients: an estimate of the Fisher information that rows have given. A block b
+that adds g_b to it and moves the weight by d_b is read as an estimate from so much
+evidence, shrunk towards where the round began by a prior of one, at which accumulators
+begin; the combination of all is then ::
+
+    d = sum_b (1 + g_b) d_b / (1 + sum_b g_b)
+
+A rare category, of which no block knows much, is moved by the sum of what they say, as if
+one had seen all rows; a frequent one, of which each block knows enough, by their mean.
+(The Bayesian committee machine of Tresp, Neural Computation 12, 2000.)
+
+*The trunk* and the state of its optimiser are means, weighted by the rows of the pieces
+(McMahan et al., Communication-efficient learning of deep networks, AISTATS 2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._engine.batches import RowOrder
+from sk_embed._engine.blocks import Block, Blocks, Facts, RowSums, Sums
+from sk_embed._engine.losses import Loss
+from sk_embed._engine.network import Trunk
+from sk_embed._engine.optimizers import RowAdagrad
+from sk_embed._engine.training import (
+    LossCurve,
+    Step,
+    TrainingSettings,
+    TrunkLearner,
+    leave_frozen,
+    run_pass,
+)
+
+# Where accumulators begin, and the weight of a vector's prior.
+_ACCUMULATOR = 1.0
+
+
+class Tables(NamedTuple):
+    """Tables side by side, as a round leaves them.
+
+    Parameters
+    ----------
+    vectors, accumulator : ndarray of shape (sum(n_codes), n_tables * width)
+        And the state of their optimiser.
+    """
+
+    vectors: FloatArray
+    accumulator: FloatArray
+
+    @classmethod
+    def begin(cls, prior: FloatArray, n_tables: int) -> Tables:
+        """Return so many tables that have not learned yet."""
+        vectors = np.tile(prior, (1, n_tables))
+        return cls(vectors, np.full_like(vectors, _ACCUMULATOR))
+
+    def moved(self, learned: RowSums) -> Tables:
+        """Return the tables after a round, given the sums over blocks."""
+        vectors, accumulator = self.vectors.copy(), self.accumulator.copy()
+        moves, evidence = np.hsplit(learned.values, 2)
+        vectors[learned.rows] += moves / (_ACCUMULATOR + evidence)
+        accumulator[learned.rows] += evidence
+        return Tables(vectors, accumulator)
+
+
+class Piece(NamedTuple):
+    """Which rows of each block a round is about.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+        Of the order of a block's rows.
+    number, n_rounds : int
+        The how manyth part of it, of so many.
+    batch_size : int
+        Rows of a batch.
+    """
+
+    seeds: Sequence[int]
+    number: int
+    n_rounds: int
+    batch_size: int
+
+    def of(self, block: Block) -> IntArray:
+        """Return the rows of a block."""
+        return np.array_split(block.order(self.seeds), self.n_rounds)[self.number]
+
+
+class TrunkState(NamedTuple):
+    """A trunk, and the state of its optimiser."""
+
+    trunk: Trunk
+    adam: tuple[FloatArray, FloatArray, int]
+
+    def combined(
+        self, weight: float, parameters: FloatArray, first: FloatArray, *rest: FloatArray
+    ) -> TrunkState:
+        """Return the mean, given sums over blocks weighted by the rows of their pieces."""
+        if weight == 0:  # fewer rows than rounds
+            return self
+        second, n_steps = rest
+        trunk = self.trunk.copy()
+        trunk.parameters[:] = parameters / weight
+        dtype = trunk.parameters.dtype
+        moments = (first / weight).astype(dtype), (second / weight).astype(dtype)
+        return TrunkState(trunk, (*moments, int(np.ceil(n_steps / weight))))
+
+
+def learn_trunk_in_rounds(
+    blocks: Blocks,
+    facts: Facts,
+    trunk: Trunk,
+    loss: Loss,
+    draw_prior: Callable[[], FloatArray],
+    settings: TrainingSettings,
+    batch_size: int,
+    n_rounds: int,
+    seed: int,
+    report: Callable[[int, float], bool],
+) -> tuple[Trunk, list[float]]:
+    """Learn the trunk; return it, and the progressive validation loss of each epoch.
+
+    As :func:`~sk_embed._engine.training.learn_trunk` does, ``n_rounds`` an epoch.
+    """
+    (constant,) = blocks.total(_constant_loss, loss, loss.link(facts.mean_target))
+    losses = LossCurve(constant / facts.weight[0], settings)
+    nothing = np.zeros_like(trunk.parameters)
+    state = TrunkState(trunk, (nothing, nothing, 0))
+    for epoch in range(settings.max_epochs):
+        tables, total_loss = Tables.begin(draw_prior(), 1), 0.0
+        for number in range(n_rounds):
+            piece = Piece((seed, epoch), number, n_rounds, batch_size)
+            learned, of_loss, *of_trunk = blocks.total(
+                _trunk_round, piece, state, tables, loss, settings
+            )
+            tables, state = tables.moved(learned), state.combined(*of_trunk)
+            total_loss += of_loss
+        is_enough = losses.add(total_loss / float(facts.weight[0]))
+        if report(epoch + 1, losses.curve[-1]) or is_enough:
+            break
+    return state.trunk, losses.curve
+
+
+def learn_tables_in_rounds(
+    blocks: Blocks,
+    numbers: IntArray,
+    trunk: Trunk,
+    loss: Loss,
+    prior: FloatArray,
+    settings: TrainingSettings,
+    batch_size: int,
+    n_rounds: int,
+    seed: int,
+) -> FloatArray:
+    """Learn tables under a frozen trunk, from the rows that have these numbers.
+
+    See :class:`~sk_embed._engine.blocks.Block`.
+
+    Returns
+    -------
+    tables : ndarray of shape (sum(n_codes), n_tables, width)
+    """
+    tables = Tables.begin(prior, len(numbers))
+    for _ in range(settings.n_sweeps):
+        for number in range(n_rounds):
+            piece = Piece((seed,), number, n_rounds, batch_size)
+            (learned,) = blocks.total(
+                _table_round, piece, trunk, tables, numbers, loss, settings
+            )
+            tables = tables.moved(learned)
+    return tables.vectors.reshape(len(prior), len(numbers), -1)
+
+
+def _constant_loss(block: Block, loss: Loss, raw_prediction: FloatArray) -> Sums:
+    targets = block.rows.targets
+    losses = loss.loss(targets, np.broadcast_to(raw_prediction, targets.shape))
+    return (float(losses @ block.rows.weight.astype(np.float64)),)
+
+
+def _trunk_round(
+    block: Block,
+    piece: Piece,
+    state: TrunkState,
+    tables: Tables,
+    loss: Loss,
+    settings: TrainingSettings,
+) -> Sums:
+    trunk = state.trunk.copy()
+    learner = TrunkLearner(trunk, loss, settings.learning_rate, settings.weight_decay)
+    learner.adam.go_on_from(state.adam)
+    learned = _learned(block, piece, trunk, tables, np.arange(1), loss, settings, learner)
+    total_loss, weight = learner.pop_total()
+    first, second, n_steps = learner.adam.state
+    of_trunk = trunk.parameters, first, second, np.float64(n_steps)
+    return learned, total_loss, weight, *(weight * part.astype(float) for part in of_trunk)
+
+
+def _table_round(
+    block: Block,
+    piece: Piece,
+    trunk: Trunk,
+    tables: Tables,
+    numbers: IntArray,
+    loss: Loss,
+    settings: TrainingSettings,
+) -> Sums:
+    # Its buffers are not for two threads.
+    trunk = trunk.copy()
+    return (_learned(block, piece, trunk, tables, numbers, loss, settings, leave_frozen),)
+
+
+def _learned(
+    block: Block,
+    piece: Piece,
+    trunk: Trunk,
+    tables: Tables,
+    numbers: IntArray,
+    loss: Loss,
+    settings: TrainingSettings,
+    learn: Callable[[Step], None],
+) -> RowSums:
+    """Learn a piece; return evidence times move, and evidence, of what it has touched."""
+    before = Tables(*(part.take(block.touched, axis=0) for part in tables))
+    adagrad = RowAdagrad(
+        before.vectors.copy(), settings.table_learning_rate, before.accumulator
+    )
+    order = RowOrder(block.rows, piece.of(block), piece.batch_size)
+    run_pass(block.rows, block.is_used[numbers], order, trunk, loss, adagrad, learn)
+    evidence = adagrad.accumulator - before.accumulator
+    is_met = evidence.any(axis=1)
+    evidence = evidence[is_met]
+    moves = (adagrad.table[is_met] - before.vectors[is_met]) * (_ACCUMULATOR + evidence)
+    return RowSums(block.touched[is_met], np.hstack([moves, evidence]))

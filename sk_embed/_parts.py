@@ -1,0 +1,344 @@
+"""The door between the rooms for a table in parts: each becomes one of the engine's blocks.
+
+What is learned about columns and target is learned by sums over the parts, as exactly as
+from all rows together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils import check_consistent_length
+
+from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._columns.context import QUARTILES, read_numbers
+from sk_embed._columns.frame import as_columns, categorical_mask
+from sk_embed._columns.merging import (
+    QuantileSearch,
+    SeenCategories,
+    as_matrix,
+    next_bits,
+    see_numbers,
+    see_target,
+)
+from sk_embed._columns.stream_target import StreamTarget
+from sk_embed._columns.table import TableColumns, listed_categories
+from sk_embed._columns.target import LABEL_TYPES, GivenTarget, Target, as_target
+from sk_embed._columns.vocabulary import given_vocabulary, learn_vocabulary
+from sk_embed._cross_fitting import fold_numbers
+from sk_embed._engine.blocks import Block, Sums, make_block
+from sk_embed._engine.rows import Rows
+from sk_embed._sklearn_compat import check_sample_weight
+from sk_embed._training_data import require_room
+
+
+class Parts(Protocol):
+    """Parts of a table, wherever they are."""
+
+    def total(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
+        """Return the sum of ``function(part, *arguments)`` over the parts."""
+
+
+class TableLayout(NamedTuple):
+    """What is known of a table before any part is read.
+
+    Parameters
+    ----------
+    is_categorical : ndarray of bool of shape (n_columns,)
+        Categorical columns; the others are context.
+    names : list of str
+        Of all columns, for messages.
+    parameters : dict
+        Those of the estimator, by name.
+    """
+
+    is_categorical: BoolArray
+    names: list[str]
+    parameters: dict[str, Any]
+
+    def names_where(self, mask: BoolArray) -> list[str]:
+        """Return the names of some columns."""
+        return [name for name, chosen in zip(self.names, mask, strict=True) if chosen]
+
+
+def layout_of(
+    empty: pd.DataFrame, feature_names: NDArray[Any] | None, parameters: dict[str, Any]
+) -> TableLayout:
+    """Tell which columns are categorical by their names and dtypes.
+
+    Parameters
+    ----------
+    empty : DataFrame
+        Without rows, with the columns of the table.
+    feature_names : ndarray of shape (n_columns,) or None
+        Their names, where all are strings.
+    parameters : dict
+        Those of the estimator, by name.
+    """
+    columns = [column for _, column in empty.items()]
+    chosen = parameters["categorical_features"]
+    is_categorical = categorical_mask(chosen, columns, feature_names)
+    names = (
+        [f"x{n}" for n in range(len(columns))] if feature_names is None else feature_names
+    )
+    return TableLayout(is_categorical, [str(name) for name in names], parameters)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the table as arrays, before it is known what the other parts hold.
+
+    Parameters
+    ----------
+    number : int
+        Of the part.
+    categories : list of SeenCategories
+        Of each categorical column.
+    codes : ndarray of shape (n_used_rows, n_categorical_columns)
+        In these.
+    numbers : ndarray of shape (n_used_rows, n_context_columns)
+        Context, unscaled.
+    target : GivenTarget
+        Of the used rows.
+    weight : ndarray of shape (n_used_rows,)
+        Positive weights.
+    row_numbers : ndarray of shape (n_used_rows,)
+        Places of the used rows in the part.
+    """
+
+    number: int
+    categories: list[SeenCategories]
+    codes: IntArray
+    numbers: FloatArray
+    target: GivenTarget
+    weight: FloatArray
+    row_numbers: IntArray
+
+
+def read_part(
+    number: int, frame: pd.DataFrame, y: Any, sample_weight: Any, layout: TableLayout
+) -> Part:
+    """Read a part of the table.
+
+    Parameters
+    ----------
+    number : int
+        Of the part.
+    frame : DataFrame of shape (n_rows, n_columns)
+        May have no rows.
+    y : Series or DataFrame of n_rows
+        Numbers or labels.
+    sample_weight : Series of n_rows, or None
+        Weights.
+    layout : TableLayout
+        What is known before.
+    """
+    try:
+        return _read(number, frame, y, sample_weight, layout)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"Partition {number}: {error}") from error
+
+
+def _read(
+    number: int, frame: pd.DataFrame, y: Any, sample_weight: Any, layout: TableLayout
+) -> Part:
+    check_consistent_length(frame, y)
+    target = as_target(y)
+    weight = check_sample_weight(sample_weight, y, may_be_zero=True)
+    row_numbers = np.flatnonzero(weight > 0).astype(np.int32)
+    columns = _columns_of(frame, row_numbers)
+    is_categorical, parameters = layout.is_categorical, layout.parameters
+    chosen = [c for c, is_one in zip(columns, is_categorical, strict=True) if is_one]
+    listed = listed_categories(parameters["categories"], len(chosen))
+    categories, codes = [], []
+    names = layout.names_where(is_categorical)
+    for column, name, given in zip(chosen, names, listed, strict=True):
+        if given is None:
+            vocabulary, of_column = learn_vocabulary(column, name)
+        else:
+            vocabulary, of_column = given_vocabulary(column, name, given)
+            vocabulary.check(of_column, column, parameters["handle_unknown"], row_numbers)
+        categories.append(SeenCategories(vocabulary, given is not None))
+        codes.append(of_column)
+    context = [c for c, is_one in zip(columns, is_categorical, strict=True) if not is_one]
+    return Part(
+        number,
+        categories,
+        np.column_stack(codes),
+        read_numbers(context, layout.names_where(~is_categorical), len(row_numbers)),
+        target._replace(values=target.values[row_numbers]),
+        weight[row_numbers],
+        row_numbers,
+    )
+
+
+def _columns_of(frame: pd.DataFrame, row_numbers: IntArray) -> list[pd.Series]:
+    if not len(frame):
+        return [column for _, column in frame.items()]
+    return [column.iloc[row_numbers] for column in as_columns(frame)]
+
+
+class LearnedParts(NamedTuple):
+    """What all parts say about the columns and the target.
+
+    Parameters
+    ----------
+    columns : TableColumns
+        The columns.
+    target : Target
+        The target, without values.
+    numbers : list of int
+        Of the parts that have used rows.
+    n_rows : int
+        Used rows of all.
+    total_weight : float
+        Theirs.
+    """
+
+    columns: TableColumns
+    target: Target
+    numbers: list[int]
+    n_rows: int
+    total_weight: float
+
+
+def learn_from_parts(parts: Parts, layout: TableLayout) -> LearnedParts:
+    """Learn the columns and how to read the target."""
+    sizes, weight, numbers, target, *categories = parts.total(_see)
+    used = {number: n_rows for number, n_rows in sorted(sizes) if n_rows}
+    if not used:
+        raise ValueError(
+            "There is no row to learn from: all partitions are empty, or sample_weight is "
+            "zero in all rows."
+        )
+    n_rows = sum(used.values())
+    is_categorical, parameters = layout.is_categorical, layout.parameters
+    rare = parameters["min_frequency"], parameters["max_categories"]
+    vocabularies = [seen.with_rare(n_rows, *rare) for seen in categories]
+    search = QuantileSearch(numbers.weight, QUARTILES)
+    for step in range(search.n_steps if (~is_categorical).any() else 0):
+        search.narrow(*parts.total(_next_bits, search.begins, step))
+    scaler = numbers.scaler(layout.names_where(~is_categorical), search.quantiles)
+    columns = TableColumns(is_categorical, vocabularies, scaler)
+    read = target.read(parameters["target_type"])
+    if read.center is not None:
+        center, scale = _center_and_scale(parts, target.size, weight)
+        read = replace(read, center=center, scale=scale)
+    return LearnedParts(columns, read, list(used), n_rows, weight)
+
+
+def _see(part: Part) -> Sums:
+    return (
+        [(part.number, len(part.weight))],
+        float(part.weight.sum()),
+        see_numbers(part.numbers, part.weight),
+        see_target(part.target),
+        *part.categories,
+    )
+
+
+def _next_bits(part: Part, begins: NDArray[np.uint64], step: int) -> Sums:
+    return (next_bits(part.numbers, part.weight, begins, step),)
+
+
+def _center_and_scale(
+    parts: Parts, size: FloatArray, weight: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return what numbers are standardised by, scaled to about one before they are."""
+    size = np.where(size > 0, size, 1.0)
+    (total,) = parts.total(_moment, size, np.zeros(len(size)), 1)
+    center = total / weight
+    (squares,) = parts.total(_moment, size, center, 2)
+    deviation = np.sqrt(squares / weight)
+    is_constant = deviation <= 1e-12
+    return size * center, size * np.where(is_constant, 1 / size, deviation)
+
+
+def _moment(part: Part, size: FloatArray, center: FloatArray, power: int) -> Sums:
+    numbers = as_matrix(part.target.values).astype(np.float64)
+    return (part.weight @ (numbers / size - center) ** power,)
+
+
+class FoldsOfParts(NamedTuple):
+    """How the rows of each part are spread over folds.
+
+    Parameters
+    ----------
+    n_folds : int
+        So many; 0 for none.
+    seed : int
+        Of the folds.
+    """
+
+    n_folds: int
+    seed: int
+
+    def of_rows(self, part: Part, is_label: bool) -> IntArray | None:
+        """Return the test fold of each used row of a part."""
+        if self.n_folds == 0:
+            return None
+        y = part.target.values
+        labels = pd.factorize(y, use_na_sentinel=False)[0] if is_label else np.zeros(len(y))
+        seed = np.random.SeedSequence([self.seed, part.number]).generate_state(1)
+        return fold_numbers(self.n_folds, labels.astype(np.intp), int(seed[0]))
+
+
+def as_block(
+    part: Part,
+    learned: LearnedParts,
+    folds: FoldsOfParts,
+    dtype: np.dtype[Any],
+    seed: int,
+) -> Block:
+    """Turn a part into a block of the engine.
+
+    Parameters
+    ----------
+    part : Part
+        With used rows.
+    learned : LearnedParts
+        What all parts say.
+    folds : FoldsOfParts
+        For cross-fitting.
+    dtype : dtype
+        Of the network's arithmetic.
+    seed : int
+        Of the halves.
+    """
+    target = learned.target
+    try:
+        values = StreamTarget(target).read(part.target, part.weight)
+        require_room(part.weight, dtype)
+    except ValueError as error:
+        raise ValueError(f"Partition {part.number}: {error}") from error
+    context = learned.columns.scaler.transform(part.numbers)
+    rows = Rows(
+        codes=table_rows_of(part, learned.columns),
+        n_codes=n_codes_of(learned.columns),
+        context=context.astype(dtype),
+        targets=values.astype(dtype),
+        weight=part.weight.astype(dtype),
+    )
+    fold_of_row = folds.of_rows(part, target.type in LABEL_TYPES)
+    return make_block(part.number, rows, fold_of_row, folds.n_folds, seed)
+
+
+def table_rows_of(part: Part, columns: TableColumns) -> IntArray:
+    """Return the table row of each used row's category, in each categorical column."""
+    rows = [
+        seen.table_rows(vocabulary).take(codes).astype(np.int32)
+        for seen, vocabulary, codes in zip(
+            part.categories, columns.vocabularies, part.codes.T, strict=True
+        )
+    ]
+    return np.column_stack(rows)
+
+
+def n_codes_of(columns: TableColumns) -> IntArray:
+    """Return the table rows of each column, the one for what is not listed included."""
+    return np.array([v.n_groups + 1 for v in columns.vocabularies])

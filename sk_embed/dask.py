@@ -1,0 +1,532 @@
+"""The encoder for tables of Dask: partitions are learned from where they are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sk_embed import _encoder
+from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._columns.frame import as_columns, for_names
+from sk_embed._columns.target import LABEL_TYPES
+from sk_embed._cross_fitting import needs_folds
+from sk_embed._engine.block_model import learn_from_blocks
+from sk_embed._engine.blocks import Facts, Sums, add_up, facts_of, in_groups
+from sk_embed._output_tables import OutputTables
+from sk_embed._parts import (
+    FoldsOfParts,
+    LearnedParts,
+    TableLayout,
+    as_block,
+    layout_of,
+    learn_from_parts,
+    n_codes_of,
+    read_part,
+    table_rows_of,
+)
+from sk_embed._selection import N_ROUNDS
+from sk_embed._settings import LOSSES, model_settings
+from sk_embed._sklearn_compat import fit_context, single_blas_thread
+from sk_embed._unchanged import unchanged_on_error
+
+try:
+    import dask.base
+    import dask.config
+    import dask.dataframe as dd
+    from dask.delayed import Delayed, delayed
+except ImportError as error:
+    raise ImportError(
+        "sk_embed.dask needs Dask's data frames; install them by "
+        "pip install 'sk-embed[dask]'."
+    ) from error
+
+# Solutions, row orders and groups of tables that do not wait for each other.
+_MAX_TASKS_AT_A_TIME = 8
+
+
+class EmbeddingEncoder(
+    _encoder.EmbeddingEncoder,
+    auto_wrap_output_keys=None,  # type: ignore[call-arg]
+):
+    """Encode categories of a Dask DataFrame as vectors that are learned from the target.
+
+    The encoder of :mod:`sk_embed`, with its parameters and attributes, for tables that
+    are spread over partitions. The rows of no two partitions come together: what is asked
+    of them are sums. Categories, their counts, quartiles of numbers and the main effects
+    are exactly those of all rows. The network and the vectors are learned by rounds, in
+    each of which all partitions go on from the same state, by a sixteenth of their rows,
+    and are then combined.
+
+    Tables and network themselves, a vector for each category, are in the memory of one
+    machine: where this encoder is, and on a worker while it learns a partition.
+
+    ``fit`` computes, by the scheduler that Dask uses at the time; ``transform``, and what
+    ``fit_transform`` returns, are lazy.
+
+    See Also
+    --------
+    sk_embed.EmbeddingEncoder : The same for tables in memory, where all is explained.
+
+    Notes
+    -----
+    The parameters are those of :class:`sk_embed.EmbeddingEncoder`, of which four mean
+    something else here: ``batch_size`` is of one partition, and under "auto" it and
+    ``max_iter`` follow from the rows of an average partition; ``cv`` is a number of folds,
+    over which each partition's rows are spread; ``n_jobs`` does not count, for it is Dask
+    that knows its workers.
+
+    The same partitions give the same bits, whichever scheduler and how many workers
+    compute them, and if workers are lost on the way: all tasks are pure functions, added
+    up in a fixed order. Other partitions of the same rows give other vectors, about as
+    other row orders do.
+
+    Each round costs some 40 ms of scheduling, and a fit takes a few hundred rounds: a table
+    that fits into memory is learned sooner there. Partitions should hold 50,000 rows or
+    more, for the network learns least from many small ones.
+
+    Examples
+    --------
+    >>> import dask.dataframe as dd, numpy as np, pandas as pd
+    >>> from sk_embed.dask import EmbeddingEncoder
+    >>> frame = pd.DataFrame({"fruit": ["apple", "pear", "plum"] * 100})
+    >>> frame["price"] = frame["fruit"].map({"apple": 1.1, "pear": 2.1, "plum": 5.1})
+    >>> table = dd.from_pandas(frame, npartitions=2)
+    >>> encoder = EmbeddingEncoder(n_components=0, random_state=0)
+    >>> encoded = encoder.fit_transform(table[["fruit"]], table["price"])
+    >>> encoded.compute().shape
+    (300, 1)
+    >>> encoder.to_memory().transform(pd.DataFrame({"fruit": ["plum", "durian"]})).round(1)
+    array([[1.4],
+           [0. ]], dtype=float32)
+    """
+
+    @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> EmbeddingEncoder:
+        """Learn the vectors.
+
+        Parameters
+        ----------
+        X : dask DataFrame of shape (n_samples, n_features)
+            Rows.
+        y : dask Series, DataFrame or Array of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers or labels, in partitions of the same rows.
+        sample_weight : dask Series or Array of shape (n_samples,), default=None
+            Weights, likewise.
+
+        Returns
+        -------
+        self : EmbeddingEncoder
+            The fitted encoder.
+
+        Raises
+        ------
+        ValueError
+            If X, y or a parameter cannot be used; the encoder is then as before.
+        TypeError
+            If X or y is not of Dask, or a cell holds a list or a dict; likewise.
+        """
+        self._fit_partitions(X, y, sample_weight, with_folds=False)
+        return self
+
+    @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit_transform(
+        self, X: Any, y: Any, sample_weight: Any = None, **params: Any
+    ) -> Any:
+        """Learn the vectors, and encode these very rows without leaking their targets.
+
+        Parameters
+        ----------
+        X : dask DataFrame of shape (n_samples, n_features)
+            Rows.
+        y : dask Series, DataFrame or Array of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers or labels, in partitions of the same rows.
+        sample_weight : dask Series or Array of shape (n_samples,), default=None
+            Weights, likewise.
+        **params : dict
+            None can be used.
+
+        Returns
+        -------
+        X_trans : dask DataFrame of shape (n_samples, n_features_out)
+            Lazy: the encoded rows, then the context columns if they are passed through.
+
+        Raises
+        ------
+        ValueError
+            If X, y or a parameter cannot be used; the encoder is then as before.
+        TypeError
+            If X or y is not of Dask, or a cell holds a list or a dict; likewise.
+        """
+        if params:
+            raise ValueError(
+                f"{next(iter(params))!r} cannot be used with Dask: folds are drawn within "
+                "partitions; leave it out."
+            )
+        fitted = self._fit_partitions(X, y, sample_weight, with_folds=self.cross_fit)
+        if fitted.folds.n_folds == 0:
+            return self.transform(X)
+        meta = self._empty_output(X)
+        shared = delayed(self._training_encoder(fitted, meta), traverse=False)
+        encoded = [
+            delayed(_encode_training_rows)(number, *given, shared)
+            for number, given in enumerate(fitted.partitions)
+        ]
+        return dd.from_delayed(encoded, meta=meta, divisions=X.divisions)
+
+    def transform(self, X: Any) -> Any:
+        """Look the vectors of new rows up.
+
+        Parameters
+        ----------
+        X : dask DataFrame, or array-like, of shape (n_samples, n_features)
+            Data frame with the columns of ``fit``.
+
+        Returns
+        -------
+        X_trans : dask DataFrame, or ndarray, of shape (n_samples, n_features_out)
+            Of a Dask DataFrame another, lazy.
+
+        Raises
+        ------
+        ValueError
+            If X has other columns than in ``fit``; and, when it is computed, if there is
+            an unknown category under ``handle_unknown="error"``.
+        """
+        check_is_fitted(self)
+        if not isinstance(X, dd.DataFrame):
+            return super().transform(X)
+        names = for_names(X._meta)
+        validate_data(self, X=names, reset=False, skip_check_array=True)
+        meta = self._empty_output(X)
+        encoder = delayed(_RowEncoder(self._frame_encoder(), meta), traverse=False)
+        return X.map_partitions(
+            _encode_rows, encoder, meta=meta, enforce_metadata=False, align_dataframes=False
+        )
+
+    def to_memory(self) -> _encoder.EmbeddingEncoder:
+        """Return the same fitted encoder for tables in memory, which does not need Dask.
+
+        Returns
+        -------
+        encoder : sk_embed.EmbeddingEncoder
+            Shares the tables with this one.
+        """
+        check_is_fitted(self)
+        encoder = _encoder.EmbeddingEncoder()
+        encoder.__dict__.update(vars(self))
+        return encoder
+
+    def save(self, path: Any) -> None:
+        """Write the fitted encoder to a file; see :meth:`sk_embed.EmbeddingEncoder.save`.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Of the file.
+        """
+        self.to_memory().save(path)
+
+    # ------------------------------------------------------------ learning
+
+    def _fit_partitions(
+        self, X: Any, y: Any, sample_weight: Any, with_folds: bool
+    ) -> _Fitted:
+        """Learn, and return what the rows of ``fit`` are encoded by."""
+        with (
+            unchanged_on_error(self),
+            _large_questions(),
+            self._fit_task(X, y, sample_weight) as end_subtask,
+        ):
+            self._require_usable(y)
+            n_folds = self._n_folds() if with_folds else 0
+            partitions = _aligned(X, y, sample_weight)
+            layout = self._layout(X)
+            seed, fold_seed = self._draw_seeds()
+            parts = _persisted(
+                delayed(read_part)(number, *given, layout)
+                for number, given in enumerate(partitions)
+            )
+            learned = learn_from_parts(_Partitions(parts), layout)
+            folds = FoldsOfParts(n_folds, fold_seed)
+            blocks = self._blocks(parts, learned, folds, seed)
+            del parts
+            facts = facts_of(blocks)
+            counts = facts.effective_counts(blocks.n_codes)
+            if not needs_folds(counts, self.cross_fit_below):
+                folds = folds._replace(n_folds=0)
+                facts = facts.without_folds()
+            tables = self._learn_blocks(blocks, facts, learned, seed, end_subtask)
+        return _Fitted(partitions, layout, learned, folds, tables, counts)
+
+    def _n_folds(self) -> int:
+        if self.cv is not None and not isinstance(self.cv, Integral):
+            raise ValueError(
+                f"cv={self.cv!r} cannot be used with Dask, for a splitter needs all rows "
+                "in one place; pass a number of folds."
+            )
+        return 5 if self.cv is None else int(self.cv)
+
+    def _layout(self, X: Any) -> TableLayout:
+        """Tell which columns are categorical, and remember their names."""
+        validate_data(self, X=for_names(X._meta), skip_check_array=True)
+        names = getattr(self, "feature_names_in_", None)
+        return layout_of(X._meta, names, self.get_params(deep=False))
+
+    def _blocks(
+        self, parts: list[Delayed], learned: LearnedParts, folds: FoldsOfParts, seed: int
+    ) -> _Blocks:
+        """Turn the parts that have rows into blocks, where they are."""
+        settings = self._settings(learned)
+        shared = delayed(_ForBlocks(learned, folds, settings.dtype, seed), traverse=False)
+        blocks = _persisted(
+            delayed(_as_block)(parts[number], shared) for number in learned.numbers
+        )
+        return _Blocks(blocks, n_codes_of(learned.columns))
+
+    def _settings(self, learned: LearnedParts) -> Any:
+        in_turn = -(-learned.n_rows // len(learned.numbers))
+        parameters = self.get_params(deep=False)
+        return model_settings(parameters, learned.n_rows, learned.total_weight, in_turn)
+
+    def _learn_blocks(
+        self,
+        blocks: _Blocks,
+        facts: Facts,
+        learned: LearnedParts,
+        seed: int,
+        end_subtask: Callable[[str], bool],
+    ) -> list[OutputTables]:
+        settings, start = self._settings(learned), self._warm_start_of(learned.target)
+        with single_blas_thread(), ThreadPoolExecutor(_MAX_TASKS_AT_A_TIME) as pool:
+            model = learn_from_blocks(
+                blocks,
+                facts,
+                LOSSES[learned.target.type](),
+                settings,
+                N_ROUNDS,
+                np.random.default_rng(seed),
+                start=start,
+                map_tasks=lambda function, tasks: list(pool.map(function, tasks)),
+                report=self._reporter(settings, facts.n_folds, end_subtask),
+            )
+        end_subtask("tables")
+        return self._keep(learned.columns, learned.target, model)
+
+    # ------------------------------------------------------------ encoding
+
+    def _empty_output(self, X: Any) -> pd.DataFrame:
+        """Return the frame that the output is like, without rows."""
+        names = self.get_feature_names_out()
+        n_vectors = sum(self.n_components_)
+        empty = X._meta.iloc[:, :0].copy()
+        encoded = np.empty((0, n_vectors), self.dtype)
+        vectors = pd.DataFrame(encoded, empty.index, names[:n_vectors])
+        if self.remainder == "drop":
+            return vectors
+        context = X._meta.loc[:, ~self._columns.is_categorical]
+        return pd.concat([vectors, context.set_axis(names[n_vectors:], axis=1)], axis=1)
+
+    def _training_encoder(self, fitted: _Fitted, empty: pd.DataFrame) -> _TrainingEncoder:
+        """Return what encodes the rows of ``fit``."""
+        pairs = zip(fitted.tables, fitted.counts, strict=True)
+        masks = [self._gets_fold_vector(table, n_rows) for table, n_rows in pairs]
+        return _TrainingEncoder(
+            self._frame_encoder(),
+            empty,
+            fitted.layout,
+            fitted.learned,
+            fitted.folds,
+            masks,
+            [
+                table.folds[:, mask].astype(self.dtype)
+                for table, mask in zip(fitted.tables, masks, strict=True)
+            ],
+        )
+
+    def _frame_encoder(self) -> _encoder.EmbeddingEncoder:
+        """Return an encoder that gives data frames of pandas."""
+        encoder: _encoder.EmbeddingEncoder = self.to_memory().set_output(transform="pandas")
+        return encoder
+
+
+# ---------------------------------------------------------------- asking partitions
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What all partitions are asked alike."""
+
+    function: Callable[..., Sums]
+    arguments: tuple[Any, ...]
+
+
+def _answer(part: Any, question: _Question) -> Sums:
+    with single_blas_thread():
+        return question.function(part, *question.arguments)
+
+
+class _Partitions:
+    """Partitions that answer by sums, added up as a tree where they are."""
+
+    def __init__(self, parts: list[Delayed]) -> None:
+        self._parts = parts
+
+    def total(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
+        """Return the sum of ``function(part, *arguments)`` over the partitions."""
+        # One task holds the question for all, so that it can be asked again of a
+        # partition that was lost and has been read anew.
+        question = delayed(_Question(function, arguments), traverse=False)
+        answers = [delayed(_answer)(part, question) for part in self._parts]
+        while len(answers) > 1:
+            answers = [delayed(add_up)(group) for group in in_groups(answers)]
+        answer: Sums = answers[0].compute()
+        return answer
+
+
+class _Blocks(_Partitions):
+    """Partitions as blocks of the engine."""
+
+    def __init__(self, parts: list[Delayed], n_codes: IntArray) -> None:
+        super().__init__(parts)
+        self.n_codes = n_codes
+
+
+def _persisted(tasks: Iterator[Delayed]) -> list[Delayed]:
+    return list(dask.base.persist(*tasks))
+
+
+@contextmanager
+def _large_questions() -> Iterator[None]:
+    """Let tables be part of a task, from which they are sent again if a worker is lost."""
+    if "distributed" not in sys.modules:
+        yield
+        return
+    name = "distributed.admin.large-graph-warning-threshold"
+    with dask.config.set({name: "1 TiB"}):
+        yield
+
+
+def _aligned(X: Any, y: Any, sample_weight: Any) -> list[list[Any]]:
+    """Return X, y and weights of each partition."""
+    if not isinstance(X, dd.DataFrame):
+        raise TypeError(
+            f"X is a {type(X).__name__}, but this encoder is fitted by Dask DataFrames; "
+            "use sk_embed.EmbeddingEncoder for a table in memory."
+        )
+    columns = [X.to_delayed(), _partitions_of(y, "y")]
+    weights = sample_weight
+    columns.append(
+        [None] * X.npartitions
+        if weights is None
+        else _partitions_of(weights, "sample_weight")
+    )
+    for name, of_column in zip(("y", "sample_weight"), columns[1:], strict=True):
+        if len(of_column) != X.npartitions:
+            raise ValueError(
+                f"{name} has {len(of_column)} partitions, but X has {X.npartitions}; take "
+                "both from one frame."
+            )
+    return [list(given) for given in zip(*columns, strict=True)]
+
+
+def _partitions_of(values: Any, name: str) -> list[Delayed]:
+    if not hasattr(values, "to_delayed"):
+        raise TypeError(
+            f"{name} is a {type(values).__name__}, but must be a Dask Series or Array with "
+            "the partitions of X; use dask.dataframe.from_pandas."
+        )
+    return np.ravel(np.asarray(values.to_delayed(), dtype=object)).tolist()
+
+
+# ---------------------------------------------------------------- what tasks are given
+
+
+@dataclass(frozen=True)
+class _ForBlocks:
+    """What a part becomes a block by."""
+
+    learned: LearnedParts
+    folds: FoldsOfParts
+    dtype: np.dtype[Any]
+    seed: int
+
+
+def _as_block(part: Any, shared: _ForBlocks) -> Any:
+    return as_block(part, shared.learned, shared.folds, shared.dtype, shared.seed)
+
+
+class _Fitted(NamedTuple):
+    """What the rows of ``fit`` are encoded by."""
+
+    partitions: list[list[Any]]
+    layout: TableLayout
+    learned: LearnedParts
+    folds: FoldsOfParts
+    tables: list[OutputTables]
+    counts: list[FloatArray]
+
+
+@dataclass(frozen=True)
+class _RowEncoder:
+    """An encoder, and the frame that its output is like."""
+
+    encoder: _encoder.EmbeddingEncoder
+    empty: pd.DataFrame
+
+
+def _encode_rows(frame: pd.DataFrame, shared: _RowEncoder) -> pd.DataFrame:
+    if not len(frame):
+        return shared.empty
+    return shared.encoder.transform(frame)
+
+
+@dataclass(frozen=True)
+class _TrainingEncoder:
+    """An encoder, with the vectors that rows of ``fit`` get in place of its own.
+
+    ``gets_fold_vector`` says of which table rows of each column, ``fold_vectors``, shape
+    (n_folds, n_of_them, width), holds them.
+    """
+
+    encoder: _encoder.EmbeddingEncoder
+    empty: pd.DataFrame
+    layout: TableLayout
+    learned: LearnedParts
+    folds: FoldsOfParts
+    gets_fold_vector: list[BoolArray]
+    fold_vectors: list[FloatArray]
+
+
+def _encode_training_rows(
+    number: int, frame: pd.DataFrame, y: Any, weight: Any, shared: _TrainingEncoder
+) -> pd.DataFrame:
+    encoder, learned = shared.encoder, shared.learned
+    if not len(frame):
+        return shared.empty
+    columns = as_columns(frame)
+    encoded = encoder._encode(columns)
+    part = read_part(number, frame, y, weight, shared.layout)
+    fold_of_row = shared.folds.of_rows(part, learned.target.type in LABEL_TYPES)
+    assert fold_of_row is not None  # noqa: S101 - there are folds
+    for of_column, table_rows, mask, vectors in zip(
+        encoder._parts(encoded),
+        table_rows_of(part, learned.columns).T,
+        shared.gets_fold_vector,
+        shared.fold_vectors,
+        strict=True,
+    ):
+        place = np.cumsum(mask) - 1
+        chosen = np.flatnonzero(mask[table_rows])
+        cross_fitted = vectors[fold_of_row[chosen], place[table_rows[chosen]]]
+        of_column[part.row_numbers[chosen]] = cross_fitted
+    output: pd.DataFrame = encoder._output(encoded, columns, frame)
+    return output

@@ -1,0 +1,325 @@
+"""Rows in blocks: what the engine learns from them by sums and by rounds."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from engine_data import LOSS_CASES, SQUARED, draw_rows, draw_trunk, make_rows
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sk_embed._engine.additive_model import AdditiveModel
+from sk_embed._engine.block_effects import BlocksModel
+from sk_embed._engine.block_model import learn_from_blocks
+from sk_embed._engine.blocks import (
+    BlockList,
+    RowSums,
+    add_up,
+    facts_of,
+    in_groups,
+    make_block,
+    sample_of,
+)
+from sk_embed._engine.main_effects import fit_fold, fit_whole, output_groups, solve_whole
+from sk_embed._engine.model import ModelSettings
+from sk_embed._engine.optimizers import RowAdagrad
+from sk_embed._engine.rounds import Piece, Tables, TrunkState, learn_tables_in_rounds
+from sk_embed._engine.training import TrainingSettings, constant_loss, learn_tables
+
+each_loss = pytest.mark.parametrize(
+    ("loss", "n_outputs"), LOSS_CASES.values(), ids=LOSS_CASES
+)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def cut(rows, n_blocks, n_folds=0, seed=3):
+    """Cut rows into blocks of several sizes; every n_folds-th row is of one fold."""
+    ends = np.cumsum(np.arange(1, n_blocks + 1)) * len(rows) // sum(range(n_blocks + 1))
+    parts = np.split(np.arange(len(rows)), ends[:-1])
+    folds = [part % n_folds if n_folds else None for part in parts]
+    blocks = [
+        make_block(number, rows.part(part), fold, n_folds, seed)
+        for number, (part, fold) in enumerate(zip(parts, folds, strict=True))
+    ]
+    return BlockList(blocks, rows.n_codes)
+
+
+def settings(width=2, n_orders=2, batch_size=32, dtype=np.float32, **changes):
+    chosen = {
+        "width": width,
+        "table_learning_rate": 0.1,
+        "learning_rate": 5e-3,
+        "weight_decay": 1e-3,
+        "max_epochs": 6,
+        "tolerance": 1e-3,
+        "patience": 3,
+        "n_sweeps": 1,
+    }
+    training = TrainingSettings(**(chosen | changes))
+    dtype = np.dtype(dtype)
+    return ModelSettings(training, (16, 8), batch_size, n_orders, 1.0, 0.0, True, dtype)
+
+
+# ------------------------------------------------------------------ sums
+
+
+def test_sums_of_rows_are_those_of_long_tables(rng):
+    tables = np.zeros((3, 40, 2))
+    sums = []
+    for table in tables:
+        rows = np.sort(rng.choice(40, 15, replace=False))
+        table[rows] = rng.normal(size=(15, 2))
+        sums.append(RowSums(rows, table[rows]))
+    total = sums[0] + sums[1] + sums[2]
+    assert_allclose(total.as_table(40), tables.sum(axis=0))
+    assert_array_equal(total.rows, np.flatnonzero(tables.any(axis=(0, 2))))
+
+
+def test_answers_are_added_entry_by_entry_and_lists_are_joined():
+    assert add_up([(1, [2], "a"), (3, [4], "b"), (5, [], "c")]) == (9, [2, 4], "abc")
+    groups = in_groups(list(range(20)))
+    assert [part for group in groups for part in group] == list(range(20))
+    assert max(map(len, groups)) == 8
+
+
+@pytest.mark.parametrize("n_blocks", [1, 3, 20])
+def test_facts_are_those_of_the_rows_together(n_blocks, rng):
+    rows = draw_rows(rng, n_rows=400)
+    facts = facts_of(cut(rows, n_blocks, n_folds=5))
+    assert (facts.n_blocks, facts.n_rows, facts.n_context) == (n_blocks, 400, 2)
+    assert_allclose(facts.mean_target, rows.mean(rows.targets))
+    is_used = np.arange(400) % 5 != np.arange(5)[:, None]
+    assert_allclose(facts.weight[3:], is_used @ rows.weight)
+    assert_allclose(facts.weight[1] + facts.weight[2], facts.weight[0])
+    for codes, n, counts in zip(
+        rows.codes.T, rows.n_codes, facts.counts(rows.n_codes), strict=True
+    ):
+        assert_allclose(counts[0], np.bincount(codes, rows.weight, n))
+        assert_allclose(counts[4], np.bincount(codes, rows.weight * is_used[1], n))
+    (effective, _) = facts.effective_counts(rows.n_codes)
+    total, squares = (np.bincount(rows.codes[:, 0], rows.weight**p, 6) for p in (1, 2))
+    assert_allclose(effective, total**2 / squares)
+    assert facts.without_folds().n_folds == 0
+
+
+def test_a_code_that_no_block_holds_has_no_rows():
+    codes = np.array([[0, 1], [2, 1], [2, 1]])
+    rows = make_rows(codes, np.zeros(3), n_codes=(4, 3))
+    facts = facts_of(cut(rows, 2))
+    first, second = facts.effective_counts(rows.n_codes)
+    assert_array_equal(first, [1, 0, 2, 0])
+    assert_array_equal(second, [0, 3, 0])
+
+
+def test_samples_are_rows_of_all_blocks(rng):
+    rows = draw_rows(rng, n_rows=300)
+    blocks = cut(rows, 3)
+    facts = facts_of(blocks)
+    every = sample_of(blocks, 1_000, facts)
+    for name in ("codes", "context", "targets", "weight"):
+        assert_array_equal(getattr(every, name), getattr(rows, name))
+    some = sample_of(blocks, 60, facts)
+    assert 60 <= len(some) <= 63
+    assert set(map(tuple, some.context)) <= set(map(tuple, rows.context))
+
+
+# ------------------------------------------------------------------ main effects
+
+
+@each_loss
+def test_model_of_blocks_is_that_of_the_rows(loss, n_outputs, rng):
+    rows = draw_rows(rng, loss, n_outputs, n_rows=300)
+    blocks = cut(rows, 9, n_folds=5)
+    facts, is_used = facts_of(blocks), np.arange(300) % 5 != 2
+    groups = zip(loss.joint_outputs(n_outputs), output_groups(rows, loss), strict=True)
+    for outputs, group in groups:
+        found = BlocksModel(blocks, facts, loss, outputs, 3 + 2)
+        expected = AdditiveModel(group, loss, is_used)
+        assert_allclose(found.empty(), expected.empty(), atol=1e-12)
+        assert found.total_weight == pytest.approx(expected.total_weight)
+        point, direction = rng.normal(size=(2, *found.zeros().shape))
+        at, at_rows = found.evaluate(point), expected.evaluate(point)
+        assert at.value == pytest.approx(at_rows.value)
+        assert_allclose(at.gradient, at_rows.gradient, atol=1e-10)
+        penalty = found.penalty(np.array([0.5, 4.0]))
+        assert_allclose(
+            found.hessian_product(direction, at, penalty),
+            expected.hessian_product(direction, at_rows, penalty),
+            atol=1e-10,
+        )
+        pairs = zip(found.curvature(at), expected.curvature(at_rows), strict=True)
+        for of_blocks, of_rows in pairs:
+            assert_allclose(of_blocks, of_rows, atol=1e-10)
+
+
+@each_loss
+def test_main_effects_of_blocks_are_those_of_the_rows(loss, n_outputs, rng):
+    rows = draw_rows(rng, loss, n_outputs, n_rows=300)
+    blocks = cut(rows, 4, n_folds=5)
+    facts, outputs = facts_of(blocks), loss.joint_outputs(n_outputs)[0]
+    group = output_groups(rows, loss)[0]
+    found = solve_whole(BlocksModel(blocks, facts, loss, outputs), None, None)
+    expected = fit_whole(rows, loss, None)[0]
+    assert_allclose(found.effects, expected.effects, atol=1e-7)
+    assert_allclose(found.alpha, expected.alpha, rtol=1e-5)
+    assert_allclose(found.noise_ratio, expected.noise_ratio, rtol=1e-5)
+    of_fold, _ = fit_fold(found, BlocksModel(blocks, facts, loss, outputs, 3))
+    used = np.arange(300) % 5 != 0
+    expected_of_fold, _ = fit_fold(expected, AdditiveModel(group, loss, used))
+    assert_allclose(of_fold, expected_of_fold, atol=1e-6)
+
+
+# ------------------------------------------------------------------ rounds
+
+
+def test_one_block_in_one_round_learns_tables_as_rows_in_memory_do(rng):
+    rows = draw_rows(rng, n_rows=200)
+    blocks = cut(rows, 1)
+    trunk = draw_trunk(rng, 2 * 2 + 2, (5,), 1)
+    prior, chosen = rng.normal(size=(9, 2)), settings(n_sweeps=2).training
+    found = learn_tables_in_rounds(
+        blocks, np.array([0, 2]), trunk, SQUARED, prior, chosen, 16, 1, seed=5
+    )
+    (block,) = blocks.blocks
+    order = Piece((5,), 0, 1, 16).of(block)
+    from sk_embed._engine.batches import RowOrder
+
+    in_memory = learn_tables(
+        rows, block.is_used[[0, 2]], RowOrder(rows, order, 16), trunk, SQUARED, prior,
+        chosen,
+    )  # fmt: skip
+    # A round gives back what it moved by, and so rounds once more.
+    assert_allclose(found, in_memory, rtol=1e-10, atol=1e-12)
+
+
+def test_pieces_of_a_pass_hold_each_row_once(rng):
+    (block,) = cut(draw_rows(rng, n_rows=50), 1).blocks
+    pieces = [Piece((1, 2), number, 8, 4).of(block) for number in range(8)]
+    assert_array_equal(np.sort(np.concatenate(pieces)), np.arange(50))
+    other = Piece((1, 3), 0, 8, 4).of(block)
+    assert not np.array_equal(other, pieces[0])
+
+
+def moved(evidence, moves):
+    """Return where one weight at 0 goes, given evidence and moves of some blocks."""
+    tables = Tables.begin(np.zeros((1, 1)), 1)
+    answers = [
+        RowSums(np.arange(1), np.array([[(1 + g) * d, g]]))
+        for g, d in zip(evidence, moves, strict=True)
+    ]
+    return tables.moved(sum(answers[1:], answers[0]))
+
+
+def test_blocks_that_know_little_add_up_and_those_that_know_enough_are_averaged():
+    little = moved([1e-9, 1e-9, 1e-9], [0.1, 0.2, -0.05])
+    assert little.vectors[0, 0] == pytest.approx(0.25)
+    much = moved([1e9, 1e9, 2e9], [0.1, 0.2, 0.4])
+    assert much.vectors[0, 0] == pytest.approx(0.275)
+    assert much.accumulator[0, 0] == pytest.approx(1 + 4e9)
+
+
+def test_a_block_alone_moves_as_far_as_it_went(rng):
+    alone = moved([3.0], [0.7])
+    assert alone.vectors[0, 0] == pytest.approx(0.7)
+    assert alone.accumulator[0, 0] == 1 + 3.0
+
+
+def test_tables_begin_where_their_optimiser_does(rng):
+    prior = rng.normal(size=(4, 3))
+    begun, adagrad = Tables.begin(prior, 1), RowAdagrad(prior, 0.1)
+    assert_array_equal(begun.vectors, prior)
+    assert_array_equal(begun.accumulator, adagrad.accumulator)
+
+
+def test_trunks_are_averaged_by_the_rows_of_their_pieces(rng):
+    trunk = draw_trunk(rng, 3, (2,), 1)
+    n = len(trunk.parameters)
+    a, b, first = rng.normal(size=(3, n))
+    state = TrunkState(trunk, (np.zeros(n), np.zeros(n), 0))
+    mean = state.combined(4.0, 1 * a + 3 * b, 4 * first, 8 * first**2, 4 * 7.5)
+    assert_allclose(mean.trunk.parameters, (a + 3 * b) / 4)
+    assert_allclose(mean.adam[0], first)
+    assert_allclose(mean.adam[1], 2 * first**2)
+    assert mean.adam[2] == 8
+    assert not np.array_equal(trunk.parameters, mean.trunk.parameters)
+
+
+# ------------------------------------------------------------------ the whole model
+
+
+def draw_interaction(rng, n_rows=3_000, noise=0.1):
+    """Two columns whose product is the target: no main effects."""
+    codes = np.column_stack([rng.integers(12, size=n_rows), rng.integers(6, size=n_rows)])
+    a, b = rng.normal(size=12), rng.normal(size=6)
+    target = a[codes[:, 0]] * b[codes[:, 1]] + noise * rng.normal(size=n_rows)
+    return make_rows(codes.astype(np.int32), target / target.std()), a
+
+
+def learn(blocks, loss=SQUARED, seed=0, **changes):
+    chosen, rng = settings(**changes), np.random.default_rng(seed)
+    return learn_from_blocks(blocks, facts_of(blocks), loss, chosen, 16, rng)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_vectors_of_blocks_hold_the_interaction(seed):
+    rows, a = draw_interaction(np.random.default_rng(seed), 6_000)
+    model = learn(cut(rows, 4, n_folds=3), max_epochs=40, learning_rate=1e-2, patience=40)
+    column = model.columns[0]
+    # What the other column's mean is not zero for is in the main effects.
+    told = np.column_stack([np.ones(12), column.effects, column.vectors[:, 0]])
+    left = a - told @ np.linalg.lstsq(told, a, rcond=None)[0]
+    assert left.var() < 0.05 * a.var()
+    assert column.reliability[0] > 0.8
+    # The tables of the folds are in the axes of all rows.
+    for of_fold in column.fold_vectors:
+        assert np.corrcoef(of_fold[:, 0], column.vectors[:, 0])[0, 1] > 0.7
+    assert model.loss_curve[-1] < 0.2 * constant_loss(rows, SQUARED)
+
+
+def test_losses_of_noise_are_those_of_rows_that_are_not_learned_by_heart(rng):
+    rows = draw_rows(rng, n_rows=2_000, n_codes=(200, 50))
+    rows = replace(rows, targets=rng.normal(size=(2_000, 1)))
+    model = learn(cut(rows, 5), max_epochs=6, learning_rate=1e-3)
+    assert min(model.loss_curve) > 0.97 * constant_loss(rows, SQUARED)
+
+
+@each_loss
+def test_the_same_blocks_give_the_same_bits(loss, n_outputs, rng):
+    rows = draw_rows(rng, loss, n_outputs, n_rows=120)
+    blocks = cut(rows, 3, n_folds=2)
+    again = pickle.loads(pickle.dumps(blocks))
+    first, second = (learn(b, loss, max_epochs=2) for b in (blocks, again))
+    for a, b in zip(first.columns, second.columns, strict=True):
+        assert_array_equal(a.vectors, b.vectors)
+        assert_array_equal(a.fold_vectors, b.fold_vectors)
+        assert_array_equal(a.effects, b.effects)
+    assert first.loss_curve == second.loss_curve
+
+
+def test_folds_change_nothing_else(rng):
+    rows, _ = draw_interaction(rng, 500)
+    without, with_folds = (learn(cut(rows, 3, n), max_epochs=2) for n in (0, 4))
+    for a, b in zip(without.columns, with_folds.columns, strict=True):
+        assert_allclose(a.effects, b.effects, rtol=1e-9, atol=1e-12)
+        assert_allclose(a.vectors, b.vectors, rtol=1e-5, atol=1e-6)
+
+
+def test_a_large_step_that_diverges_is_named(rng):
+    rows, _ = draw_interaction(rng, 300)
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(ValueError, match=r"diverged in epoch \d+; lower learning_rate_init"),
+    ):
+        learn(cut(rows, 3), learning_rate=1e30)
+
+
+def test_a_block_of_fewer_rows_than_rounds_learns(rng):
+    rows = draw_rows(rng, n_rows=9)
+    model = learn(cut(rows, 3, n_folds=2), max_epochs=2)
+    assert all(np.isfinite(column.vectors).all() for column in model.columns)

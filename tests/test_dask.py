@@ -1,0 +1,449 @@
+"""The encoder for Dask's data frames, on a cluster of worker processes too."""
+
+from __future__ import annotations
+
+import os
+import signal
+import warnings
+from functools import partial
+from threading import Lock
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score
+from sklearn.model_selection import KFold
+
+import sk_embed
+
+dask = pytest.importorskip("dask")
+dd = pytest.importorskip("dask.dataframe")
+da = pytest.importorskip("dask.array")
+
+from sk_embed import dask as sk_embed_dask  # noqa: E402
+from sk_embed.dask import EmbeddingEncoder  # noqa: E402
+
+N_ROWS = 600
+NAMES = ["shop", "item", "size"]
+CATEGORICAL = ["shop", "item"]
+
+
+@pytest.fixture(autouse=True)
+def _in_turn():
+    """Compute here, unless a cluster is asked."""
+    with dask.config.set(scheduler="synchronous"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(0)
+    shop, item = rng.integers(8, size=N_ROWS), rng.integers(20, size=N_ROWS)
+    size = rng.normal(size=N_ROWS)
+    slopes, levels = rng.normal(size=8), rng.normal(size=20)
+    frame = pd.DataFrame({"shop": [f"shop {s}" for s in shop], "item": item, "size": size})
+    frame["sold"] = levels[item] + 2 * slopes[shop] * size + rng.normal(size=N_ROWS)
+    frame["weight"] = rng.integers(3, size=N_ROWS)
+    frame.loc[::9, "shop"] = None
+    frame.loc[::11, "size"] = np.nan
+    return frame
+
+
+@pytest.fixture
+def lazy(table):
+    return dd.from_pandas(table, npartitions=4)
+
+
+def encoder_of(cls=EmbeddingEncoder, **changes):
+    chosen = {"categorical_features": CATEGORICAL, "max_iter": 4, "random_state": 0}
+    return cls(**(chosen | changes))
+
+
+def fit(lazy, **changes):
+    return encoder_of(**changes).fit(lazy[NAMES], lazy["sold"])
+
+
+def assert_same_tables(a, b):
+    assert a.unit_ == b.unit_
+    assert a.loss_curve_ == b.loss_curve_
+    for of_a, of_b in zip(a.embeddings_, b.embeddings_, strict=True):
+        assert_array_equal(of_a, of_b)
+
+
+# ------------------------------------------------------------------ what is exact
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"alpha": 2.0},
+        {"min_frequency": 32},
+        {"max_categories": 5},
+        {"categories": [[f"shop {n}" for n in range(9)] + [None], list(range(3, 25))]},
+        {"categorical_features": "from_dtype"},
+        {"categorical_features": [0]},
+    ],
+)
+def test_main_effects_and_categories_are_those_of_the_rows_in_memory(table, lazy, changes):
+    found = fit(lazy, n_components=0, **changes)
+    expected = encoder_of(sk_embed.EmbeddingEncoder, n_components=0, **changes)
+    expected.fit(table[NAMES], table["sold"])
+    for name in ("categories_", "infrequent_categories_"):
+        for a, b in zip(getattr(found, name), getattr(expected, name), strict=True):
+            assert (a is None) == (b is None)
+            if b is not None:
+                pd.testing.assert_index_equal(pd.Index(a), pd.Index(b))
+    for name in NAMES[: len(found.categories_)]:
+        assert_array_equal(found.to_frame(name)["count"], expected.to_frame(name)["count"])
+    for a, b in zip(found.embeddings_, expected.embeddings_, strict=True):
+        # In units of the context's sensitivity, which the network tells.
+        assert_allclose(a * found.unit_, b * expected.unit_, atol=1e-5)
+
+
+TARGETS = {
+    "binary": lambda table: table["sold"] > 0,
+    "multiclass": lambda table: np.digitize(table["sold"], [-1, 1]).astype(str),
+    "continuous": lambda table: 1e6 + 1e3 * table["sold"],
+    "continuous-multioutput": lambda table: table[["sold", "item"]] * [1.0, 1.5],
+    "multilabel-indicator": lambda table: (table[["sold", "item"]] > [0, 9]).astype(int),
+}
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_targets_are_read_and_learned_as_in_memory(table, kind):
+    y = TARGETS[kind](table)
+    y = y if isinstance(y, pd.DataFrame) else pd.Series(y, table.index)
+    lazy, lazy_y = dd.from_pandas(table, npartitions=3), dd.from_pandas(y, npartitions=3)
+    found = encoder_of(n_components=0, alpha=3.0).fit(lazy[NAMES], lazy_y)
+    expected = encoder_of(sk_embed.EmbeddingEncoder, n_components=0, alpha=3.0)
+    expected.fit(table[NAMES], y)
+    assert found.target_type_ == expected.target_type_ == kind
+    assert_array_equal(found.get_feature_names_out(), expected.get_feature_names_out())
+    if expected.classes_ is not None:
+        assert_array_equal(found.classes_, expected.classes_)
+    for a, b in zip(found.embeddings_, expected.embeddings_, strict=True):
+        assert_allclose(a * found.unit_, b * expected.unit_, atol=2e-5)
+
+
+def test_weights_are_counts(table, lazy):
+    weighted = encoder_of(n_components=0).fit(lazy[NAMES], lazy["sold"], lazy["weight"])
+    repeated = table.loc[table.index.repeat(table["weight"])].reset_index(drop=True)
+    expected = fit(dd.from_pandas(repeated, npartitions=4), n_components=0)
+    for a, b in zip(weighted.embeddings_, expected.embeddings_, strict=True):
+        assert_allclose(a * weighted.unit_, b * expected.unit_, atol=1e-4)
+
+
+def test_partitions_without_rows_change_nothing(table, lazy):
+    empty = lazy.map_partitions(lambda part: part[part.index // 150 != 1])
+    without = table[table.index // 150 != 1]
+    assert 0 in empty.map_partitions(len).compute().tolist()
+    found = encoder_of(n_components=0)
+    encoded = found.fit_transform(empty[NAMES], empty["sold"])
+    assert len(encoded.compute()) == len(found.transform(empty[NAMES]).compute())
+    expected = encoder_of(sk_embed.EmbeddingEncoder, n_components=0)
+    expected.fit(without[NAMES], without["sold"])
+    for a, b in zip(found.embeddings_, expected.embeddings_, strict=True):
+        assert_allclose(a * found.unit_, b * expected.unit_, atol=1e-5)
+
+
+def test_a_partition_of_weight_zero_is_encoded_and_not_learned(table, lazy):
+    weight = dd.from_pandas(pd.Series((table.index >= 150) * 1.0), npartitions=4)
+    encoder = encoder_of(n_components=0)
+    encoded = encoder.fit_transform(lazy[NAMES], lazy["sold"], weight).compute()
+    of_transform = encoder.to_memory().transform(table[NAMES])
+    assert_array_equal(encoded[:150], of_transform[:150])
+    assert sum(encoder.to_frame("item")["count"]) == 450
+
+
+# ------------------------------------------------------------------ vectors
+
+
+def draw_slopes(n_rows, rng, slopes):
+    item = rng.integers(len(slopes), size=n_rows)
+    x = rng.normal(size=n_rows)
+    frame = pd.DataFrame({"item": item, "x": x})
+    frame["y"] = slopes[item] * x + rng.normal(size=n_rows)
+    return frame
+
+
+def test_vectors_are_worth_those_of_the_rows_in_memory():
+    rng = np.random.default_rng(0)
+    slopes = 2 * rng.normal(size=50)
+    learned, model, test = (draw_slopes(n, rng, slopes) for n in (16_000, 5_000, 5_000))
+    lazy = dd.from_pandas(learned, npartitions=4)
+    by = {"categorical_features": ["item"], "random_state": 0}
+    names = ["item", "x"]
+    fitted = [
+        EmbeddingEncoder(**by).fit(lazy[names], lazy["y"]).to_memory(),
+        sk_embed.EmbeddingEncoder(**by).fit(learned[names], learned["y"]),
+    ]
+    scores = []
+    for encoder in fitted:
+        behind = HistGradientBoostingRegressor(random_state=0)
+        encoded = [
+            np.column_stack([encoder.transform(t[names]), t["x"]]) for t in (model, test)
+        ]
+        scores.append(behind.fit(encoded[0], model["y"]).score(encoded[1], test["y"]))
+    assert scores[1] > 0.5
+    assert scores[0] > scores[1] - 0.02
+
+
+def test_rows_of_fit_are_encoded_without_their_targets():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"item": rng.integers(400, size=2_000)})
+    table["y"] = rng.normal(size=2_000)
+    lazy = dd.from_pandas(table, npartitions=4)
+    encoder = EmbeddingEncoder(n_components=0, alpha=0.5, random_state=0)
+    encoded = encoder.fit_transform(lazy[["item"]], lazy["y"]).compute()
+    leaking = encoder.transform(lazy[["item"]]).compute()
+    scores = [
+        r2_score(table["y"], Ridge().fit(e, table["y"]).predict(e))
+        for e in (encoded, leaking)
+    ]
+    assert scores[0] < 0.01
+    assert scores[1] > 0.1
+
+
+def test_folds_hold_labels_evenly_and_each_row_gets_one_of_its_folds(table, lazy):
+    encoder = encoder_of(cross_fit_below=10**6, cv=3, n_components=0, alpha=2.0)
+    encoded = encoder.fit_transform(lazy[NAMES], (lazy["sold"] > 0).astype(int)).compute()
+    vectors = encoded.groupby(table["item"])["item_effect"].nunique()
+    assert (vectors == 3).all()
+
+
+@pytest.mark.parametrize("changes", [{"cross_fit": False}, {"cross_fit_below": 0}])
+def test_without_cross_fitting_rows_of_fit_are_encoded_as_others(lazy, changes):
+    encoder = encoder_of(**changes)
+    encoded = encoder.fit_transform(lazy[NAMES], lazy["sold"])
+    assert_array_equal(encoded.compute(), encoder.transform(lazy[NAMES]).compute())
+
+
+def test_fit_transform_fits_as_fit_does(lazy):
+    a, b = encoder_of(n_components=2), fit(lazy, n_components=2)
+    a.fit_transform(lazy[NAMES], lazy["sold"])
+    for of_a, of_b in zip(a.embeddings_, b.embeddings_, strict=True):
+        assert_allclose(of_a, of_b, atol=1e-4)
+
+
+# ------------------------------------------------------------------ Dask's habits
+
+
+def test_what_comes_back_is_lazy_and_keeps_index_and_partitions(table, lazy):
+    encoder = encoder_of(n_components=2, remainder="passthrough")
+    outputs = [
+        encoder.fit_transform(lazy[NAMES], lazy["sold"]),
+        encoder.transform(lazy[NAMES]),
+    ]
+    for output in outputs:
+        assert isinstance(output, dd.DataFrame)
+        assert output.divisions == lazy.divisions
+        computed = output.compute()
+        assert_array_equal(computed.index, table.index)
+        assert list(output.columns) == list(encoder.get_feature_names_out())
+        assert (computed.dtypes == output.dtypes).all()
+        assert computed["size"].equals(table["size"])
+    expected = encoder.to_memory().set_output(transform="pandas").transform(table[NAMES])
+    pd.testing.assert_frame_equal(computed, expected)
+
+
+def test_nothing_is_read_before_the_output_is_computed(lazy):
+    encoder = fit(lazy)
+
+    def fail(part):
+        raise AssertionError("read")
+
+    output = encoder.transform(lazy[NAMES].map_partitions(fail, meta=lazy[NAMES]._meta))
+    with pytest.raises(AssertionError, match="read"):
+        output.compute()
+
+
+def test_targets_and_weights_may_be_arrays(table, lazy):
+    y, weight = (
+        da.from_array(table[name].to_numpy(), chunks=150) for name in ("sold", "weight")
+    )
+    found = encoder_of().fit(lazy[NAMES], y, weight)
+    expected = encoder_of().fit(lazy[NAMES], lazy["sold"], lazy["weight"])
+    assert_same_tables(found, expected)
+
+
+def test_encoder_for_memory_is_the_same_encoder(table, lazy, tmp_path):
+    encoder = fit(lazy)
+    plain = encoder.to_memory()
+    assert type(plain) is sk_embed.EmbeddingEncoder
+    assert plain.get_params() == encoder.get_params()
+    encoded = plain.transform(table[NAMES])
+    assert_array_equal(encoder.transform(table[NAMES]), encoded)
+    encoder.save(tmp_path / "encoder.zip")
+    loaded = sk_embed.EmbeddingEncoder.load(tmp_path / "encoder.zip")
+    assert_array_equal(loaded.transform(table[NAMES]), encoded)
+    plain.partial_fit(table[NAMES], table["sold"])
+    assert_array_equal(encoder.transform(table[NAMES]), encoded)
+
+
+def test_parameters_are_those_of_the_encoder_in_memory():
+    encoder = encoder_of(n_components=3, cv=7)
+    assert clone(encoder).get_params() == encoder.get_params()
+    assert encoder.get_params().keys() == sk_embed.EmbeddingEncoder().get_params().keys()
+
+
+def test_warm_start_goes_on_from_the_trunk(lazy):
+    encoder = fit(lazy, warm_start=True, max_iter=8)
+    before = encoder.loss_curve_
+    encoder.fit(lazy[NAMES], lazy["sold"])
+    assert encoder.loss_curve_[0] < before[0]
+    message = "warm_start=True goes on from a continuous target, but this one is binary"
+    with pytest.raises(ValueError, match=message):
+        encoder.fit(lazy[NAMES], lazy["sold"] > 0)
+
+
+def test_epochs_are_told(lazy, capsys):
+    fit(lazy, verbose=1)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith("[EmbeddingEncoder] epoch 1 of 4: loss")
+
+
+# ------------------------------------------------------------------ errors
+
+
+def fit_of(lazy, **changes):
+    given = {"X": lazy[NAMES], "y": lazy["sold"]} | changes
+    return partial(encoder_of().fit, **given)
+
+
+REFUSED = {
+    "X in memory": (TypeError, "X is a DataFrame, but this encoder is fitted by Dask"),
+    "y in memory": (TypeError, "y is a Series, but must be a Dask Series or Array"),
+    "no y": (ValueError, "requires y to be passed"),
+    "other partitions": (ValueError, "y has 3 partitions, but X has 4"),
+    "other lengths": (ValueError, r"Partition \d: Found input variables with inconsistent"),
+    "missing target": (ValueError, "Partition 1: Input y contains NaN"),
+    "negative weight": (ValueError, "Partition 2: sample_weight is negative in row 10"),
+    "no weight": (ValueError, "There is no row to learn from"),
+    "infinite number": (ValueError, "Partition 3: Context column 'size' holds an infinite"),
+    "no such column": (ValueError, "categorical_features names column 'shops'"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_used_is_named_and_changes_nothing(table, lazy, what):
+    error, message = REFUSED[what]
+    series = pd.Series
+    bad = {
+        "missing target": series(table["sold"].where(table.index != 160)),
+        "negative weight": series(np.where(table.index == 310, -1.0, 1.0)),
+        "no weight": series(np.zeros(N_ROWS)),
+        "infinite number": table[NAMES].assign(
+            size=table["size"].where(table.index != 500, np.inf)
+        ),
+    }
+    bad = {name: dd.from_pandas(values, npartitions=4) for name, values in bad.items()}
+    given = {
+        "X in memory": {"X": table[NAMES]},
+        "y in memory": {"y": table["sold"]},
+        "no y": {"y": None},
+        "other partitions": {"y": dd.from_pandas(table, npartitions=3)["sold"]},
+        "other lengths": {"y": lazy["sold"].map_partitions(lambda y: y.iloc[1:])},
+        "missing target": {"y": bad["missing target"]},
+        "negative weight": {"sample_weight": bad["negative weight"]},
+        "no weight": {"sample_weight": bad["no weight"]},
+        "infinite number": {"X": bad["infinite number"]},
+        "no such column": {},
+    }[what]
+    encoder = fit(lazy)
+    if what == "no such column":
+        encoder.set_params(categorical_features=["shops"])
+    before = vars(encoder).copy()
+    with pytest.raises(error, match=message):
+        encoder.fit(**({"X": lazy[NAMES], "y": lazy["sold"]} | given))
+    assert vars(encoder).keys() == before.keys()
+    assert all(vars(encoder)[name] is value for name, value in before.items())
+
+
+def test_splitters_and_groups_are_refused(lazy):
+    with pytest.raises(ValueError, match=r"cv=KFold.* cannot be used with Dask"):
+        encoder_of(cv=KFold(3)).fit_transform(lazy[NAMES], lazy["sold"])
+    with pytest.raises(ValueError, match="'groups' cannot be used with Dask"):
+        encoder_of().fit_transform(lazy[NAMES], lazy["sold"], groups=lazy["item"])
+
+
+def test_unknown_categories_are_told_where_they_are(table, lazy):
+    listed = [[f"shop {n}" for n in range(8)] + [None], list(range(19))]
+    encoder = encoder_of(categories=listed, handle_unknown="error")
+    with pytest.raises(ValueError, match=r"Partition \d: Column 'item' holds the unknown"):
+        encoder.fit(lazy[NAMES], lazy["sold"])
+    encoder = fit(lazy, handle_unknown="error")
+    unknown = encoder.transform(lazy[NAMES].assign(item=99))
+    with pytest.raises(ValueError, match="Column 'item' holds the unknown category 99"):
+        unknown.compute()
+
+
+def test_columns_in_another_order_are_refused_before_anything_is_read(lazy):
+    with pytest.raises(ValueError, match="feature names"):
+        fit(lazy).transform(lazy[NAMES[::-1]])
+
+
+# ------------------------------------------------------------------ workers
+
+
+@pytest.fixture
+def client(monkeypatch):
+    """Three worker processes; few rounds, for each takes longer than what it is about."""
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(sk_embed_dask, "N_ROUNDS", 3)
+    with warnings.catch_warnings():
+        # Of worker processes and sockets, which are not ours.
+        warnings.simplefilter("ignore")
+        with (
+            distributed.LocalCluster(
+                n_workers=3, threads_per_worker=1, dashboard_address=None
+            ) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            yield client
+
+
+def fit_by(scheduler, lazy):
+    with warnings.catch_warnings(), dask.config.set(scheduler=scheduler):
+        warnings.simplefilter("ignore", ResourceWarning)
+        encoder = encoder_of(n_components=2, max_iter=2, alpha=3.0)
+        encoded = encoder.fit_transform(lazy[NAMES], lazy["sold"])
+        return encoder, encoded.compute()
+
+
+def assert_same(first, second):
+    assert_same_tables(first[0], second[0])
+    pd.testing.assert_frame_equal(first[1], second[1])
+
+
+def test_workers_threads_and_one_process_give_the_same_bits(client, lazy):
+    of_workers = fit_by(client, lazy)
+    assert_same(fit_by("threads", lazy), of_workers)
+    assert_same(fit_by("synchronous", lazy), of_workers)
+
+
+@pytest.mark.parametrize("when", ["_next_bits", "_trunk_round", "_table_round"])
+def test_a_worker_that_is_killed_changes_no_bit(client, lazy, monkeypatch, when):
+    killed, lock = [], Lock()
+    total = sk_embed_dask._Partitions.total
+
+    def total_and_kill(self, function, *arguments):
+        # Tables are asked for by several threads.
+        if function.__name__ == when and lock.acquire(blocking=False):
+            workers = client.run(os.getpid)
+            killed.append(min(workers))
+            for nanny in client.cluster.workers.values():
+                nanny.auto_restart = False
+            os.kill(workers[killed[0]], signal.SIGKILL)
+        return total(self, function, *arguments)
+
+    monkeypatch.setattr(sk_embed_dask._Partitions, "total", total_and_kill)
+    found = fit_by(client, lazy)
+    assert len(killed) == 1
+    assert killed[0] not in client.scheduler_info()["workers"]
+    assert_same(found, fit_by("synchronous", lazy))
