@@ -68,9 +68,22 @@ class Tables(NamedTuple):
         """Return the tables after a round, given the sums over blocks."""
         vectors, accumulator = self.vectors.copy(), self.accumulator.copy()
         moves, evidence = np.hsplit(learned.values, 2)
-        vectors[learned.rows] += moves / (_ACCUMULATOR + evidence)
+        vectors[learned.rows] += moves / trust(accumulator[learned.rows], evidence)
         accumulator[learned.rows] += evidence
         return Tables(vectors, accumulator)
+
+
+def trust(before: FloatArray, evidence: FloatArray) -> FloatArray:
+    """Return how much a block's move counts for.
+
+    Parameters
+    ----------
+    before : ndarray of shape (n_rows, width)
+        The accumulator where the round began, which other rules would ask for.
+    evidence : ndarray of shape (n_rows, width)
+        What the block, or all of them, added to it.
+    """
+    return _ACCUMULATOR + evidence
 
 
 class Piece(NamedTuple):
@@ -239,5 +252,6 @@ def _learned(
     evidence = adagrad.accumulator - before.accumulator
     is_met = evidence.any(axis=1)
     evidence = evidence[is_met]
-    moves = (adagrad.table[is_met] - before.vectors[is_met]) * (_ACCUMULATOR + evidence)
+    moves = adagrad.table[is_met] - before.vectors[is_met]
+    moves *= trust(before.accumulator[is_met], evidence)
     return RowSums(block.touched[is_met], np.hstack([moves, evidence]))
