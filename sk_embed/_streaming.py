@@ -68,7 +68,8 @@ class PartialFitMixin:
         given. A chunk of 32 or more different rows that were learned before in the same
         order, as in a second pass over the chunks, is recognised: it does not count
         again, and only its vectors and effects learn further, not the network, which must
-        not see vectors that know the row.
+        not see vectors that know the row. Effects do so once in a pass, until all chunks
+        have come again, and not under ``half_life``, which is not to bring the past back.
 
         Parameters
         ----------

@@ -227,6 +227,39 @@ def test_passes_approach_the_joint_solution(rng):
     assert gaps[-1] < 0.5 * gaps[0] < 0.1
 
 
+def test_a_second_pass_tells_nested_columns_apart(rng):
+    # Product within brand within shop: what they share, the first pass divides by chance.
+    n_rows, product = 6_000, (300 * rng.random(6_000) ** 2).astype(int)
+    X = pd.DataFrame({"p": product, "b": product % 40, "s": product % 8})
+    parts = [scale * rng.normal(size=300) for scale in (0.3, 0.5, 0.5)]
+    raw = sum(part[X[name]] for part, name in zip(parts, X, strict=True))
+    y = raw + 0.5 * rng.normal(size=n_rows)
+    chosen = {"n_components": 0, "random_state": 0}
+    fitted = EmbeddingEncoder(**chosen).fit(X, y)
+    stream, gaps = EmbeddingEncoder(**chosen), []
+    expected = fitted.transform(X).sum(axis=1)
+    for _ in range(2):
+        for chunk in chunks(X, y, 20):
+            stream.partial_fit(*chunk)
+        # Each in units of the target as its first rows had it.
+        found = stream.transform(X).sum(axis=1)
+        slope = np.polyfit(found, expected, 1)
+        gaps.append(np.std(expected - np.polyval(slope, found)) / expected.std())
+    assert gaps[1] < 0.6 * gaps[0] < 0.06
+
+
+def test_a_chunk_that_comes_often_outweighs_no_other(rng):
+    X, y = draw(rng, 600)
+    stream = encoder(n_components=0)
+    for chunk in chunks(X, y, 6):
+        stream.partial_fit(*chunk)
+    stream.partial_fit(X[:100], y[:100])
+    before = effects(stream)
+    for _ in range(30):
+        stream.partial_fit(X[:100], y[:100])
+    assert_array_equal(effects(stream), before)
+
+
 def test_rows_that_come_one_by_one_all_count():
     stream = EmbeddingEncoder(n_components=0, target_type="binary", random_state=0)
     rows = [("x", 1), ("y", 0), ("x", 1), ("x", 0), ("y", 0)] * 8
