@@ -445,10 +445,13 @@ def refused(X, y, later, match, error=ValueError, **params):
     assert_array_equal(stream.transform(X), twin.transform(X))
 
 
-def test_columns_in_another_order_are_an_error_as_in_scikit_learn(rng):
+def test_partial_fit_refuses_columns_in_another_order_as_transform_does(rng):
     X, y = draw(rng)
-    later = X[["z", "b", "a"]], y
-    refused(X, y, later, "must be in the same order as they were in fit")
+    shuffled = X[["z", "b", "a"]]
+    message = "Feature names must be in the same order as they were in fit"
+    refused(X, y, (shuffled, y), message)
+    with pytest.raises(ValueError, match=message):
+        encoder().partial_fit(X, y).transform(shuffled)
 
 
 def test_a_column_that_is_not_there_is_an_error_by_name(rng):
