@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -153,36 +154,47 @@ def write_rows(path: Path, n_rows: int) -> None:
         writer.close()
 
 
-def print_out_of_core(path: Path, n_rows: int, n_passes: int) -> None:
-    """Learn from the file in chunks of 100,000 rows; print rows per second and memory."""
-    import pyarrow.parquet as pq
+class ParquetChunks:
+    """The rows of a file, 100,000 at a time; prints time and memory after each pass."""
 
+    def __init__(self, path: Path, columns: list[str], target: str) -> None:
+        self.path, self.columns, self.target = path, columns, target
+
+    def __iter__(self) -> Iterator[tuple[pd.DataFrame, pd.Series]]:
+        """Read the file anew."""
+        import pyarrow.parquet as pq
+
+        start, n_seen = time.process_time(), 0
+        # Unless it is told not to, pyarrow keeps what it has read.
+        file = pq.ParquetFile(self.path, pre_buffer=False)
+        for batch in file.iter_batches(100_000, columns=[*self.columns, self.target]):
+            chunk = batch.to_pandas()
+            n_seen += len(chunk)
+            yield chunk[self.columns], chunk[self.target]
+        seconds = time.process_time() - start
+        print(
+            f"a pass: {n_seen:,} rows in {seconds:.0f} s, {n_seen / seconds:,.0f} rows/s, "
+            f"peak {peak_bytes() / 2**20:.0f} MiB",
+            flush=True,
+        )
+
+
+def print_out_of_core(path: Path, n_rows: int, n_passes: int) -> None:
+    """Learn from the file; print rows per second of processor time, memory and loss."""
     if not path.exists():
         write_rows(path, n_rows)
-    columns = ["user", "item", "place", "x0", "x1", "y"]
-    encoder = EmbeddingEncoder(
-        n_components=3, categorical_features=["user", "item", "place"], random_state=0
-    )
+    categories, numbers = ["user", "item", "place"], ["x0", "x1"]
     print(
         f"{path.stat().st_size / 2**30:.2f} GiB of Parquet; {peak_bytes() / 2**20:.0f} MiB"
     )
-    for number in range(n_passes):
-        start, n_seen = time.perf_counter(), 0
-        # Unless it is told not to, pyarrow keeps what it has read.
-        file = pq.ParquetFile(path, pre_buffer=False)
-        for batch in file.iter_batches(100_000, columns=columns):
-            chunk = batch.to_pandas()
-            encoder.partial_fit(chunk.drop(columns="y"), chunk["y"])
-            n_seen += len(chunk)
-        seconds = time.perf_counter() - start
-        loss, memory = np.mean(encoder.loss_curve_[-20:]), peak_bytes() / 2**20
-        print(
-            f"pass {number + 1}: {n_seen:,} rows in {seconds:.0f} s, "
-            f"{n_seen / seconds:,.0f} rows/s, loss {loss:.4f}, peak {memory:.0f} MiB",
-            flush=True,
-        )
-    encoder.transform(chunk.drop(columns="y"))
-    sizes = [len(categories) for categories in encoder.categories_]
+    chunks = ParquetChunks(path, categories + numbers, "y")
+    encoder = EmbeddingEncoder(3, categorical_features=categories, random_state=0)
+    encoder.fit_chunks(chunks, n_passes)
+    sizes = [len(of_column) for of_column in encoder.categories_]
+    X, _ = next(iter(chunks))
+    encoder.transform(X)
+    losses = np.reshape(encoder.loss_curve_, (n_passes, -1))[:, -20:].mean(axis=1)
+    print(f"loss of the last 20 chunks of each pass: {losses.round(4).tolist()}")
     print(f"categories {sizes}; after transform peak {peak_bytes() / 2**20:.0f} MiB")
 
 

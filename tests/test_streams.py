@@ -227,6 +227,39 @@ def test_passes_approach_the_joint_solution(rng):
     assert gaps[-1] < 0.5 * gaps[0] < 0.1
 
 
+def test_a_second_pass_tells_nested_columns_apart(rng):
+    # Product within brand within shop: what they share, the first pass divides by chance.
+    n_rows, product = 6_000, (300 * rng.random(6_000) ** 2).astype(int)
+    X = pd.DataFrame({"p": product, "b": product % 40, "s": product % 8})
+    parts = [scale * rng.normal(size=300) for scale in (0.3, 0.5, 0.5)]
+    raw = sum(part[X[name]] for part, name in zip(parts, X, strict=True))
+    y = raw + 0.5 * rng.normal(size=n_rows)
+    chosen = {"n_components": 0, "random_state": 0}
+    fitted = EmbeddingEncoder(**chosen).fit(X, y)
+    stream, gaps = EmbeddingEncoder(**chosen), []
+    expected = fitted.transform(X).sum(axis=1)
+    for _ in range(2):
+        for chunk in chunks(X, y, 20):
+            stream.partial_fit(*chunk)
+        # Each in units of the target as its first rows had it.
+        found = stream.transform(X).sum(axis=1)
+        slope = np.polyfit(found, expected, 1)
+        gaps.append(np.std(expected - np.polyval(slope, found)) / expected.std())
+    assert gaps[1] < 0.6 * gaps[0] < 0.06
+
+
+def test_a_chunk_that_comes_often_outweighs_no_other(rng):
+    X, y = draw(rng, 600)
+    stream = encoder(n_components=0)
+    for chunk in chunks(X, y, 6):
+        stream.partial_fit(*chunk)
+    stream.partial_fit(X[:100], y[:100])
+    before = effects(stream)
+    for _ in range(30):
+        stream.partial_fit(X[:100], y[:100])
+    assert_array_equal(effects(stream), before)
+
+
 def test_rows_that_come_one_by_one_all_count():
     stream = EmbeddingEncoder(n_components=0, target_type="binary", random_state=0)
     rows = [("x", 1), ("y", 0), ("x", 1), ("x", 0), ("y", 0)] * 8
@@ -412,10 +445,13 @@ def refused(X, y, later, match, error=ValueError, **params):
     assert_array_equal(stream.transform(X), twin.transform(X))
 
 
-def test_columns_in_another_order_are_an_error_as_in_scikit_learn(rng):
+def test_partial_fit_refuses_columns_in_another_order_as_transform_does(rng):
     X, y = draw(rng)
-    later = X[["z", "b", "a"]], y
-    refused(X, y, later, "must be in the same order as they were in fit")
+    shuffled = X[["z", "b", "a"]]
+    message = "Feature names must be in the same order as they were in fit"
+    refused(X, y, (shuffled, y), message)
+    with pytest.raises(ValueError, match=message):
+        encoder().partial_fit(X, y).transform(shuffled)
 
 
 def test_a_column_that_is_not_there_is_an_error_by_name(rng):

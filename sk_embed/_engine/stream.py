@@ -34,6 +34,7 @@ from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.network import Trunk
 from sk_embed._engine.optimizers import RowAdagrad
+from sk_embed._engine.passes import Passes
 from sk_embed._engine.rows import Rows
 from sk_embed._engine.stream_columns import Halves, StreamColumn, in_canonical_axes
 from sk_embed._engine.stream_effects import StreamEffects, first_intercept
@@ -83,7 +84,7 @@ class StreamModel:
         self._weight = GrowingArray(np.zeros(0))
         self._adam: tuple[FloatArray, FloatArray, int] | None = None
         self._recent = first.part(np.arange(0))
-        self._times_learned: dict[bytes, int] = {}
+        self._seen = Passes()
         self.total_weight = 0.0
 
     def go_on_from(self, start: StreamStart, trunk: Trunk, first: Rows) -> None:
@@ -105,7 +106,7 @@ class StreamModel:
         of_row = start.by_output(start.alpha / start.noise_ratio, self.loss)
         curvature = np.repeat(of_row, start.n_codes, axis=0) * start.weight[:, None]
         evidence = start.effects * (curvature + np.repeat(alpha, start.n_codes, axis=0))
-        self.effects.go_on_from(evidence, curvature, alpha)
+        self.effects.go_on_from(evidence, curvature, alpha, start.weight)
         self._vectors = GrowingArray(start.vectors)
         self._weight = GrowingArray(start.weight.astype(np.float64))
         self.total_weight = float(start.weight.sum()) / len(start.n_codes)
@@ -181,10 +182,10 @@ class StreamModel:
             If the network diverges.
         """
         fingerprint = fingerprint_of(chunk)
-        n_before = 0 if fingerprint is None else self._times_learned.get(fingerprint, 0)
-        is_repeated = n_before > 0
+        visit = self._seen.visit(fingerprint)
+        is_repeated = visit.is_repeated
         local = local_rows(chunk)
-        update = self.effects.learn(local.rows, local.touched, n_before)
+        update = self.effects.learn(local.rows, local.touched, visit)
         trunk, tables, loss, adam = self._passes(local, settings, rng, is_repeated)
         halves = self._halves.learned(local, trunk, self.loss, settings.batch_size, rng)
         # From here on nothing fails.
@@ -194,8 +195,7 @@ class StreamModel:
         self._accumulator.values[local.touched] = tables.accumulator
         self._recent = last_rows(self._recent, chunk)
         self.trunk = trunk
-        if fingerprint is not None:
-            self._times_learned[fingerprint] = n_before + 1
+        self._seen.commit(fingerprint, visit)
         if not is_repeated:
             self._adam = adam
             self._weight.values[local.touched] += weight_of_codes(local.rows)

@@ -12,9 +12,11 @@ response prediction for display advertising, ACM TIST 5, 2014). Kept is not the 
 ``m (H + alpha)``, so that all means follow when the estimate of alpha changes, and old
 evidence is forgotten by scaling it and H alike.
 
-A chunk that comes again must not count twice. Its own share h of H is taken out of the
-penalty, and its share ``alpha h / H`` of the prior put beside its rows. With penalties that
-grow with the number of the pass, the passes go to the solution of all rows together.
+A chunk that comes again must not count twice: what it said before, or as much as that, is
+taken out of ``m (H + alpha)`` and H first (``stream_evidence``), and it is solved jointly
+under what the others say. A pass over all chunks is a step towards the joint solution of
+all rows, which matters where columns are nested: what product, type and department share,
+the first pass, which takes their errors for independent, divides among them by chance.
 
 The variance of a column's effects, ``tau^2 = phi / alpha``, is found by moments: with
 ``u = m (H + alpha) / H`` the effect before it is shrunk, ``E[u^2] = tau^2 + phi / H``. A
@@ -31,7 +33,6 @@ import numpy as np
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.additive_model import CONTEXT_ALPHA, Evaluation
 from sk_embed._engine.chunks import weight_of_codes
-from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.main_effects import (
     ALPHA_RANGE,
@@ -40,7 +41,9 @@ from sk_embed._engine.main_effects import (
     of_all_rows,
 )
 from sk_embed._engine.newton import minimize
+from sk_embed._engine.passes import Visit
 from sk_embed._engine.rows import Rows
+from sk_embed._engine.stream_evidence import Evidence, Sums
 
 # Rows after which what was said about noise and variance of effects counts a half.
 _HALF_LIFE_OF_MOMENTS = 30_000
@@ -82,19 +85,21 @@ class Update(NamedTuple):
 
     Parameters
     ----------
-    touched : ndarray of shape (n_touched,)
-        Store rows of the chunk's categories.
-    evidence, curvature : ndarray of shape (n_leading + n_touched, n_outputs)
-        Of intercept and slopes, then of these rows.
+    chosen : ndarray of shape (n_chosen,)
+        Coefficients of the chunk: intercept and slopes, then its categories.
+    sums : Sums
+        What all chunks say of them.
+    pass_number : int
+        Of the pass.
     alpha : ndarray of shape (n_columns, n_outputs)
         Penalty of each column.
     moments : Moments
         Running sums.
     """
 
-    touched: IntArray
-    evidence: FloatArray
-    curvature: FloatArray
+    chosen: IntArray
+    sums: Sums
+    pass_number: int
     alpha: FloatArray
     moments: Moments
 
@@ -127,27 +132,30 @@ class StreamEffects:
         self._half_life = half_life
         self._given_alpha = alpha
         self.alpha: FloatArray | None = None
-        self._leading: FloatArray = np.zeros((1 + n_context, n_outputs))
-        self._leading_curvature: FloatArray = self._leading.copy()
-        self._evidence = GrowingArray(np.zeros((0, n_outputs)))
-        self._curvature = GrowingArray(np.zeros((0, n_outputs)))
+        self._n_leading = 1 + n_context
+        self._evidence = Evidence(self._n_leading, n_outputs)
         none, no_noise = np.zeros((n_columns, n_outputs)), np.zeros(n_outputs)
         self._moments = Moments(none, none, no_noise, no_noise)
 
     def grow(self, n_rows: int) -> None:
         """Make room for so many more categories."""
         self._evidence.grow(n_rows)
-        self._curvature.grow(n_rows)
+
+    def cut(self, n_rows: int) -> None:
+        """Keep so many categories alone."""
+        self._evidence.cut(self._n_leading + n_rows)
 
     def effects(self, rows: IntArray, column: int) -> FloatArray:
         """Return the effects of a column's categories, given their store rows."""
         assert self.alpha is not None  # noqa: S101 - something was learned
-        return _mean(
-            self._evidence.values[rows], self._curvature.values[rows] + self.alpha[column]
-        )
+        sums = self._evidence.of(self._n_leading + rows, 0)
+        return _mean(sums.evidence, sums.curvature + self.alpha[column])
 
-    def learn(self, chunk: Rows, touched: IntArray, n_before: int) -> Update:
-        """Return what a chunk changes; nothing is changed yet.
+    def learn(self, chunk: Rows, touched: IntArray, visit: Visit) -> Update | None:
+        """Return what a chunk changes, or None; nothing is changed yet.
+
+        A chunk that this pass has met already changes nothing, nor does one that comes
+        again where the past is forgotten: what was, is not to be renewed.
 
         Parameters
         ----------
@@ -155,56 +163,47 @@ class StreamEffects:
             Its rows, with codes of their own.
         touched : ndarray of shape (sum(n_codes),)
             Store row of each code, column by column.
-        n_before : int
-            How often the chunk was learned before.
+        visit : Visit
+            Whether it was learned before.
         """
+        if visit.is_early or (visit.is_repeated and np.isfinite(self._half_life)):
+            return None
         alpha = self._first_alpha(chunk) if self.alpha is None else self.alpha
-        prior = _prior(chunk, alpha)
-        curvature, evidence = self._so_far(chunk, touched, forgets=n_before == 0)
-        precision: FloatArray = curvature + prior
-        center = _mean(evidence, precision)
-        if not self._leading_curvature.any():
+        prior, weight = _prior(chunk, alpha), _weights(chunk)
+        chosen = np.append(np.arange(self._n_leading), self._n_leading + touched)
+        now = self._evidence.of(chosen, visit.pass_number)
+        if visit.is_repeated:
+            others = now.without(weight)
+        else:
+            others = now.faded(0.5 ** (weight / self._half_life))
+        center = _mean(others.evidence, others.curvature + prior)
+        if not others.curvature[: self._n_leading].any():
             center[0] = first_intercept(chunk, self._loss)
-        if n_before:
-            own = _curvature(chunk, self._loss, center)
-            center, precision = _without(own, center, curvature, prior, n_before)
         model = of_all_rows(chunk, self._loss)
-        model.hold_at(center, precision)
+        model.hold_at(center, others.curvature + prior)
         at, (own, _), _ = minimize(model, np.zeros(len(chunk.n_codes)), model.at_empty)
-        if not n_before:
-            curvature = curvature + own
-        evidence = (center + at.coefficients) * (curvature + prior)
+        solved = center + at.coefficients
+        site = solved * (others.curvature + own + prior) - others.evidence
+        sums = others.plus(np.column_stack([site, own, weight]), visit)
         moments = self._moments.faded(len(chunk)).plus(
-            _moments(chunk, self._loss, at, evidence, curvature, prior, own)
+            _moments(chunk, self._loss, at, sums, prior, own)
         )
         if self._given_alpha is None:
             alpha = _alpha(moments, self._loss)
-        return Update(touched, evidence, curvature, alpha, moments)
+        return Update(chosen, sums, visit.pass_number, alpha, moments)
 
-    def _so_far(
-        self, chunk: Rows, touched: IntArray, forgets: bool
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return curvature and evidence of a chunk's coefficients, faded by its rows."""
-        curvature = np.concatenate(
-            [self._leading_curvature, self._curvature.values[touched]]
-        )
-        evidence = np.concatenate([self._leading, self._evidence.values[touched]])
-        if not forgets:
-            return curvature, evidence
-        left = 0.5 ** (_weights(chunk) / self._half_life)[:, None]
-        return curvature * left, evidence * left
-
-    def commit(self, update: Update) -> None:
+    def commit(self, update: Update | None) -> None:
         """Take over what a chunk changes."""
-        n_leading = len(self._leading)
-        self._leading = update.evidence[:n_leading]
-        self._leading_curvature = update.curvature[:n_leading]
-        self._evidence.values[update.touched] = update.evidence[n_leading:]
-        self._curvature.values[update.touched] = update.curvature[n_leading:]
-        self.alpha, self._moments = update.alpha, update.moments
+        if update is not None:
+            self._evidence.put(update.chosen, update.sums, update.pass_number)
+            self.alpha, self._moments = update.alpha, update.moments
 
     def go_on_from(
-        self, evidence: FloatArray, curvature: FloatArray, alpha: FloatArray
+        self,
+        evidence: FloatArray,
+        curvature: FloatArray,
+        alpha: FloatArray,
+        weight: FloatArray,
     ) -> None:
         """Go on from what was learned otherwise.
 
@@ -214,15 +213,11 @@ class StreamEffects:
             Of each store row.
         alpha : ndarray of shape (n_columns, n_outputs)
             Penalty of each column.
+        weight : ndarray of shape (n_rows,)
+            Of each store row.
         """
-        self._evidence = GrowingArray(evidence)
-        self._curvature = GrowingArray(curvature)
+        self._evidence.start_from(self._n_leading, evidence, curvature, weight)
         self.alpha = alpha
-
-    def cut(self, n_rows: int) -> None:
-        """Keep so many categories alone."""
-        self._evidence.cut(n_rows)
-        self._curvature.cut(n_rows)
 
     def _first_alpha(self, chunk: Rows) -> FloatArray:
         shape = (len(chunk.n_codes), chunk.targets.shape[1])
@@ -258,47 +253,23 @@ def _weights(chunk: Rows) -> FloatArray:
     return np.concatenate([total, weight_of_codes(chunk)])
 
 
-def _curvature(chunk: Rows, loss: Loss, mean: FloatArray) -> FloatArray:
-    """Return the diagonal of the Hessian of a chunk's loss."""
-    model = of_all_rows(chunk, loss)
-    return model.curvature(model.evaluate(mean)).diagonal
-
-
-def _without(
-    own: FloatArray,
-    mean: FloatArray,
-    curvature: FloatArray,
-    prior: FloatArray,
-    n_before: int,
-) -> tuple[FloatArray, FloatArray]:
-    """Return where a chunk that comes again is held, and how firmly."""
-    rest = np.maximum(curvature - own, 0)
-    share = np.divide(rest, curvature, out=np.ones_like(rest), where=curvature > 0)
-    precision = n_before * rest + prior
-    held = n_before * rest + share * prior
-    return mean * np.divide(
-        held, precision, out=np.ones_like(held), where=precision > 0
-    ), precision
-
-
 def _moments(
     chunk: Rows,
     loss: Loss,
     at: Evaluation,
-    evidence: FloatArray,
-    curvature: FloatArray,
+    sums: Sums,
     prior: FloatArray,
     own: FloatArray,
 ) -> Moments:
     """Return what a solved chunk says about noise and variances of effects."""
     n_leading = 1 + chunk.context.shape[1]
     noise = ((at.mean - chunk.targets) ** 2 * chunk.weight[:, None]).sum(axis=0)
-    leverage = np.divide(own, curvature + prior, out=np.zeros_like(own), where=own > 0)
+    leverage = np.divide(own, sums.curvature + prior, out=np.zeros_like(own), where=own > 0)
     of_noise = np.maximum(chunk.weight.sum(dtype=float) - leverage.sum(axis=0), 0)
     phi = (
         noise / np.maximum(of_noise, 1) if loss.has_free_dispersion else np.ones_like(noise)
     )
-    curvature, evidence = curvature[n_leading:], evidence[n_leading:]
+    curvature, evidence = sums.curvature[n_leading:], sums.evidence[n_leading:]
     unshrunk = _mean(evidence, curvature)
     alpha = np.minimum(prior[n_leading:], _MAX_ALPHA_OF_MOMENTS)
     weight = _mean(curvature, curvature + alpha) ** 2

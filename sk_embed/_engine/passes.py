@@ -1,0 +1,62 @@
+"""Which chunks of a stream came before, and which of them a pass has still to meet."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Visit(NamedTuple):
+    """What a chunk is to the passes over the stream.
+
+    Parameters
+    ----------
+    is_repeated : bool
+        Whether it was learned before.
+    is_early : bool
+        Whether this pass has met it already, but not yet all others.
+    is_known_again : bool
+        Whether it will be recognised if it comes again.
+    pass_number : int
+        Passes that were ended before.
+    """
+
+    is_repeated: bool = False
+    is_early: bool = False
+    is_known_again: bool = True
+    pass_number: int = 0
+
+
+class Passes:
+    """Counts the passes; the first in which chunks come again is number 0.
+
+    A pass ends when it has met all chunks that are known by then.
+    """
+
+    def __init__(self) -> None:
+        # The pass that is to meet a chunk next.
+        self._due: dict[bytes, int] = {}
+        self._number = self._n_left = 0
+
+    def visit(self, fingerprint: bytes | None) -> Visit:
+        """Return what a chunk is; nothing is changed yet.
+
+        Parameters
+        ----------
+        fingerprint : bytes or None
+            Of its rows; None if they cannot be recognised.
+        """
+        due = None if fingerprint is None else self._due.get(fingerprint)
+        if due is None:
+            return Visit(False, False, fingerprint is not None, self._number)
+        if due > self._number and self._n_left:
+            return Visit(True, True, True, self._number)
+        return Visit(True, False, True, due)
+
+    def commit(self, fingerprint: bytes | None, visit: Visit) -> None:
+        """Take over a visit whose chunk was learned."""
+        if fingerprint is None or visit.is_early:
+            return
+        if visit.pass_number > self._number:
+            self._number, self._n_left = visit.pass_number, len(self._due)
+        self._due[fingerprint] = visit.pass_number + int(visit.is_repeated)
+        self._n_left += -1 if visit.is_repeated else 1
