@@ -4,17 +4,16 @@ In a round every block goes on from the same trunk and the same tables, by a pie
 rows that none has seen in this pass. Vectors stay honest thereby: what a row meets was
 learned from other pieces, and from rows before it.
 
-*Tables.* Adagrad's accumulator G of a weight, beside the step size, is the sum of its
-squared gradients: an estimate of the Fisher information that rows have given. A block b
-that adds g_b to it and moves the weight by d_b is read as an estimate from so much
-evidence, shrunk towards where the round began by a prior of one, at which accumulators
-begin; the combination of all is then ::
+*Tables.* A step of Adagrad divides the gradient by the root of the accumulator, the sum of
+squared gradients so far: the evidence that rows have given on a weight. A block b that
+begins at G and adds g_b, and moves the weight by d_b, has so seen gradients that sum to
+about -sqrt(G + g_b) d_b, in units of the step size. The step for the gradients of all
+blocks together, under all their evidence, is then ::
 
-    d = sum_b (1 + g_b) d_b / (1 + sum_b g_b)
+    d = sum_b sqrt(G + g_b) d_b / sqrt(G + sum_b g_b)
 
-A rare category, of which no block knows much, is moved by the sum of what they say, as if
-one had seen all rows; a frequent one, of which each block knows enough, by their mean.
-(The Bayesian committee machine of Tresp, Neural Computation 12, 2000.)
+A rare category, of which each block knows little, is moved by the sum of what they say, as
+if one had seen all rows; a frequent one, of which each block knows enough, by less.
 
 *The trunk* and the state of its optimiser are means, weighted by the rows of the pieces
 (McMahan et al., Communication-efficient learning of deep networks, AISTATS 2017).
@@ -42,7 +41,7 @@ from sk_embed._engine.training import (
     run_pass,
 )
 
-# Where accumulators begin, and the weight of a vector's prior.
+# Where accumulators begin.
 _ACCUMULATOR = 1.0
 
 
@@ -79,11 +78,11 @@ def trust(before: FloatArray, evidence: FloatArray) -> FloatArray:
     Parameters
     ----------
     before : ndarray of shape (n_rows, width)
-        The accumulator where the round began, which other rules would ask for.
+        The accumulator where the round began.
     evidence : ndarray of shape (n_rows, width)
         What the block, or all of them, added to it.
     """
-    return _ACCUMULATOR + evidence
+    return np.sqrt(before + evidence)
 
 
 class Piece(NamedTuple):
