@@ -207,10 +207,10 @@ class EmbeddingEncoder(
         names = for_names(X._meta)
         validate_data(self, X=names, reset=False, skip_check_array=True)
         meta = self._empty_output(X)
-        encoder = delayed(_RowEncoder(self._frame_encoder(), meta), traverse=False)
-        return X.map_partitions(
-            _encode_rows, encoder, meta=meta, enforce_metadata=False, align_dataframes=False
-        )
+        # In one task, not in that of each partition.
+        shared = delayed(_RowEncoder(self._frame_encoder(), meta), traverse=False)
+        encoded = [delayed(_encode_rows)(part, shared) for part in X.to_delayed()]
+        return dd.from_delayed(encoded, meta=meta, divisions=X.divisions)
 
     def to_memory(self) -> _encoder.EmbeddingEncoder:
         """Return the same fitted encoder for tables in memory, which does not need Dask.
