@@ -33,6 +33,7 @@ from sk_embed._settings import LOSSES, checked_dtype, model_settings
 from sk_embed._sklearn_compat import (
     CallbackSupportMixin,
     Interval,
+    InvalidParameterError,
     MetadataRouter,
     MethodMapping,
     RealNotInt,
@@ -380,6 +381,12 @@ class EmbeddingEncoder(
             If X, y or a parameter cannot be used; the encoder is then as before.
         TypeError
             If X is sparse or lazy, or a cell holds a list or a dict; likewise.
+
+        Warns
+        -----
+        UserWarning
+            If ``categorical_features="all"`` makes a category of nearly each value of a
+            column of floats that are not whole.
         """
         with unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
@@ -419,6 +426,12 @@ class EmbeddingEncoder(
             If X, y or a parameter cannot be used; the encoder is then as before.
         TypeError
             If X is sparse or lazy, or a cell holds a list or a dict; likewise.
+
+        Warns
+        -----
+        UserWarning
+            If ``categorical_features="all"`` makes a category of nearly each value of a
+            column of floats that are not whole.
         """
         with unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
@@ -684,6 +697,17 @@ class EmbeddingEncoder(
         tags.target_tags.multi_output = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+    def _validate_params(self) -> None:
+        """Check the parameters as declared, with a hint for a column's name in no list."""
+        chosen = self.categorical_features
+        if isinstance(chosen, str) and chosen not in ("all", "from_dtype"):
+            raise InvalidParameterError(
+                f"The 'categorical_features' parameter of {type(self).__name__} must be "
+                f"'all', 'from_dtype' or a list of columns. Got {chosen!r} instead; name a "
+                f"single column by categorical_features=[{chosen!r}]."
+            )
+        super()._validate_params()
 
     # ------------------------------------------------------------ from X to arrays
 
