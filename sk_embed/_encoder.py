@@ -123,7 +123,8 @@ class EmbeddingEncoder(
         batches of the rows.
     max_iter : int or "auto", default="auto"
         Passes over the rows for the network, at most; "auto" is as many as take 6,000
-        batches, from 2 to 20.
+        batches, from 2 to 20; over few rows (below 9,400) as many as take 3,000, up to
+        60.
     tol : float, default=1e-3
         Smallest fall of the progressive validation loss that counts, as a share of the
         loss of a constant prediction.
@@ -205,7 +206,8 @@ class EmbeddingEncoder(
         Progressive validation loss of each pass: each row's loss just before it is
         learned. The vectors have not seen the row, but from the second pass on the
         network's own weights have: with many context columns and few rows the loss is too
-        low (pure noise, 10 columns: by 4 % for 1,000 rows, 3 % for 4,000). Of each call of
+        low (pure noise, 10 context beside 2 categorical columns, mean of 16 tables: the
+        last loss by 3.5 % for 1,000 rows, 2.3 % for 4,000). Of each call of
         ``partial_fit`` that of its rows, which is honest in all respects unless the
         chunk came before.
     n_features_in_ : int
