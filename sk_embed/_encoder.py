@@ -40,6 +40,7 @@ from sk_embed._settings import LOSSES, checked_dtype, model_settings
 from sk_embed._sklearn_compat import (
     CallbackSupportMixin,
     Interval,
+    InvalidParameterError,
     MetadataRouter,
     MethodMapping,
     RealNotInt,
@@ -129,7 +130,8 @@ class EmbeddingEncoder(
         batches of the rows.
     max_iter : int or "auto", default="auto"
         Passes over the rows for the network, at most; "auto" is as many as take 6,000
-        batches, from 2 to 20.
+        batches, from 2 to 20; over few rows (below 9,400) as many as take 3,000, up to
+        60.
     tol : float, default=1e-3
         Smallest fall of the progressive validation loss that counts, as a share of the
         loss of a constant prediction.
@@ -211,7 +213,8 @@ class EmbeddingEncoder(
         Progressive validation loss of each pass: each row's loss just before it is
         learned. The vectors have not seen the row, but from the second pass on the
         network's own weights have: with many context columns and few rows the loss is too
-        low (pure noise, 10 columns: by 4 % for 1,000 rows, 3 % for 4,000). Of each call of
+        low (pure noise, 10 context beside 2 categorical columns, mean of 16 tables: the
+        last loss by 3.5 % for 1,000 rows, 2.3 % for 4,000). Of each call of
         ``partial_fit`` that of its rows, which is honest in all respects unless the
         chunk came before.
     n_features_in_ : int
@@ -387,6 +390,12 @@ class EmbeddingEncoder(
             If X, y or a parameter cannot be used; the encoder is then as before.
         TypeError
             If X is sparse or lazy, or a cell holds a list or a dict; likewise.
+
+        Warns
+        -----
+        UserWarning
+            If ``categorical_features="all"`` makes a category of nearly each value of a
+            column of floats that are not whole.
         """
         with unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
@@ -426,6 +435,12 @@ class EmbeddingEncoder(
             If X, y or a parameter cannot be used; the encoder is then as before.
         TypeError
             If X is sparse or lazy, or a cell holds a list or a dict; likewise.
+
+        Warns
+        -----
+        UserWarning
+            If ``categorical_features="all"`` makes a category of nearly each value of a
+            column of floats that are not whole.
         """
         with unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
@@ -691,6 +706,17 @@ class EmbeddingEncoder(
         tags.target_tags.multi_output = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+    def _validate_params(self) -> None:
+        """Check the parameters as declared, with a hint for a column's name in no list."""
+        chosen = self.categorical_features
+        if isinstance(chosen, str) and chosen not in ("all", "from_dtype"):
+            raise InvalidParameterError(
+                f"The 'categorical_features' parameter of {type(self).__name__} must be "
+                f"'all', 'from_dtype' or a list of columns. Got {chosen!r} instead; name a "
+                f"single column by categorical_features=[{chosen!r}]."
+            )
+        super()._validate_params()
 
     # ------------------------------------------------------------ from X to arrays
 

@@ -26,6 +26,10 @@ _ROUNDING = 1e-9
 # a pass is what an honest table is learned in, so that one more than the first is needed.
 _MAX_STEPS = 6_000
 _PASSES = (2, 20)
+# More than 20 passes are for few rows, of which 20 are not half of these steps: where many
+# numbers bend effects learning goes on; beyond, the trunk learns rows by their numbers.
+_STEPS_OF_FEW_ROWS = 3_000
+_PASSES_OVER_FEW_ROWS = 60
 # And so many steps without a fall of the loss are enough to stop.
 _PATIENCE_IN_STEPS = 1_500
 _PATIENCE = (1, 4)
@@ -99,13 +103,15 @@ def auto_batch_size(n_rows: int) -> int:
 
 
 def auto_max_iter(n_batches: int) -> int:
-    """Return the passes that take about 6,000 steps, 2 to 20."""
-    return int(np.clip(round(_MAX_STEPS / n_batches), *_PASSES))
+    """Return the passes that take about 6,000 steps, 2 to 20; if more, 3,000, up to 60."""
+    least, most = _PASSES
+    of_few_rows = min(round(_STEPS_OF_FEW_ROWS / n_batches), _PASSES_OVER_FEW_ROWS)
+    return int(np.clip(round(_MAX_STEPS / n_batches), least, max(most, of_few_rows)))
 
 
 def largest_max_iter(max_iter: int | str) -> int:
     """Return what ``max_iter`` may become, before the rows are known."""
-    return _PASSES[1] if isinstance(max_iter, str) else max_iter
+    return _PASSES_OVER_FEW_ROWS if isinstance(max_iter, str) else max_iter
 
 
 def auto_patience(n_batches: int) -> int:

@@ -6,7 +6,12 @@ from numpy.testing import assert_array_equal
 from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, TimeSeriesSplit
 
 from sk_embed import _cross_fitting
-from sk_embed._cross_fitting import gets_fold_vector, needs_folds, read_folds
+from sk_embed._cross_fitting import (
+    draw_folds,
+    gets_fold_vector,
+    needs_folds,
+    read_folds,
+)
 
 
 def pairs(test_folds, n_rows):
@@ -41,6 +46,16 @@ def test_folds_are_those_of_the_splitter(splitter):
     for number, (train, test) in enumerate(splitter.split(X, y)):
         assert np.all(folds[test] == number)
         assert np.all(folds[train] != number)
+
+
+@pytest.mark.parametrize(("cv", "n_folds"), [(3, 3), (np.int64(7), 7), (None, 5)])
+@pytest.mark.parametrize("is_label", [False, True])
+def test_a_number_makes_as_many_folds_of_equal_size_and_none_makes_five(
+    cv, n_folds, is_label
+):
+    y = np.arange(105) % 2
+    folds = draw_folds(cv, np.zeros((105, 1)), y, is_label, seed=0)
+    assert_array_equal(np.bincount(folds.of_row), [105 / n_folds] * n_folds)
 
 
 def test_test_folds_may_be_masks():

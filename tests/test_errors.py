@@ -451,6 +451,14 @@ def test_a_parameter_out_of_range_is_one_clear_line_that_names_it(
     assert_one_line(raised, name)
 
 
+@pytest.mark.parametrize("method", ["fit", "fit_transform", "partial_fit"])
+def test_a_columns_name_in_no_list_is_told_to_go_into_one(method):
+    encoder = EmbeddingEncoder(categorical_features="brand")
+    with pytest.raises(ValueError, match=r"categorical_features=\['brand'\]") as raised:
+        getattr(encoder, method)(FRAME, Y)
+    assert_one_line(raised, "categorical_features")
+
+
 @pytest.mark.parametrize("name", EmbeddingEncoder().get_params())
 def test_a_parameter_of_a_senseless_type_is_an_error_that_names_it(name):
     encoder = EmbeddingEncoder(**{name: object()})

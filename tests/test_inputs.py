@@ -658,3 +658,49 @@ def test_another_kind_is_an_error_where_unknown_is():
     fitted = encoder(handle_unknown="error").fit(frame("int64")(of_length([1, 2])), TARGET)
     with pytest.raises(ValueError, match="unknown category '1' in row 0"):
         fitted.transform(frame(object)(["1"]))
+
+
+# ---------------------------------------------------------------- measurements
+
+
+def measured(n_rows=240, n_repeats=1, step=0.37):
+    """Return a column of different floats, each of them so many times, and a target."""
+    values = step * (np.arange(n_rows) // n_repeats)
+    return pd.DataFrame({"size": values}), np.sin(np.arange(n_rows))
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_transform"])
+@pytest.mark.parametrize(
+    "convert", [pd.DataFrame.copy, pd.DataFrame.to_numpy, pl.from_pandas]
+)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_measurements_as_categories_are_one_warning(method, convert, dtype):
+    X, y = measured()
+    X = convert(X.astype(dtype))
+    with pytest.warns(
+        UserWarning, match="holds 240 different numbers in 240 rows"
+    ) as caught:
+        getattr(encoder(target_type="continuous", max_iter=1), method)(X, y)
+    assert len(caught) == 1
+    assert "\n" not in str(caught[0].message)
+
+
+NO_MEASUREMENTS = {
+    "whole numbers": (measured(step=1.0), {}),
+    "integers": ((measured(step=1)[0].astype(int), measured()[1]), {}),
+    "strings": ((measured()[0].astype(str), measured()[1]), {}),
+    "each number twice": (measured(n_repeats=2), {}),
+    "few rows": (measured(n_rows=199), {}),
+    "named as categorical": (measured(), {"categorical_features": ["size"]}),
+    "chosen by a mask": (measured(), {"categorical_features": [True]}),
+    "categories given": (measured(), {"categories": [0.37 * np.arange(240)]}),
+    "infinities": ((measured()[0] / 0, measured()[1]), {}),
+    "nothing but missing": ((measured()[0] * np.nan, measured()[1]), {}),
+}
+
+
+@pytest.mark.parametrize("name", NO_MEASUREMENTS)
+def test_what_may_be_categories_is_no_warning(name):
+    # Warnings are errors here.
+    (X, y), params = NO_MEASUREMENTS[name]
+    encoder(target_type="continuous", max_iter=1, **params).fit(X, y)

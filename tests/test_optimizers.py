@@ -217,6 +217,12 @@ def test_updates_are_in_place(dtype):
     assert parameters.dtype == table.dtype == dtype
 
 
+def test_adam_shrinks_nothing_unless_it_is_told_to():
+    parameters = np.array([1.0, -2.0])
+    Adam(parameters, 0.1).update(np.zeros(2))
+    assert_array_equal(parameters, [1.0, -2.0])
+
+
 @pytest.mark.parametrize("weight_decay", [3.0, np.array([0.5, 3.0, 1e6])])
 def test_a_decay_beyond_one_forgets_and_does_not_turn_round(weight_decay):
     parameters = np.ones(3)

@@ -117,6 +117,15 @@ def test_a_loaded_encoder_goes_on_learning_from_the_same_network(tmp_path):
     assert_same(loaded.transform(X), encoder.transform(X))
 
 
+def test_a_given_category_without_rows_comes_back(tmp_path):
+    X, y = draw()
+    given = [["x", "y", "z", "never", None], np.arange(20)]
+    encoder = make(categories=given).fit(X, y)
+    loaded = round_trip(encoder, tmp_path)
+    assert loaded.to_frame("a").loc["never", "count"] == 0
+    assert_same(loaded.transform(X), encoder.transform(X))
+
+
 def test_without_main_effects_the_vectors_come_back(tmp_path):
     X, y = draw()
     encoder = make(main_effects=False, hidden_layer_sizes=()).fit(X, y)

@@ -9,6 +9,7 @@ from sk_embed._selection import (
     MIN_RELIABILITY,
     MIN_SHARE,
     auto_batch_size,
+    auto_chunk_passes,
     auto_max_iter,
     auto_patience,
     kept_axes,
@@ -171,13 +172,40 @@ def test_auto_wants_more_than_the_least_share_and_the_least_reliability():
 
 @pytest.mark.parametrize(
     ("n_batches", "max_iter", "patience"),
-    [(1, 20, 4), (300, 20, 4), (400, 15, 4), (1_000, 6, 2), (10_000, 2, 1)],
+    [
+        (1, 60, 4),
+        (50, 60, 4),
+        (75, 40, 4),
+        (150, 20, 4),
+        (300, 20, 4),
+        (400, 15, 4),
+        (1_000, 6, 2),
+        (10_000, 2, 1),
+    ],
 )
 def test_passes_take_about_as_many_batches_within_their_bounds(
     n_batches, max_iter, patience
 ):
     assert auto_max_iter(n_batches) == max_iter
     assert auto_patience(n_batches) == patience
+
+
+@pytest.mark.parametrize(
+    ("n_batches", "n_steps", "n_passes"),
+    [
+        (1, 0, 4),
+        (1_500, 0, 4),
+        (2_000, 0, 3),
+        (1_500, 3_000, 2),
+        (1_500, 3_001, 1),
+        (1, 5_998, 2),
+        (1, 6_000, 1),
+        (10_000, 0, 1),
+        (1, 10**9, 1),
+    ],
+)
+def test_passes_over_a_chunk_are_what_is_left_of_the_steps(n_batches, n_steps, n_passes):
+    assert auto_chunk_passes(n_batches, n_steps) == n_passes
 
 
 def test_no_number_of_batches_takes_more_passes_than_are_announced():

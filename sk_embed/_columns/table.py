@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,9 @@ from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._columns.context import ContextScaler, learn_context, read_numbers
 from sk_embed._columns.frame import categorical_mask
 from sk_embed._columns.vocabulary import Vocabulary, given_vocabulary, learn_vocabulary
+
+# Fewer rows than that tell little of whether a column is a measurement.
+_MIN_ROWS_OF_MEASUREMENT = 200
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,8 @@ def learn_columns(
     ):
         if listed is None:
             vocabulary, codes = learn_vocabulary(column, name, *rare)
+            if isinstance(categorical_features, str):
+                _warn_of_a_measurement(column, vocabulary)
         else:
             vocabulary, codes = given_vocabulary(column, name, listed, *rare)
             vocabulary.check(codes, column, handle_unknown, row_numbers)
@@ -116,6 +122,27 @@ def learn_columns(
     scaler = learn_context(numbers, weight, context_names)
     learned = TableColumns(is_categorical, vocabularies, scaler)
     return learned, np.column_stack(rows_of_columns)
+
+
+def _warn_of_a_measurement(column: pd.Series, vocabulary: Vocabulary) -> None:
+    """Warn if a column that nobody called categorical is nearly surely a measurement.
+
+    Floats, mostly not whole, of more different values than half of the rows.
+    """
+    n_rows, n_categories = len(column), len(vocabulary.categories)
+    is_float = column.dtype.kind == "f" and n_rows >= _MIN_ROWS_OF_MEASUREMENT
+    if not is_float or n_categories <= n_rows / 2:
+        return
+    values = vocabulary.categories.astype(np.float64)
+    if np.mean(values != np.floor(values)) > 1 / 2:
+        warnings.warn(
+            f"Column {vocabulary.name!r} holds {n_categories} different numbers in "
+            f"{n_rows} rows, each of them a category; name the categorical columns by "
+            "categorical_features, and the others are context.",
+            UserWarning,
+            # Through learn_columns, read_training_data, _read, fit and its wrapper.
+            stacklevel=7,
+        )
 
 
 def listed_categories(categories: Any, n_columns: int) -> list[Any]:
