@@ -247,7 +247,7 @@ def score_rule(
     if is_sorted:
         parts[0] = X["c"].iloc[:n_rows].argsort(kind="stable").to_numpy()
     (learned, *rest), (target, *ys) = parts, [y[part] for part in parts]
-    chosen = {"categorical_features": ["a", "b", "c"], "random_state": seed}
+    chosen = {"categorical_features": ["a", "b", "c"], "random_state": seed, "max_iter": 20}
     if n_partitions is None:
         encoder = sk_embed.EmbeddingEncoder(**chosen).fit(X.iloc[learned], target)
     else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import warnings
 from functools import partial
 from threading import Lock
@@ -397,15 +399,25 @@ def client(monkeypatch):
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(sk_embed_dask, "N_ROUNDS", 3)
     with warnings.catch_warnings():
-        # Of worker processes and sockets, which are not ours.
+        # Of processes and sockets, which are not ours.
         warnings.simplefilter("ignore")
         with (
-            distributed.LocalCluster(
-                n_workers=3, threads_per_worker=1, dashboard_address=None
-            ) as cluster,
+            distributed.LocalCluster(n_workers=0, dashboard_address=None) as cluster,
             distributed.Client(cluster) as client,
         ):
-            yield client
+            # Without a nanny each, which would start a killed one anew.
+            command = [sys.executable, "-m", "distributed.cli.dask_worker", "--no-nanny"]
+            command += ["--nthreads", "1", "--no-dashboard", cluster.scheduler_address]
+            processes = [
+                subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(3)
+            ]
+            try:
+                client.wait_for_workers(3, timeout=120)
+                yield client
+            finally:
+                for process in processes:
+                    process.kill()
+                    process.wait()
 
 
 def fit_by(scheduler, lazy):
@@ -437,8 +449,6 @@ def test_a_worker_that_is_killed_changes_no_bit(client, lazy, monkeypatch, when)
         if function.__name__ == when and lock.acquire(blocking=False):
             workers = client.run(os.getpid)
             killed.append(min(workers))
-            for nanny in client.cluster.workers.values():
-                nanny.auto_restart = False
             os.kill(workers[killed[0]], signal.SIGKILL)
         return total(self, function, *arguments)
 
