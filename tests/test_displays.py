@@ -252,4 +252,4 @@ def test_without_matplotlib_the_error_names_the_extra(encoder, monkeypatch, draw
 
 def test_matplotlib_is_imported_only_when_used():
     code = "import sys, sk_embed.inspection; sys.exit('matplotlib' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603
+    subprocess.run([sys.executable, "-c", code], check=True)

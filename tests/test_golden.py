@@ -88,7 +88,7 @@ def test_other_processes_and_numbers_of_threads_give_the_same_bits():
         threads = {f"{name}_NUM_THREADS": n_threads for name in ("OMP", "OPENBLAS", "MKL")}
         environment = {**os.environ, **threads, "PYTHONHASHSEED": hash_seed}
         command = [sys.executable, __file__, "--digest"]
-        return subprocess.run(  # noqa: S603
+        return subprocess.run(
             command, env=environment, check=True, capture_output=True, text=True
         ).stdout
 
