@@ -27,7 +27,7 @@ from sk_embed._columns.merging import (
     see_target,
 )
 from sk_embed._columns.stream_target import StreamTarget
-from sk_embed._columns.table import TableColumns, listed_categories
+from sk_embed._columns.table import TableColumns, listed_categories, warn_of_a_measurement
 from sk_embed._columns.target import LABEL_TYPES, GivenTarget, Target, as_target
 from sk_embed._columns.vocabulary import given_vocabulary, learn_vocabulary
 from sk_embed._cross_fitting import fold_numbers
@@ -220,6 +220,10 @@ def learn_from_parts(parts: Parts, layout: TableLayout) -> LearnedParts:
     is_categorical, parameters = layout.is_categorical, layout.parameters
     rare = parameters["min_frequency"], parameters["max_categories"]
     vocabularies = [seen.with_rare(n_rows, *rare) for seen in categories]
+    if isinstance(parameters["categorical_features"], str):
+        for vocabulary, seen in zip(vocabularies, categories, strict=True):
+            if not seen.is_listed:
+                warn_of_a_measurement(vocabulary)
     search = QuantileSearch(numbers.weight, QUARTILES)
     for step in range(search.n_steps if (~is_categorical).any() else 0):
         search.narrow(*parts.total(_next_bits, search.begins, step))

@@ -98,6 +98,11 @@ class PartialFitMixin:
         TypeError
             If X is sparse or lazy, or a cell holds a list or a dict; likewise.
 
+        Warns
+        -----
+        UserWarning
+            If the first chunk gives cause to, as in :meth:`fit`.
+
         Examples
         --------
         >>> import numpy as np

@@ -385,6 +385,12 @@ def test_unknown_categories_are_told_where_they_are(table, lazy):
         unknown.compute()
 
 
+def test_a_measurement_as_a_category_is_warned_of(lazy):
+    encoder = EmbeddingEncoder(n_components=0, max_iter=1, random_state=0)
+    with pytest.warns(UserWarning, match=r"'size' holds \d+ different numbers"):
+        encoder.fit(lazy[NAMES].dropna(), lazy.dropna()["sold"])
+
+
 def test_columns_in_another_order_are_refused_before_anything_is_read(lazy):
     with pytest.raises(ValueError, match="feature names"):
         fit(lazy).transform(lazy[NAMES[::-1]])

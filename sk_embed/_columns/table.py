@@ -109,7 +109,7 @@ def learn_columns(
         if listed is None:
             vocabulary, codes = learn_vocabulary(column, name, *rare)
             if isinstance(categorical_features, str):
-                _warn_of_a_measurement(column, vocabulary)
+                warn_of_a_measurement(vocabulary)
         else:
             vocabulary, codes = given_vocabulary(column, name, listed, *rare)
             vocabulary.check(codes, column, handle_unknown, row_numbers)
@@ -124,14 +124,14 @@ def learn_columns(
     return learned, np.column_stack(rows_of_columns)
 
 
-def _warn_of_a_measurement(column: pd.Series, vocabulary: Vocabulary) -> None:
+def warn_of_a_measurement(vocabulary: Vocabulary) -> None:
     """Warn if a column that nobody called categorical is nearly surely a measurement.
 
     Floats, mostly not whole, of more different values than half of the rows.
     """
-    n_rows, n_categories = len(column), len(vocabulary.categories)
-    is_float = column.dtype.kind == "f" and n_rows >= _MIN_ROWS_OF_MEASUREMENT
-    if not is_float or n_categories <= n_rows / 2:
+    n_rows, n_categories = int(vocabulary.counts.sum()), len(vocabulary.categories)
+    is_float = vocabulary.categories.dtype.kind == "f"
+    if not is_float or n_rows < _MIN_ROWS_OF_MEASUREMENT or n_categories <= n_rows / 2:
         return
     values = vocabulary.categories.astype(np.float64)
     if np.mean(values != np.floor(values)) > 1 / 2:
@@ -140,7 +140,8 @@ def _warn_of_a_measurement(column: pd.Series, vocabulary: Vocabulary) -> None:
             f"{n_rows} rows, each of them a category; name the categorical columns by "
             "categorical_features, and the others are context.",
             UserWarning,
-            # Through learn_columns, read_training_data, _read, fit and its wrapper.
+            # Through learn_columns, read_training_data, _read, fit and its wrapper, or as
+            # many more where the table is in parts.
             stacklevel=7,
         )
 
