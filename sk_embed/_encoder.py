@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 from os import PathLike
@@ -57,6 +56,7 @@ from sk_embed._sklearn_compat import (
 from sk_embed._streaming import PartialFitMixin
 from sk_embed._training_data import TrainingData, read_training_data
 from sk_embed._unchanged import unchanged_on_error
+from sk_embed._warn import warn
 
 
 class EmbeddingEncoder(
@@ -394,8 +394,8 @@ class EmbeddingEncoder(
         Warns
         -----
         UserWarning
-            If ``categorical_features="all"`` makes a category of nearly each value of a
-            column of floats that are not whole.
+            If ``categorical_features="all"`` makes categories of a column of floats that
+            are not whole, more of them than half the rows, which are 200 or more.
         """
         with unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
@@ -439,8 +439,8 @@ class EmbeddingEncoder(
         Warns
         -----
         UserWarning
-            If ``categorical_features="all"`` makes a category of nearly each value of a
-            column of floats that are not whole.
+            If ``categorical_features="all"`` makes categories of a column of floats that
+            are not whole, more of them than half the rows, which are 200 or more.
         """
         with unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
@@ -817,10 +817,9 @@ class EmbeddingEncoder(
     ) -> list[OutputTables]:
         """Set the fitted attributes, and return each column's tables."""
         if not model.main_effects_converged:
-            warnings.warn(
+            warn(
                 "The main effects did not converge; a larger alpha makes them easier.",
                 ConvergenceWarning,
-                stacklevel=5,
             )
         unit = output_unit(model.context_sensitivity)
         tables = [

@@ -6,6 +6,7 @@ from all rows together.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
@@ -28,7 +29,13 @@ from sk_embed._columns.merging import (
 )
 from sk_embed._columns.stream_target import StreamTarget
 from sk_embed._columns.table import TableColumns, listed_categories, warn_of_a_measurement
-from sk_embed._columns.target import LABEL_TYPES, GivenTarget, Target, as_target
+from sk_embed._columns.target import (
+    LABEL_TYPES,
+    GivenTarget,
+    Target,
+    as_target,
+    require_finite,
+)
 from sk_embed._columns.vocabulary import given_vocabulary, learn_vocabulary
 from sk_embed._cross_fitting import fold_numbers
 from sk_embed._engine.blocks import Block, Sums, make_block
@@ -131,8 +138,8 @@ def read_part(
         Of the part.
     frame : DataFrame of shape (n_rows, n_columns)
         May have no rows.
-    y : Series or DataFrame of n_rows
-        Numbers or labels.
+    y : Series, DataFrame or ndarray of n_rows
+        Numbers or labels; if it has an index, that of the frame.
     sample_weight : Series of n_rows, or None
         Weights.
     layout : TableLayout
@@ -148,8 +155,12 @@ def _read(
     number: int, frame: pd.DataFrame, y: Any, sample_weight: Any, layout: TableLayout
 ) -> Part:
     check_consistent_length(frame, y)
+    _require_same_rows(frame, y)
     target = as_target(y)
-    weight = check_sample_weight(sample_weight, y, may_be_zero=True)
+    weight = np.ones(0)
+    if len(frame):
+        weight = check_sample_weight(sample_weight, y, may_be_zero=True)
+        require_finite(target.values, weight > 0)
     row_numbers = np.flatnonzero(weight > 0).astype(np.int32)
     columns = _columns_of(frame, row_numbers)
     is_categorical, parameters = layout.is_categorical, layout.parameters
@@ -177,6 +188,17 @@ def _read(
     )
 
 
+def _require_same_rows(frame: pd.DataFrame, y: Any) -> None:
+    """Raise ValueError if y has an index, and another one than X."""
+    if hasattr(y, "index") and not y.index.equals(frame.index):
+        differs = np.flatnonzero(y.index != frame.index)
+        row = int(differs[0]) if len(differs) else 0
+        raise ValueError(
+            f"y has index {y.index[row]!r} in row {row}, but X has {frame.index[row]!r}; "
+            "take both from one frame, so that their rows are the same."
+        )
+
+
 def _columns_of(frame: pd.DataFrame, row_numbers: IntArray) -> list[pd.Series]:
     if not len(frame):
         return [column for _, column in frame.items()]
@@ -194,6 +216,8 @@ class LearnedParts(NamedTuple):
         The target, without values.
     numbers : list of int
         Of the parts that have used rows.
+    digests : dict of int to bytes
+        Of the rows of each part: see :func:`digest_of`.
     n_rows : int
         Used rows of all.
     total_weight : float
@@ -203,14 +227,16 @@ class LearnedParts(NamedTuple):
     columns: TableColumns
     target: Target
     numbers: list[int]
+    digests: dict[int, bytes]
     n_rows: int
     total_weight: float
 
 
 def learn_from_parts(parts: Parts, layout: TableLayout) -> LearnedParts:
     """Learn the columns and how to read the target."""
-    sizes, weight, numbers, target, *categories = parts.total(_see)
-    used = {number: n_rows for number, n_rows in sorted(sizes) if n_rows}
+    is_label = layout.parameters["target_type"] in LABEL_TYPES
+    seen_parts, weight, numbers, target, *categories = parts.total(_see, is_label)
+    used = {number: n_rows for number, n_rows, _ in sorted(seen_parts) if n_rows}
     if not used:
         raise ValueError(
             "There is no row to learn from: all partitions are empty, or sample_weight is "
@@ -233,15 +259,16 @@ def learn_from_parts(parts: Parts, layout: TableLayout) -> LearnedParts:
     if read.center is not None:
         center, scale = _center_and_scale(parts, target.size, weight)
         read = replace(read, center=center, scale=scale)
-    return LearnedParts(columns, read, list(used), n_rows, weight)
+    digests = {number: digest for number, _, digest in seen_parts}
+    return LearnedParts(columns, read, list(used), digests, n_rows, weight)
 
 
-def _see(part: Part) -> Sums:
+def _see(part: Part, is_label: bool) -> Sums:
     return (
-        [(part.number, len(part.weight))],
+        [(part.number, len(part.weight), digest_of(part))],
         float(part.weight.sum()),
         see_numbers(part.numbers, part.weight),
-        see_target(part.target),
+        see_target(part.target, is_label),
         *part.categories,
     )
 
@@ -268,6 +295,16 @@ def _moment(part: Part, size: FloatArray, center: FloatArray, power: int) -> Sum
     return (part.weight @ (numbers / size - center) ** power,)
 
 
+def digest_of(part: Part) -> bytes:
+    """Return what tells a part's rows, in their order, from those of any other."""
+    y = as_matrix(part.target.values)
+    columns = [pd.util.hash_array(np.ascontiguousarray(column)) for column in y.T]
+    digest = hashlib.blake2b(digest_size=16)
+    for array in (part.codes, part.numbers, part.weight, part.row_numbers, *columns):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.digest()
+
+
 class FoldsOfParts(NamedTuple):
     """How the rows of each part are spread over folds.
 
@@ -289,7 +326,9 @@ class FoldsOfParts(NamedTuple):
         y = part.target.values
         labels = pd.factorize(y, use_na_sentinel=False)[0] if is_label else np.zeros(len(y))
         seed = np.random.SeedSequence([self.seed, part.number]).generate_state(1)
-        return fold_numbers(self.n_folds, labels.astype(np.intp), int(seed[0]))
+        numbers = fold_numbers(self.n_folds, labels.astype(np.intp), int(seed[0]))
+        # Of few rows the first folds have more: another first one in each part.
+        return (numbers + part.number) % self.n_folds
 
 
 def as_block(

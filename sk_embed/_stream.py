@@ -105,6 +105,7 @@ class Stream:
         y: GivenTarget,
         weight: FloatArray,
         parameters: dict[str, Any],
+        came_before: bool = False,
     ) -> float:
         """Learn a chunk, and return its progressive loss; change nothing if it fails."""
         targets = self.target.read(y, weight)
@@ -122,12 +123,12 @@ class Stream:
             targets=targets.astype(dtype),
             weight=weight.astype(dtype),
         )
-        loss, is_repeated = self._learn_rows(chunk, n_new, parameters)
+        loss, is_repeated = self._learn_rows(chunk, n_new, parameters, came_before)
         self._grow(coded, counts=not is_repeated)
         return loss
 
     def _learn_rows(
-        self, chunk: Rows, n_new: int, parameters: dict[str, Any]
+        self, chunk: Rows, n_new: int, parameters: dict[str, Any], came_before: bool
     ) -> tuple[float, bool]:
         rng = np.random.default_rng([self._seed, self._n_calls])
         model = self._begun(chunk, rng) if self.model is None else self.model
@@ -136,7 +137,7 @@ class Stream:
         model.grow(n_new, rng)
         try:
             with single_blas_thread():
-                learned = model.learn(chunk, settings, rng)
+                learned = model.learn(chunk, settings, rng, came_before)
         except BaseException:
             model.cut(self._n_known)
             raise

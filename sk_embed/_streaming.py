@@ -126,8 +126,8 @@ class PartialFitMixin:
         """Learn from chunks that can be gone over again, as files larger than memory.
 
         Begins anew, whatever was learned before, and learns as a new encoder does by
-        :meth:`partial_fit` of each chunk, in passes over all of them. One chunk is in
-        memory at a time.
+        :meth:`partial_fit` of each chunk, in passes over all of them; but chunks of too few
+        rows to be recognised do not count again either. One chunk is in memory at a time.
 
         Parameters
         ----------
@@ -150,7 +150,7 @@ class PartialFitMixin:
         ------
         ValueError
             If a chunk or a parameter cannot be used, there is no chunk, or a later pass
-            brings another number of chunks. The encoder is then as before.
+            brings other chunks than the first. The encoder is then as before.
         TypeError
             If ``chunks`` is an iterator, which lasts for one pass, and ``n_passes`` is
             more than 1, or a chunk is no such tuple; likewise.
@@ -226,11 +226,11 @@ def _learn_pass(encoder: Any, chunks: Any, classes: Any, begins: bool) -> int:
     n_chunks = 0
     for number, chunk in enumerate(chunks):
         X, y, sample_weight = _parts_of_chunk(chunk, number)
-        if np.size(y) == 0:
+        if not hasattr(y, "__dask_graph__") and np.shape(y)[:1] == (0,):
             continue
         is_first = begins and n_chunks == 0
         known = classes if is_first else None
-        _learn_chunk(encoder, X, y, known, sample_weight, is_first)
+        _learn_chunk(encoder, X, y, known, sample_weight, is_first, not begins)
         n_chunks += 1
     return n_chunks
 
@@ -248,7 +248,13 @@ def _parts_of_chunk(chunk: Any, number: int) -> tuple[Any, Any, Any]:
 
 
 def _learn_chunk(
-    encoder: Any, X: Any, y: Any, classes: Any, sample_weight: Any, is_first: bool
+    encoder: Any,
+    X: Any,
+    y: Any,
+    classes: Any,
+    sample_weight: Any,
+    is_first: bool,
+    came_before: bool = False,
 ) -> None:
     """Learn a chunk, which goes on or begins anew, and set the fitted attributes."""
     encoder._require_usable(y)
@@ -267,7 +273,7 @@ def _learn_chunk(
     else:
         require_same_classes(encoder.classes_, classes)
         stream = vars(encoder).get("_stream") or _continued(encoder, parameters)
-    loss = stream.learn(columns, target, weight, parameters)
+    loss = stream.learn(columns, target, weight, parameters, came_before)
     for name in _FROM_STREAM:
         vars(encoder).pop(name, None)
     like = stream.target.like

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -25,8 +27,10 @@ from sk_embed._output_tables import OutputTables
 from sk_embed._parts import (
     FoldsOfParts,
     LearnedParts,
+    Part,
     TableLayout,
     as_block,
+    digest_of,
     layout_of,
     learn_from_parts,
     n_codes_of,
@@ -36,6 +40,7 @@ from sk_embed._parts import (
 from sk_embed._selection import N_ROUNDS
 from sk_embed._settings import LOSSES, model_settings
 from sk_embed._sklearn_compat import fit_context, single_blas_thread
+from sk_embed._training_data import require_room
 from sk_embed._unchanged import unchanged_on_error
 
 try:
@@ -60,14 +65,14 @@ class EmbeddingEncoder(
     """Encode categories of a Dask DataFrame as vectors that are learned from the target.
 
     The encoder of :mod:`sk_embed`, with its parameters and attributes, for tables that
-    are spread over partitions. The rows of no two partitions come together: what is asked
-    of them are sums. Categories, their counts, quartiles of numbers and the main effects
-    are exactly those of all rows. The network and the vectors are learned by rounds, in
-    each of which all partitions go on from the same state, by a sixteenth of their rows,
-    and are then combined.
+    are spread over partitions. No two partitions come together: what is asked of them are
+    sums, and a sample of at most 50,000 rows of all. Categories, their counts, quartiles
+    of numbers and, to the solver's tolerance, the main effects are those of all rows. The
+    network and the vectors are learned by rounds, in each of which all partitions go on
+    from the same state, by a sixteenth of their rows, and are then combined.
 
-    Tables and network themselves, a vector for each category, are in the memory of one
-    machine: where this encoder is, and on a worker while it learns a partition.
+    Tables and network themselves are in the memory of one machine: where this encoder is,
+    of the scheduler, which hands them on, and of a worker while it learns a partition.
 
     ``fit`` computes, by the scheduler that Dask uses at the time; ``transform``, and what
     ``fit_transform`` returns, are lazy.
@@ -78,20 +83,22 @@ class EmbeddingEncoder(
 
     Notes
     -----
-    The parameters are those of :class:`sk_embed.EmbeddingEncoder`, of which four mean
-    something else here: ``batch_size`` is of one partition, and under "auto" it and
-    ``max_iter`` follow from the rows of an average partition; ``cv`` is a number of folds,
-    over which each partition's rows are spread; ``n_jobs`` does not count, for it is Dask
-    that knows its workers.
+    The parameters are those of :class:`sk_embed.EmbeddingEncoder`, of which five mean
+    something else here: ``batch_size`` is of one partition, and under "auto" it,
+    ``max_iter`` and ``n_iter_no_change`` follow from the rows of an average partition;
+    ``cv`` is a number of folds, over which each partition's rows are spread; ``n_jobs``
+    does not count, for it is Dask that knows its workers.
 
-    The same partitions give the same bits, whichever scheduler and how many workers
-    compute them, and if workers are lost on the way: all tasks are pure functions, added
-    up in a fixed order. Other partitions of the same rows give other vectors, about as
-    other row orders do.
+    The same partitions give the same bits on processors of one kind, whichever scheduler
+    and how many workers compute them, and if workers are lost on the way: all tasks are
+    pure functions, added up in a fixed order. Other partitions of the same rows give other
+    vectors, about as other row orders do. A table whose rows Dask brings in another order
+    each time, as some of its shuffles do, must be persisted before; rows that cannot be
+    told their folds again are an error where the output of ``fit_transform`` is computed.
 
-    Each round costs some 40 ms of scheduling, and a fit takes a few hundred rounds: a table
-    that fits into memory is learned sooner there. Partitions should hold 50,000 rows or
-    more, for the network learns least from many small ones.
+    Each round costs some 40 ms of scheduling, and a fit takes several hundred rounds: a
+    table that fits into memory is learned sooner there. Partitions should hold 50,000 rows
+    or more, for the network learns least from many small ones.
 
     Examples
     --------
@@ -166,9 +173,10 @@ class EmbeddingEncoder(
         TypeError
             If X or y is not of Dask, or a cell holds a list or a dict; likewise.
         """
-        if params:
+        used = [name for name, value in params.items() if value is not None]
+        if used:
             raise ValueError(
-                f"{next(iter(params))!r} cannot be used with Dask: folds are drawn within "
+                f"{used[0]!r} cannot be used with Dask: folds are drawn within "
                 "partitions; leave it out."
             )
         fitted = self._fit_partitions(X, y, sample_weight, with_folds=self.cross_fit)
@@ -177,10 +185,10 @@ class EmbeddingEncoder(
         meta = self._empty_output(X)
         shared = delayed(self._training_encoder(fitted, meta), traverse=False)
         encoded = [
-            delayed(_encode_training_rows)(number, *given, shared)
+            delayed(_encode_training_rows)(number, given, shared)
             for number, given in enumerate(fitted.partitions)
         ]
-        return dd.from_delayed(encoded, meta=meta, divisions=X.divisions)
+        return dd.from_delayed(encoded, meta=meta, divisions=fitted.divisions)
 
     def transform(self, X: Any) -> Any:
         """Look the vectors of new rows up.
@@ -209,8 +217,9 @@ class EmbeddingEncoder(
         meta = self._empty_output(X)
         # In one task, not in that of each partition.
         shared = delayed(_RowEncoder(self._frame_encoder(), meta), traverse=False)
-        encoded = [delayed(_encode_rows)(part, shared) for part in X.to_delayed()]
-        return dd.from_delayed(encoded, meta=meta, divisions=X.divisions)
+        parts, divisions = _tasks_of(X)
+        encoded = [delayed(_encode_rows)(part, shared) for part in parts]
+        return dd.from_delayed(encoded, meta=meta, divisions=divisions)
 
     def to_memory(self) -> _encoder.EmbeddingEncoder:
         """Return the same fitted encoder for tables in memory, which does not need Dask.
@@ -248,14 +257,16 @@ class EmbeddingEncoder(
         ):
             self._require_usable(y)
             n_folds = self._n_folds() if with_folds else 0
-            partitions = _aligned(X, y, sample_weight)
+            partitions, divisions = _joined(X, y, sample_weight)
             layout = self._layout(X)
             seed, fold_seed = self._draw_seeds()
+            shared = delayed(_Shared(layout), traverse=False)
             parts = _persisted(
-                delayed(read_part)(number, *given, layout)
+                delayed(_read_part)(number, given, shared)
                 for number, given in enumerate(partitions)
             )
             learned = learn_from_parts(_Partitions(parts), layout)
+            require_room(np.array([learned.total_weight]), self._settings(learned).dtype)
             folds = FoldsOfParts(n_folds, fold_seed)
             blocks = self._blocks(parts, learned, folds, seed)
             del parts
@@ -265,7 +276,7 @@ class EmbeddingEncoder(
                 folds = folds._replace(n_folds=0)
                 facts = facts.without_folds()
             tables = self._learn_blocks(blocks, facts, learned, seed, end_subtask)
-        return _Fitted(partitions, layout, learned, folds, tables, counts)
+        return _Fitted(partitions, divisions, layout, learned, folds, tables, counts)
 
     def _n_folds(self) -> int:
         if self.cv is not None and not isinstance(self.cv, Integral):
@@ -315,7 +326,7 @@ class EmbeddingEncoder(
                 N_ROUNDS,
                 np.random.default_rng(seed),
                 start=start,
-                map_tasks=lambda function, tasks: list(pool.map(function, tasks)),
+                map_tasks=partial(_map_in_pool, pool),
                 report=self._reporter(settings, facts.n_folds, end_subtask),
             )
         end_subtask("tables")
@@ -374,6 +385,15 @@ def _answer(part: Any, question: _Question) -> Sums:
         return question.function(part, *question.arguments)
 
 
+def _map_in_pool(
+    pool: ThreadPoolExecutor, function: Callable[[Any], Any], tasks: Iterable[Any]
+) -> list[Any]:
+    """Run tasks in threads, each of which knows the client that is in use here."""
+    context = copy_context()
+    futures = [pool.submit(context.copy().run, function, task) for task in tasks]
+    return [future.result() for future in futures]
+
+
 class _Partitions:
     """Partitions that answer by sums, added up as a tree where they are."""
 
@@ -415,36 +435,63 @@ def _large_questions() -> Iterator[None]:
         yield
 
 
-def _aligned(X: Any, y: Any, sample_weight: Any) -> list[list[Any]]:
-    """Return X, y and weights of each partition."""
+def _joined(X: Any, y: Any, sample_weight: Any) -> tuple[list[Delayed], Any]:
+    """Return X, y and weights of each partition as one task, and the divisions.
+
+    One expression, for two that Dask optimises apart may come in other partitions each, and
+    after a shuffle in another order.
+    """
     if not isinstance(X, dd.DataFrame):
         raise TypeError(
             f"X is a {type(X).__name__}, but this encoder is fitted by Dask DataFrames; "
             "use sk_embed.EmbeddingEncoder for a table in memory."
         )
-    columns = [X.to_delayed(), _partitions_of(y, "y")]
-    weights = sample_weight
-    columns.append(
-        [None] * X.npartitions
-        if weights is None
-        else _partitions_of(weights, "sample_weight")
+    given = {"y": y, "sample_weight": sample_weight}
+    given = {name: values for name, values in given.items() if values is not None}
+    has_index = [isinstance(values, (dd.Series, dd.DataFrame)) for values in given.values()]
+    aligned = [_as_dask(values, name, X.npartitions) for name, values in given.items()]
+    rows = X.map_partitions(
+        _together,
+        *aligned,
+        has_index=has_index,
+        meta=X._meta,
+        enforce_metadata=False,
+        align_dataframes=False,
     )
-    for name, of_column in zip(("y", "sample_weight"), columns[1:], strict=True):
-        if len(of_column) != X.npartitions:
-            raise ValueError(
-                f"{name} has {len(of_column)} partitions, but X has {X.npartitions}; take "
-                "both from one frame."
-            )
-    return [list(given) for given in zip(*columns, strict=True)]
+    return _tasks_of(rows)
 
 
-def _partitions_of(values: Any, name: str) -> list[Delayed]:
-    if not hasattr(values, "to_delayed"):
+def _as_dask(values: Any, name: str, n_partitions: int) -> Any:
+    """Return values with as many partitions as X as a Dask Series or DataFrame."""
+    if hasattr(values, "numblocks"):
+        if any(number > 1 for number in values.numblocks[1:]):
+            raise ValueError(f"{name} is chunked by columns; rechunk it by rows alone.")
+        values = dd.from_dask_array(values)
+    if not isinstance(values, (dd.Series, dd.DataFrame)):
         raise TypeError(
             f"{name} is a {type(values).__name__}, but must be a Dask Series or Array with "
             "the partitions of X; use dask.dataframe.from_pandas."
         )
-    return np.ravel(np.asarray(values.to_delayed(), dtype=object)).tolist()
+    if values.npartitions != n_partitions:
+        raise ValueError(
+            f"{name} has {values.npartitions} partitions, but X has {n_partitions}; take "
+            "both from one frame."
+        )
+    return values
+
+
+def _together(frame: Any, *given: Any, has_index: list[bool]) -> tuple[Any, ...]:
+    y, *weights = (
+        values if is_aligned else values.to_numpy()
+        for values, is_aligned in zip(given, has_index, strict=True)
+    )
+    return frame, y, weights[0] if weights else None
+
+
+def _tasks_of(rows: Any) -> tuple[list[Delayed], Any]:
+    """Return the partitions that Dask makes of a table, and the divisions."""
+    optimised = rows.optimize()
+    return optimised.to_delayed(optimize_graph=False), optimised.divisions
 
 
 # ---------------------------------------------------------------- what tasks are given
@@ -460,6 +507,17 @@ class _ForBlocks:
     seed: int
 
 
+@dataclass(frozen=True)
+class _Shared:
+    """What a partition is read by."""
+
+    layout: TableLayout
+
+
+def _read_part(number: int, given: tuple[Any, Any, Any], shared: _Shared) -> Part:
+    return read_part(number, *given, shared.layout)
+
+
 def _as_block(part: Any, shared: _ForBlocks) -> Any:
     return as_block(part, shared.learned, shared.folds, shared.dtype, shared.seed)
 
@@ -467,7 +525,8 @@ def _as_block(part: Any, shared: _ForBlocks) -> Any:
 class _Fitted(NamedTuple):
     """What the rows of ``fit`` are encoded by."""
 
-    partitions: list[list[Any]]
+    partitions: list[Delayed]
+    divisions: Any
     layout: TableLayout
     learned: LearnedParts
     folds: FoldsOfParts
@@ -486,7 +545,8 @@ class _RowEncoder:
 def _encode_rows(frame: pd.DataFrame, shared: _RowEncoder) -> pd.DataFrame:
     if not len(frame):
         return shared.empty
-    return shared.encoder.transform(frame)
+    encoded: pd.DataFrame = shared.encoder.transform(frame)
+    return encoded.astype(shared.empty.dtypes)
 
 
 @dataclass(frozen=True)
@@ -507,14 +567,19 @@ class _TrainingEncoder:
 
 
 def _encode_training_rows(
-    number: int, frame: pd.DataFrame, y: Any, weight: Any, shared: _TrainingEncoder
+    number: int, given: tuple[Any, Any, Any], shared: _TrainingEncoder
 ) -> pd.DataFrame:
-    encoder, learned = shared.encoder, shared.learned
+    encoder, learned, (frame, *_) = shared.encoder, shared.learned, given
     if not len(frame):
         return shared.empty
     columns = as_columns(frame)
     encoded = encoder._encode(columns)
-    part = read_part(number, frame, y, weight, shared.layout)
+    part = read_part(number, *given, shared.layout)
+    if digest_of(part) != learned.digests[number]:
+        raise ValueError(
+            f"Partition {number} has other rows than in fit, or in another order, and so "
+            "they cannot be told their folds; give fit_transform a persisted table."
+        )
     fold_of_row = shared.folds.of_rows(part, learned.target.type in LABEL_TYPES)
     assert fold_of_row is not None  # noqa: S101 - there are folds
     for of_column, table_rows, mask, vectors in zip(
@@ -529,4 +594,4 @@ def _encode_training_rows(
         cross_fitted = vectors[fold_of_row[chosen], place[table_rows[chosen]]]
         of_column[part.row_numbers[chosen]] = cross_fitted
     output: pd.DataFrame = encoder._output(encoded, columns, frame)
-    return output
+    return output.astype(shared.empty.dtypes)

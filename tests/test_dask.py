@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import warnings
+from contextlib import nullcontext
 from functools import partial
 from threading import Lock
 
@@ -30,6 +31,8 @@ from sk_embed import dask as sk_embed_dask  # noqa: E402
 from sk_embed.dask import EmbeddingEncoder  # noqa: E402
 
 N_ROWS = 600
+# A partition's sum of these can be squared, that of all rows cannot.
+N_HUGE = 6e12
 NAMES = ["shop", "item", "size"]
 CATEGORICAL = ["shop", "item"]
 
@@ -141,16 +144,28 @@ def test_weights_are_counts(table, lazy):
 
 
 def test_partitions_without_rows_change_nothing(table, lazy):
-    empty = lazy.map_partitions(lambda part: part[part.index // 150 != 1])
-    without = table[table.index // 150 != 1]
+    # The first, whose dtypes are told by no value; and weights and a nullable target.
+    lazy = lazy.assign(sold=lazy["sold"].astype("Float64"), weight=1.0)
+    empty = lazy.map_partitions(lambda part: part[part.index // 150 != 0])
+    without = table[table.index // 150 != 0]
     assert 0 in empty.map_partitions(len).compute().tolist()
     found = encoder_of(n_components=0)
-    encoded = found.fit_transform(empty[NAMES], empty["sold"])
+    encoded = found.fit_transform(empty[NAMES], empty["sold"], empty["weight"])
     assert len(encoded.compute()) == len(found.transform(empty[NAMES]).compute())
     expected = encoder_of(sk_embed.EmbeddingEncoder, n_components=0)
     expected.fit(without[NAMES], without["sold"])
     for a, b in zip(found.embeddings_, expected.embeddings_, strict=True):
         assert_allclose(a * found.unit_, b * expected.unit_, atol=1e-5)
+
+
+def test_partitions_of_a_row_each_are_spread_over_the_folds(table):
+    few = table.iloc[:9]
+    lazy = dd.from_pandas(few, npartitions=9)
+    assert lazy.map_partitions(len).compute().tolist() == [1] * 9
+    chosen = {"categorical_features": ["item"], "cv": 3, "cross_fit_below": 100}
+    encoder = encoder_of(n_components=0, alpha=1.0, **chosen)
+    encoded = encoder.fit_transform(lazy[["item"]], lazy["sold"], None)
+    assert np.isfinite(encoded.compute().to_numpy()).all()
 
 
 def test_a_partition_of_weight_zero_is_encoded_and_not_learned(table, lazy):
@@ -310,6 +325,64 @@ def test_epochs_are_told(lazy, capsys):
     assert lines[0].startswith("[EmbeddingEncoder] epoch 1 of 4: loss")
 
 
+# Of Dask itself, on pandas 3.1.
+@pytest.mark.filterwarnings("ignore:The inplace keyword")
+@pytest.mark.parametrize("how", ["shuffle", "set_index", "merge", "parquet"])
+def test_rows_of_x_and_y_are_the_same_whatever_dask_makes_of_them(
+    table, lazy, how, tmp_path
+):
+    table = table.assign(sold=10.0 * table["item"] + table["sold"], more=1.0)
+    lazy = dd.from_pandas(table.sample(frac=1, random_state=0).reset_index(drop=True), 4)
+    if how == "shuffle":
+        lazy = lazy.shuffle("shop")
+    elif how == "set_index":
+        lazy = lazy.set_index("item", drop=False)
+    elif how == "merge":
+        other = pd.DataFrame({"item": np.arange(20), "level": 1.0})
+        lazy = lazy.merge(dd.from_pandas(other, npartitions=2), on="item")
+    else:
+        lazy.to_parquet(tmp_path)
+        lazy = dd.read_parquet(tmp_path)
+    X = lazy[["item", "size"]].astype({"size": "float32"})
+    encoder = EmbeddingEncoder(
+        n_components=0, categorical_features=["item"], max_iter=1, random_state=0
+    )
+    encoder.fit(X, lazy["sold"])
+    effects = encoder.to_frame("item")["item_effect"]
+    assert np.corrcoef(effects, effects.index)[0, 1] > 0.99
+    assert len(encoder.transform(X).compute()) == N_ROWS
+
+
+def test_rows_that_come_back_in_another_order_are_not_given_others_folds(table):
+    n_times = []
+
+    def draw(seed):
+        n_times.append(seed)
+        return table.sample(frac=1, random_state=len(n_times))
+
+    lazy = dd.from_map(draw, [0, 1], meta=table.iloc[:0])
+    encoded = encoder_of(n_components=0).fit_transform(lazy[NAMES], lazy["sold"])
+    with pytest.raises(ValueError, match=r"Partition \d has other rows than in fit"):
+        encoded.compute()
+
+
+def test_dtypes_of_context_are_those_that_were_told(table):
+    def draw(number):
+        part = table[number::2]
+        return part.astype({"weight": "float32"}) if number else part
+
+    lazy = dd.from_map(draw, [0, 1], meta=table.iloc[:0].astype({"weight": "float64"}))
+    names = ["item", "weight"]
+    encoder = EmbeddingEncoder(
+        n_components=0, categorical_features=["item"], max_iter=1, remainder="passthrough"
+    )
+    for encoded in (
+        encoder.fit_transform(lazy[names], lazy["sold"]),
+        encoder.transform(lazy[names]),
+    ):
+        assert encoded.compute()["weight"].dtype == encoded.dtypes["weight"] == np.float64
+
+
 # ------------------------------------------------------------------ errors
 
 
@@ -323,8 +396,12 @@ REFUSED = {
     "y in memory": (TypeError, "y is a Series, but must be a Dask Series or Array"),
     "no y": (ValueError, "requires y to be passed"),
     "other partitions": (ValueError, "y has 3 partitions, but X has 4"),
+    "other rows": (ValueError, r"Partition \d: y has index \d+ in row 0, but X has"),
+    "weights beyond squares": (ValueError, "sample_weight sums to 3600000000000000.0"),
     "other lengths": (ValueError, r"Partition \d: Found input variables with inconsistent"),
-    "missing target": (ValueError, "Partition 1: Input y contains NaN"),
+    "missing target": (ValueError, r"Partition 1: Input y contains NaN \(row 10\)"),
+    "infinite target": (ValueError, r"Partition 2: Input y contains infinity \(row 0\)"),
+    "a row without label": (ValueError, r"Partition 3: Input y contains NaN \(row 5\)"),
     "negative weight": (ValueError, "Partition 2: sample_weight is negative in row 10"),
     "no weight": (ValueError, "There is no row to learn from"),
     "infinite number": (ValueError, "Partition 3: Context column 'size' holds an infinite"),
@@ -338,6 +415,10 @@ def test_what_cannot_be_used_is_named_and_changes_nothing(table, lazy, what):
     series = pd.Series
     bad = {
         "missing target": series(table["sold"].where(table.index != 160)),
+        "infinite target": series(table["sold"].where(table.index != 300, np.inf)),
+        "a row without label": series(table["shop"].fillna("none")).where(
+            table.index != 455
+        ),
         "negative weight": series(np.where(table.index == 310, -1.0, 1.0)),
         "no weight": series(np.zeros(N_ROWS)),
         "infinite number": table[NAMES].assign(
@@ -350,8 +431,12 @@ def test_what_cannot_be_used_is_named_and_changes_nothing(table, lazy, what):
         "y in memory": {"y": table["sold"]},
         "no y": {"y": None},
         "other partitions": {"y": dd.from_pandas(table, npartitions=3)["sold"]},
+        "other rows": {"y": lazy["sold"].map_partitions(lambda y: y.iloc[::-1])},
+        "weights beyond squares": {"sample_weight": lazy["sold"] * 0 + N_HUGE},
         "other lengths": {"y": lazy["sold"].map_partitions(lambda y: y.iloc[1:])},
         "missing target": {"y": bad["missing target"]},
+        "infinite target": {"y": bad["infinite target"]},
+        "a row without label": {"y": bad["a row without label"]},
         "negative weight": {"sample_weight": bad["negative weight"]},
         "no weight": {"sample_weight": bad["no weight"]},
         "infinite number": {"X": bad["infinite number"]},
@@ -365,6 +450,14 @@ def test_what_cannot_be_used_is_named_and_changes_nothing(table, lazy, what):
         encoder.fit(**({"X": lazy[NAMES], "y": lazy["sold"]} | given))
     assert vars(encoder).keys() == before.keys()
     assert all(vars(encoder)[name] is value for name, value in before.items())
+
+
+def test_the_encoder_for_memory_refuses_tables_of_dask(lazy):
+    for method in ("fit", "partial_fit"):
+        with pytest.raises(TypeError, match=r"X is of Dask.*use sk_embed\.dask"):
+            getattr(sk_embed.EmbeddingEncoder(), method)(lazy[NAMES], lazy["sold"])
+    with pytest.raises(TypeError, match="X is of Dask"):
+        fit(lazy).to_memory().transform(lazy[NAMES])
 
 
 def test_splitters_and_groups_are_refused(lazy):
@@ -409,7 +502,7 @@ def client(monkeypatch):
         warnings.simplefilter("ignore")
         with (
             distributed.LocalCluster(n_workers=0, dashboard_address=None) as cluster,
-            distributed.Client(cluster) as client,
+            distributed.Client(cluster, set_as_default=False) as client,
         ):
             # Without a nanny each, which would start a killed one anew.
             command = [sys.executable, "-m", "distributed.cli.dask_worker", "--no-nanny"]
@@ -427,7 +520,12 @@ def client(monkeypatch):
 
 
 def fit_by(scheduler, lazy):
-    with warnings.catch_warnings(), dask.config.set(scheduler=scheduler):
+    """Fit by the name of a scheduler, or by a client that is in use here alone."""
+    is_client = not isinstance(scheduler, str)
+    name, context = (
+        ("distributed", scheduler.as_current()) if is_client else (scheduler, nullcontext())
+    )
+    with warnings.catch_warnings(), dask.config.set(scheduler=name), context:
         warnings.simplefilter("ignore", ResourceWarning)
         encoder = encoder_of(n_components=2, max_iter=2, alpha=3.0)
         encoded = encoder.fit_transform(lazy[NAMES], lazy["sold"])

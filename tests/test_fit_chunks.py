@@ -212,3 +212,34 @@ def test_parameters_are_checked_before_a_chunk_is_read():
 
     with pytest.raises(ValueError, match="'half_life' parameter"):
         encoder(half_life=-1.0).fit_chunks(chunks(), n_passes=1)
+
+
+# ------------------------------------------------------------------ chunks come again
+
+
+def test_chunks_too_short_to_be_recognised_count_once():
+    X, y = draw(410)
+    chunks = [
+        (X[start : start + 100], y[start : start + 100]) for start in range(0, 410, 100)
+    ]
+    fitted = encoder().fit_chunks(chunks, n_passes=3)
+    assert fitted.to_frame("a")["count"].sum() == 410
+    # What partial_fit cannot tell.
+    assert learned(chunks, 2).to_frame("a")["count"].sum() == 420
+
+
+def test_chunks_of_other_rows_in_a_later_pass_are_refused():
+    X, y = draw()
+
+    class Shuffled:
+        n_passes = 0
+
+        def __iter__(self):
+            self.n_passes += 1
+            rows = np.random.default_rng(self.n_passes).permutation(len(X))
+            return iter(cut(X.iloc[rows], y.iloc[rows]))
+
+    fitted = encoder()
+    with pytest.raises(ValueError, match="a chunk of a later pass is none of the first"):
+        fitted.fit_chunks(Shuffled())
+    assert not hasattr(fitted, "categories_")

@@ -669,7 +669,7 @@ def measured(n_rows=240, n_repeats=1, step=0.37):
     return pd.DataFrame({"size": values}), np.sin(np.arange(n_rows))
 
 
-@pytest.mark.parametrize("method", ["fit", "fit_transform"])
+@pytest.mark.parametrize("method", ["fit", "fit_transform", "partial_fit"])
 @pytest.mark.parametrize(
     "convert", [pd.DataFrame.copy, pd.DataFrame.to_numpy, pl.from_pandas]
 )
@@ -682,6 +682,7 @@ def test_measurements_as_categories_are_one_warning(method, convert, dtype):
     ) as caught:
         getattr(encoder(target_type="continuous", max_iter=1), method)(X, y)
     assert len(caught) == 1
+    assert caught[0].filename == __file__
     assert "\n" not in str(caught[0].message)
 
 

@@ -95,6 +95,39 @@ def test_whole_numbers_beside_floats_are_not_rounded():
     assert total(seen).vocabulary.categories.tolist() == [0.5, large - 1, large]
 
 
+def merged(*parts):
+    parts = [pd.Series(part) for part in parts]
+    return total([SeenCategories(learn_vocabulary(p, "c")[0], False) for p in parts])
+
+
+def test_times_of_several_units_and_zones_stay_what_they_are():
+    far = pd.Series(np.array(["3000-01-01"], dtype="M8[s]"))
+    near = pd.Series(np.array(["2000-01-01"], dtype="M8[ns]"))
+    days = pd.Series(np.array([1], dtype="m8[D]").astype("m8[s]"))
+    found = merged(far, near).vocabulary
+    assert [pd.Timestamp(v).year for v in found.categories] == [2000, 3000]
+    assert (found.encode(pd.concat([near, near])) == 0).all()
+    assert found.encode(far).tolist() == [1]
+    for parts in (
+        (near, pd.Series(["u", "v"])),
+        (near, near.dt.tz_localize("UTC")),
+        (near, days),
+        (days, pd.Series(["u"])),
+        (near, pd.Series([7])),
+        (near, near.astype(object)),
+    ):
+        found = merged(*parts).vocabulary
+        for part in parts:
+            assert (found.encode(part) >= 0).all()
+        n_different = 1 if parts[1].equals(near.astype(object)) else sum(map(len, parts))
+        assert len(found.categories) == n_different
+
+
+def test_numbers_of_several_types_are_floats_if_floats_hold_them():
+    found = merged([1, 2], [0.5, np.nan, 2.0]).vocabulary.categories
+    assert_same_values(found, np.array([0.5, 1.0, 2.0, np.nan]))
+
+
 # ------------------------------------------------------------------ numbers
 
 
@@ -136,6 +169,27 @@ def test_scales_of_parts_are_those_of_the_rows(n_parts, n_rows):
         assert_array_equal(found.center, expected.center)
         assert_array_equal(found.scale, expected.scale)
         assert_array_equal(found.with_indicator, expected.with_indicator)
+
+
+@pytest.mark.parametrize("weight", ["a tenth", "a third", "random"])
+def test_quartiles_under_fractional_weights_are_numbers_of_the_rows(weight):
+    rng = np.random.default_rng(0)
+    for n_rows in [*range(1, 40), 1_000]:
+        values = rng.normal(size=(n_rows, 1))
+        weights = rng.uniform(0.01, 2, size=n_rows)
+        if weight != "random":
+            weights = np.full(n_rows, {"a tenth": 0.1, "a third": 1 / 3}[weight])
+        search = QuantileSearch(see_numbers(values, weights).weight, QUARTILES)
+        for step in range(search.n_steps):
+            search.narrow(next_bits(values, weights, search.begins, step))
+        for share, found in zip(QUARTILES, search.quantiles[0], strict=True):
+            assert found in values
+            at_most, below = (
+                weights[side(values[:, 0], found)].sum() / weights.sum()
+                for side in (np.less_equal, np.less)
+            )
+            # But for the rounding of sums.
+            assert below - 1e-12 <= share <= at_most + 1e-12
 
 
 def test_a_quantile_beyond_the_sum_by_rounding_is_the_last_number():
@@ -180,6 +234,12 @@ def test_whole_numbers_of_too_many_values_in_all_parts_together_are_no_labels():
     parts = [see_target(as_target(part)) for part in np.array_split(y, 3)]
     assert total(parts).read("auto").type == "continuous"
     assert parts[0].read("auto").type == "multiclass"
+
+
+def test_labels_that_were_asked_for_may_be_many():
+    y = np.arange(400) % 150
+    parts = [see_target(as_target(part), True) for part in np.array_split(y, 4)]
+    assert_array_equal(total(parts).read("multiclass").classes, np.arange(150))
 
 
 def test_values_that_are_kept_do_not_grow_with_the_rows():

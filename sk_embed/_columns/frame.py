@@ -67,6 +67,11 @@ def _require_table(X: Any) -> Any:
     """Return X, masked values as missing, or raise where it is no table of rows."""
     if type(X).__name__ == "LazyFrame":
         raise TypeError("X is a LazyFrame, which holds no rows yet; pass X.collect().")
+    if hasattr(X, "__dask_graph__"):
+        raise TypeError(
+            "X is of Dask, which holds no rows yet; use sk_embed.dask.EmbeddingEncoder for "
+            "Dask DataFrames, or pass X.compute()."
+        )
     if hasattr(X, "to_frame"):
         raise ValueError(
             f"Expected a 2-dimensional container but got {type(X)} instead; pass a single "

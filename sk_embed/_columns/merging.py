@@ -19,6 +19,7 @@ from sk_embed._columns.target import MAX_NUMERIC_CLASSES, GivenTarget, Target, r
 from sk_embed._columns.vocabulary import (
     UNKNOWN,
     Vocabulary,
+    as_plain_array,
     infrequent,
     insert_missing,
     sorting_order,
@@ -72,12 +73,11 @@ def _merged(a: Vocabulary, b: Vocabulary) -> Vocabulary:
         return a if len(a.categories) else b
     parts = [_present(vocabulary) for vocabulary in (a, b)]
     (values_a, counts_a), (values_b, counts_b) = parts
-    is_alike = values_a.dtype == values_b.dtype or values_a.dtype.kind in "mM"
+    is_alike = values_a.dtype == values_b.dtype
     if not is_alike:
-        # Of numbers of several types, none may be rounded.
-        values_a, values_b = values_a.astype(object), values_b.astype(object)
-    both = np.concatenate([values_a, values_b])
-    codes, values = pd.factorize(both)
+        values_a, values_b = _as_objects(values_a), _as_objects(values_b)
+    codes, values = pd.factorize(np.concatenate([values_a, values_b]))
+    values = values if is_alike else _plain_again(values)
     counts = np.bincount(codes, np.append(counts_a, counts_b), len(values))
     order = sorting_order(values)
     values, counts = values[order], counts[order].astype(np.intp)
@@ -86,6 +86,18 @@ def _merged(a: Vocabulary, b: Vocabulary) -> Vocabulary:
         values = insert_missing(values, len(values))
         counts = np.append(counts, n_missing)
     return Vocabulary(a.name, values, counts, np.zeros(len(values), dtype=bool))
+
+
+def _as_objects(values: NDArray[Any]) -> NDArray[Any]:
+    """Return values as Python's and pandas' own, which numpy makes integers of times."""
+    return pd.Series(values).astype(object).to_numpy()
+
+
+def _plain_again(values: NDArray[Any]) -> NDArray[Any]:
+    """Return objects as numpy holds them, if that changes none of them."""
+    plain = as_plain_array(pd.Series(values, dtype=object).infer_objects())
+    is_exact = plain.dtype == object or bool((_as_objects(plain) == values).all())
+    return plain if is_exact else values
 
 
 def _present(vocabulary: Vocabulary) -> tuple[NDArray[Any], IntArray]:
@@ -178,8 +190,11 @@ class QuantileSearch:
         # Rounding must not lead beyond the last number.
         wanted = np.minimum(self._wanted, cumulated[:, :, -1])
         found = (cumulated < wanted[:, :, None]).sum(axis=2)
-        below = np.take_along_axis(cumulated - histograms, found[:, :, None], axis=2)
-        self._wanted = wanted - below[:, :, 0]
+        # Not a difference, whose rounding would lead to a bin without any number.
+        below = np.concatenate([np.zeros_like(cumulated[:, :, :1]), cumulated], axis=2)
+        below = np.take_along_axis(below, found[:, :, None], axis=2)[:, :, 0]
+        smallest = np.finfo(np.float64).tiny
+        self._wanted = np.maximum(wanted - below, smallest * (wanted > 0))
         self.begins = (self.begins << np.uint64(_BITS)) | found.astype(np.uint64)
 
     @property
@@ -244,11 +259,14 @@ class SeenTarget:
         Names of several columns.
     size : ndarray of shape (n_columns,)
         Largest absolute number of each column; 0 for labels.
+    is_label : bool
+        Whether the user has said that numbers are labels.
     """
 
     values: list[NDArray[Any]]
     names: list[str] | None
     size: FloatArray
+    is_label: bool = False
 
     def __add__(self, other: SeenTarget) -> SeenTarget:
         if len(self.values) != len(other.values):
@@ -256,9 +274,12 @@ class SeenTarget:
                 f"y has {len(other.values)} column(s) in one partition and "
                 f"{len(self.values)} in another."
             )
+        if not len(self.values[0]) or not len(other.values[0]):
+            return self if len(self.values[0]) else other
         both = zip(self.values, other.values, strict=True)
-        values = [_different(np.concatenate([a, b])) for a, b in both]
-        return SeenTarget(values, self.names, np.maximum(self.size, other.size))
+        values = [_different(np.concatenate([a, b]), self.is_label) for a, b in both]
+        size = np.maximum(self.size, other.size)
+        return SeenTarget(values, self.names, size, self.is_label)
 
     def read(self, target_type: str) -> Target:
         """Return how the target of all rows is read, without values.
@@ -278,8 +299,8 @@ def as_matrix(y: NDArray[Any]) -> NDArray[Any]:
     return y[:, None] if y.ndim == 1 else y
 
 
-def see_target(given: GivenTarget) -> SeenTarget:
-    """Return the different values of a part's target."""
+def see_target(given: GivenTarget, is_label: bool = False) -> SeenTarget:
+    """Return the different values of a part's target, all of them if they are labels."""
     columns = as_matrix(given.values).T
     size = [
         np.abs(column.astype(np.float64)).max(initial=0)
@@ -287,12 +308,13 @@ def see_target(given: GivenTarget) -> SeenTarget:
         else 0
         for column in columns
     ]
-    return SeenTarget([_different(c) for c in columns], given.names, np.array(size, float))
+    different = [_different(c, is_label) for c in columns]
+    return SeenTarget(different, given.names, np.array(size, float), is_label)
 
 
-def _different(values: NDArray[Any]) -> NDArray[Any]:
+def _different(values: NDArray[Any], is_label: bool) -> NDArray[Any]:
     different = pd.unique(values)
-    if different.dtype.kind not in "iuf":
+    if is_label or different.dtype.kind not in "iuf":
         return different
     # Of whole numbers and others, those that tell that they are not all whole.
     is_whole = different == np.floor(different)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._columns.context import ContextScaler, learn_context, read_numbers
 from sk_embed._columns.frame import categorical_mask
 from sk_embed._columns.vocabulary import Vocabulary, given_vocabulary, learn_vocabulary
+from sk_embed._warn import warn
 
 # Fewer rows than that tell little of whether a column is a measurement.
 _MIN_ROWS_OF_MEASUREMENT = 200
@@ -135,14 +135,10 @@ def warn_of_a_measurement(vocabulary: Vocabulary) -> None:
         return
     values = vocabulary.categories.astype(np.float64)
     if np.mean(values != np.floor(values)) > 1 / 2:
-        warnings.warn(
+        warn(
             f"Column {vocabulary.name!r} holds {n_categories} different numbers in "
             f"{n_rows} rows, each of them a category; name the categorical columns by "
             "categorical_features, and the others are context.",
-            UserWarning,
-            # Through learn_columns, read_training_data, _read, fit and its wrapper, or as
-            # many more where the table is in parts.
-            stacklevel=7,
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any
@@ -12,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sk_embed._arrays import BoolArray, IntArray
+from sk_embed._warn import warn
 
 UNKNOWN = -1
 # So few rows are looked up one by one.
@@ -178,12 +178,9 @@ class Vocabulary:
         _, uniques = factorize(column, self.name)
         before, now = _kind(self._index), _kind(pd.Index(as_plain_array(uniques)))
         if before is not None and now is not None and before != now:
-            warnings.warn(
+            warn(
                 f"Column {self.name!r} held {before} in fit but holds {now} here, none of "
                 f"which is known: each is encoded as zeros. Convert it to {before}.",
-                UserWarning,
-                # Through check, codes, encode, transform and set_output's wrapper.
-                stacklevel=7,
             )
 
 

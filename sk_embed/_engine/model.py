@@ -23,6 +23,7 @@ from sk_embed._engine.column_vectors import (
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.main_effects import (
     MainEffects,
+    Whole,
     collect,
     fit_fold,
     fit_whole,
@@ -167,7 +168,7 @@ def learn_model(
     ]
     groups = output_groups(rows, loss)
     effect_tasks = [
-        partial(fit_fold, whole, AdditiveModel(group, loss, used))
+        partial(_fit_fold, whole, group, loss, used)
         for used in is_training
         for whole, group in zip(wholes, groups, strict=True)
     ]
@@ -329,6 +330,13 @@ def _plan(
         *side_by_side(is_training, [every] * len(is_training), prior.nbytes),
     ]
     return _Plan(prior, parts, counts, samples)
+
+
+def _fit_fold(
+    whole: Whole, rows: Rows, loss: Loss, is_used: BoolArray
+) -> tuple[FloatArray, bool]:
+    # The model, which holds a number for each row, lasts no longer than the task.
+    return fit_fold(whole, AdditiveModel(rows, loss, is_used))
 
 
 def sampled_rows(n_codes: IntArray, samples: list[Sample]) -> IntArray:

@@ -37,15 +37,30 @@ class Passes:
         self._due: dict[bytes, int] = {}
         self._number = self._n_left = 0
 
-    def visit(self, fingerprint: bytes | None) -> Visit:
+    def visit(self, fingerprint: bytes | None, came_before: bool = False) -> Visit:
         """Return what a chunk is; nothing is changed yet.
 
         Parameters
         ----------
         fingerprint : bytes or None
             Of its rows; None if they cannot be recognised.
+        came_before : bool
+            Whether the caller knows that it did: effects are left as they are by what
+            cannot be recognised.
+
+        Raises
+        ------
+        ValueError
+            If it could be recognised, and is not.
         """
         due = None if fingerprint is None else self._due.get(fingerprint)
+        if due is None and came_before and fingerprint is None:
+            return Visit(True, True, False, self._number)
+        if due is None and came_before:
+            raise ValueError(
+                "a chunk of a later pass is none of the first pass; chunks must come again "
+                "with the same rows in the same order."
+            )
         if due is None:
             return Visit(False, False, fingerprint is not None, self._number)
         if due > self._number and self._n_left:

@@ -93,7 +93,7 @@ class Piece(NamedTuple):
     seeds : sequence of int
         Of the order of a block's rows.
     number, n_rounds : int
-        The how manyth part of it, of so many.
+        Which part of it, of so many.
     batch_size : int
         Rows of a batch.
     """
@@ -249,7 +249,8 @@ def _learned(
     order = RowOrder(block.rows, piece.of(block), piece.batch_size)
     run_pass(block.rows, block.is_used[numbers], order, trunk, loss, adagrad, learn)
     evidence = adagrad.accumulator - before.accumulator
-    is_met = evidence.any(axis=1)
+    # Squares of tiny gradients vanish, the moves do not.
+    is_met = (evidence != 0).any(axis=1) | (adagrad.table != before.vectors).any(axis=1)
     evidence = evidence[is_met]
     moves = adagrad.table[is_met] - before.vectors[is_met]
     moves *= trust(before.accumulator[is_met], evidence)

@@ -161,7 +161,11 @@ class StreamModel:
             array.cut(n_rows)
 
     def learn(
-        self, chunk: Rows, settings: ChunkSettings, rng: np.random.Generator
+        self,
+        chunk: Rows,
+        settings: ChunkSettings,
+        rng: np.random.Generator,
+        came_before: bool = False,
     ) -> tuple[float, bool]:
         """Learn a chunk; return its progressive loss, and whether it came before.
 
@@ -175,14 +179,16 @@ class StreamModel:
             How.
         rng : Generator
             For the order of the rows.
+        came_before : bool
+            Whether the caller knows that it did.
 
         Raises
         ------
         ValueError
-            If the network diverges.
+            If the network diverges, or a chunk that came before is not recognised.
         """
         fingerprint = fingerprint_of(chunk)
-        visit = self._seen.visit(fingerprint)
+        visit = self._seen.visit(fingerprint, came_before)
         is_repeated = visit.is_repeated
         local = local_rows(chunk)
         update = self.effects.learn(local.rows, local.touched, visit)
