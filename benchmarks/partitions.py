@@ -102,10 +102,8 @@ def draw(n_rows: int, seed: int) -> pd.DataFrame:
     frame = pd.DataFrame(rng.normal(size=(n_rows, 2)), columns=["a", "b"])
     y = 0.5 * rng.normal(size=n_rows)
     for name, n_categories in COLUMNS.items():
-        # Half of the categories have most of the rows.
-        codes = np.minimum(
-            rng.integers(n_categories, size=(2, n_rows)).min(axis=0), n_categories
-        )
+        # The smaller of two draws: half of the categories have three quarters of the rows.
+        codes = rng.integers(n_categories, size=(2, n_rows)).min(axis=0)
         slope, level = levels.normal(size=(2, n_categories))
         y += 0.3 * slope[codes] * frame["a"].to_numpy() + 0.3 * level[codes]
         frame[name] = codes

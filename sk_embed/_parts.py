@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.utils import check_consistent_length
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._columns.context import QUARTILES, read_numbers
@@ -154,7 +153,6 @@ def read_part(
 def _read(
     number: int, frame: pd.DataFrame, y: Any, sample_weight: Any, layout: TableLayout
 ) -> Part:
-    check_consistent_length(frame, y)
     _require_same_rows(frame, y)
     target = as_target(y)
     weight = np.ones(0)
@@ -189,7 +187,11 @@ def _read(
 
 
 def _require_same_rows(frame: pd.DataFrame, y: Any) -> None:
-    """Raise ValueError if y has an index, and another one than X."""
+    """Raise ValueError if y has not as many rows as X, or an index, and another one."""
+    if len(y) != len(frame):
+        raise ValueError(
+            f"y has {len(y)} rows, but X has {len(frame)}; take both from one frame."
+        )
     if hasattr(y, "index") and not y.index.equals(frame.index):
         differs = np.flatnonzero(y.index != frame.index)
         row = int(differs[0]) if len(differs) else 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral
 from typing import Any
@@ -134,7 +135,8 @@ class PartialFitMixin:
         chunks : iterable of tuples (X, y) or (X, y, sample_weight)
             As of :meth:`partial_fit`: a list, or an object whose ``__iter__`` reads them
             again, each with its rows in the same order, so that they are recognised.
-            Chunks without rows are passed over. The first should be a fair sample.
+            Chunks without rows of positive weight are passed over. The first should be a
+            fair sample.
         n_passes : int, default=2
             Passes over the chunks. Further ones bring little: the network learns in the
             first alone.
@@ -226,13 +228,32 @@ def _learn_pass(encoder: Any, chunks: Any, classes: Any, begins: bool) -> int:
     n_chunks = 0
     for number, chunk in enumerate(chunks):
         X, y, sample_weight = _parts_of_chunk(chunk, number)
-        if not hasattr(y, "__dask_graph__") and np.shape(y)[:1] == (0,):
+        if _teaches_nothing(y, sample_weight):
             continue
         is_first = begins and n_chunks == 0
         known = classes if is_first else None
-        _learn_chunk(encoder, X, y, known, sample_weight, is_first, not begins)
+        with _told_of_chunk(number):
+            _learn_chunk(encoder, X, y, known, sample_weight, is_first, not begins)
         n_chunks += 1
     return n_chunks
+
+
+def _teaches_nothing(y: Any, sample_weight: Any) -> bool:
+    """Return whether a chunk has no rows, or none of positive weight."""
+    if hasattr(y, "__dask_graph__") or not hasattr(y, "__len__"):
+        return False  # an error, which is told where X is read
+    return len(y) == 0 or (sample_weight is not None and not np.any(sample_weight))
+
+
+@contextmanager
+def _told_of_chunk(number: int) -> Iterator[None]:
+    """Put the number of a chunk before what went wrong in it."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if type(error) not in (TypeError, ValueError):
+            raise
+        raise type(error)(f"Chunk {number}: {error}") from error
 
 
 def _parts_of_chunk(chunk: Any, number: int) -> tuple[Any, Any, Any]:

@@ -10,6 +10,7 @@ import pytest
 from engine_data import LOSS_CASES, SQUARED, draw_rows, draw_trunk, make_rows
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sk_embed._engine import block_effects, block_model
 from sk_embed._engine.additive_model import AdditiveModel
 from sk_embed._engine.block_effects import BlocksModel
 from sk_embed._engine.block_model import learn_from_blocks
@@ -92,7 +93,7 @@ def test_answers_are_added_entry_by_entry_and_lists_are_joined():
 def test_facts_are_those_of_the_rows_together(n_blocks, rng):
     rows = draw_rows(rng, n_rows=400)
     facts = facts_of(cut(rows, n_blocks, n_folds=5))
-    assert (facts.n_blocks, facts.n_rows, facts.n_context) == (n_blocks, 400, 2)
+    assert (facts.n_rows, facts.n_context) == (400, 2)
     assert_allclose(facts.mean_target, rows.mean(rows.targets))
     is_used = np.arange(400) % 5 != np.arange(5)[:, None]
     assert_allclose(facts.weight[3:], is_used @ rows.weight)
@@ -173,6 +174,28 @@ def test_main_effects_of_blocks_are_those_of_the_rows(loss, n_outputs, rng):
     used = np.arange(300) % 5 != 0
     expected_of_fold, _ = fit_fold(expected, AdditiveModel(group, loss, used))
     assert_allclose(of_fold, expected_of_fold, atol=1e-6)
+
+
+@each_loss
+def test_many_rows_have_the_same_effects_in_single_precision(
+    loss, n_outputs, rng, monkeypatch
+):
+    rows = draw_rows(rng, loss, n_outputs, n_rows=600)
+    expected = fit_whole(rows, loss, None)
+    monkeypatch.setattr(block_effects, "ROWS_OF_A_CHUNK", 100)
+    monkeypatch.setattr(block_model, "ROWS_OF_FIRST_ESTIMATE", 60)
+    blocks = cut(rows, 4)
+    facts, penalties = facts_of(blocks), replace(settings(), alpha=None)
+    found = learn_from_blocks(blocks, facts, loss, penalties, 2, np.random.default_rng(0))
+    effects = np.concatenate([column.effects for column in found.columns])
+    of_all = np.hstack([whole.effects for whole in expected])
+    # Penalties are estimated to a tenth, and effects of noise are small.
+    assert_allclose(effects, of_all, atol=0.02)
+    outputs = loss.joint_outputs(n_outputs)[0]
+    model = BlocksModel(blocks, facts, loss, outputs)
+    assert model.hessian_dtype == np.float32
+    fixed = solve_whole(model, None, 2.0)
+    assert_allclose(fixed.effects, fit_whole(rows, loss, 2.0)[0].effects, atol=1e-4)
 
 
 # ------------------------------------------------------------------ rounds

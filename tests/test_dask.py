@@ -398,7 +398,7 @@ REFUSED = {
     "other partitions": (ValueError, "y has 3 partitions, but X has 4"),
     "other rows": (ValueError, r"Partition \d: y has index \d+ in row 0, but X has"),
     "weights beyond squares": (ValueError, "sample_weight sums to 3600000000000000.0"),
-    "other lengths": (ValueError, r"Partition \d: Found input variables with inconsistent"),
+    "other lengths": (ValueError, r"Partition \d: y has 149 rows, but X has 150"),
     "missing target": (ValueError, r"Partition 1: Input y contains NaN \(row 10\)"),
     "infinite target": (ValueError, r"Partition 2: Input y contains infinity \(row 0\)"),
     "a row without label": (ValueError, r"Partition 3: Input y contains NaN \(row 5\)"),

@@ -243,3 +243,21 @@ def test_chunks_of_other_rows_in_a_later_pass_are_refused():
     with pytest.raises(ValueError, match="a chunk of a later pass is none of the first"):
         fitted.fit_chunks(Shuffled())
     assert not hasattr(fitted, "categories_")
+
+
+def test_chunks_of_no_weight_are_passed_over():
+    X, y = draw()
+    chunks = cut(X, y, pd.Series(1.0, X.index))
+    nothing = [(X[:50], y[:50], np.zeros(50))]
+    found = encoder().fit_chunks(nothing + chunks + nothing)
+    assert_same(found, encoder().fit_chunks(chunks), X)
+
+
+def test_what_is_wrong_in_a_chunk_is_told_with_its_number():
+    X, y = draw()
+    chunks = cut(X, y)
+    missing = (X[:50], y[:50].where(y.index[:50] != 7))
+    with pytest.raises(ValueError, match=r"Chunk 4: Input y contains NaN \(row 7\)"):
+        encoder().fit_chunks([*chunks, missing])
+    with pytest.raises(ValueError, match=r"Chunk 4: .*feature names"):
+        encoder().fit_chunks([*chunks, (X[["b", "a", "z"]], y)])

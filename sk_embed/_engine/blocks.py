@@ -50,7 +50,7 @@ class RowSums:
         return RowSums(rows, values)
 
     def as_table(self, n_rows: int) -> FloatArray:
-        """Return the long table."""
+        """Return the long table, shape (n_rows, width)."""
         table = np.zeros((n_rows, self.values.shape[1]), self.values.dtype)
         table[self.rows] = self.values
         return table
@@ -78,7 +78,7 @@ class Block:
     is_used: BoolArray
 
     def order(self, seeds: Sequence[int]) -> IntArray:
-        """Draw an order of the rows."""
+        """Draw an order of the rows, shape (n_rows,)."""
         rng = np.random.default_rng([*seeds, self.number])
         return rng.permutation(len(self.rows)).astype(np.int32)
 
@@ -181,8 +181,8 @@ class Facts(NamedTuple):
 
     Parameters
     ----------
-    n_blocks, n_rows, n_context : int
-        Blocks, rows, and numeric columns.
+    n_rows, n_context : int
+        Rows, and numeric columns.
     weight : ndarray of shape (3 + n_folds,)
         Of the rows that are used where; see :class:`Block`.
     target_sum : ndarray of shape (3 + n_folds, n_outputs)
@@ -193,7 +193,6 @@ class Facts(NamedTuple):
         Sum of squares of the weights of each code's rows.
     """
 
-    n_blocks: int
     n_rows: int
     n_context: int
     weight: FloatArray
@@ -203,7 +202,7 @@ class Facts(NamedTuple):
 
     @property
     def mean_target(self) -> FloatArray:
-        """Weighted mean of all targets."""
+        """Weighted mean of all targets, shape (n_outputs,)."""
         return self.target_sum[0] / self.weight[0]
 
     @property
@@ -226,7 +225,10 @@ class Facts(NamedTuple):
         return [part.T for part in np.split(self.code_weight, ends)]
 
     def effective_counts(self, n_codes: IntArray) -> list[FloatArray]:
-        """Return the effective number of rows of each code, ``(sum w)^2 / sum w^2``."""
+        """Return the effective number of rows, ``(sum w)^2 / sum w^2``.
+
+        Of each code of each column, shape (n_codes,) each.
+        """
         total, squares = self.code_weight[:, 0], self.code_squares
         effective = np.zeros(len(total))
         np.divide(total**2, squares, out=effective, where=squares > 0)
@@ -238,9 +240,7 @@ def facts_of(blocks: Blocks) -> Facts:
     n_blocks, n_rows, n_context, weight, target_sum, of_codes = blocks.total(_facts_of)
     table = of_codes.as_table(int(blocks.n_codes.sum()))
     n_context //= n_blocks
-    return Facts(
-        n_blocks, n_rows, n_context, weight, target_sum, table[:, :-1], table[:, -1]
-    )
+    return Facts(n_rows, n_context, weight, target_sum, table[:, :-1], table[:, -1])
 
 
 def _facts_of(block: Block) -> Sums:
