@@ -30,7 +30,7 @@ da = pytest.importorskip("dask.array")
 from sk_embed import dask as sk_embed_dask  # noqa: E402
 from sk_embed.dask import EmbeddingEncoder  # noqa: E402
 
-N_ROWS = 600
+N_ROWS, N_ROUNDS = 600, sk_embed_dask.N_ROUNDS
 # A partition's sum of these can be squared, that of all rows cannot.
 N_HUGE = 6e12
 NAMES = ["shop", "item", "size"]
@@ -38,8 +38,9 @@ CATEGORICAL = ["shop", "item"]
 
 
 @pytest.fixture(autouse=True)
-def _in_turn():
-    """Compute here, unless a cluster is asked."""
+def _in_turn(monkeypatch):
+    """Compute here, unless a cluster is asked, and in few rounds: each takes its time."""
+    monkeypatch.setattr(sk_embed_dask, "N_ROUNDS", 3)
     with dask.config.set(scheduler="synchronous"):
         yield
 
@@ -188,7 +189,8 @@ def draw_slopes(n_rows, rng, slopes):
     return frame
 
 
-def test_vectors_are_worth_those_of_the_rows_in_memory():
+def test_vectors_are_worth_those_of_the_rows_in_memory(monkeypatch):
+    monkeypatch.setattr(sk_embed_dask, "N_ROUNDS", N_ROUNDS)
     rng = np.random.default_rng(0)
     slopes = 2 * rng.normal(size=50)
     learned, model, test = (draw_slopes(n, rng, slopes) for n in (16_000, 5_000, 5_000))
@@ -493,10 +495,9 @@ def test_columns_in_another_order_are_refused_before_anything_is_read(lazy):
 
 
 @pytest.fixture
-def client(monkeypatch):
-    """Three worker processes; few rounds, for each takes longer than what it is about."""
+def client():
+    """Three worker processes."""
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr(sk_embed_dask, "N_ROUNDS", 3)
     with warnings.catch_warnings():
         # Of processes and sockets, which are not ours.
         warnings.simplefilter("ignore")
