@@ -226,3 +226,10 @@ def test_dates_are_an_error_that_names_the_column(zone):
     dates = pd.Series(pd.to_datetime(["2020-01-01", None])).dt.tz_localize(zone)
     with pytest.raises(ValueError, match="'since' is not numeric but holds dates"):
         read_numbers([dates], ["since"], 2)
+
+
+def test_a_range_whose_half_is_no_float_is_no_range():
+    values = np.array([[0.0], [0.0], [0.0], [5e-324]])
+    scaler = learn_context(values, np.ones(4), ["a"])
+    assert_array_equal(scaler.transform(values)[:3], np.zeros((3, 1)))
+    assert np.isfinite(scaler.transform(values)).all()

@@ -128,7 +128,8 @@ def robust_scale(interquartile_range: float, extent: float) -> float:
     if interquartile_range > 0:
         return interquartile_range / 1.349
     # A column that is mostly one value: a rare indicator stays an indicator.
-    return extent / 2 if extent > 0 else 1.0
+    half_range = extent / 2  # zero of the smallest float
+    return half_range if half_range > 0 else 1.0
 
 
 def _weighted_quantiles(
