@@ -202,29 +202,33 @@ def test_a_quantile_beyond_the_sum_by_rounding_is_the_last_number():
 
 # ------------------------------------------------------------------ targets
 
+# More than the values that may be labels.
+N_TARGETS = 360
 TARGETS = {
-    "floats": RNG.normal(size=90),
-    "whole numbers of many values": RNG.integers(1_000, size=90) * 7,
-    "floats of few values": RNG.choice([0.5, 1.5, 2.0], 90),
-    "zeros and ones": RNG.integers(2, size=90),
-    "labels": RNG.choice(np.array(["no", "yes", "perhaps"], object), 90),
-    "booleans": RNG.integers(2, size=90).astype(bool),
-    "whole labels": RNG.integers(5, size=90),
-    "floats that are labels": RNG.integers(3, size=90).astype(float),
-    "two columns": RNG.normal(size=(90, 2)),
-    "an indicator": RNG.integers(2, size=(90, 3)),
+    "floats": RNG.normal(size=N_TARGETS),
+    "whole numbers of many values": RNG.integers(1_000, size=N_TARGETS) * 7,
+    "floats of few values": RNG.choice([0.5, 1.5, 2.0], N_TARGETS),
+    "zeros and ones": RNG.integers(2, size=N_TARGETS),
+    "labels": RNG.choice(np.array(["no", "yes", "perhaps"], object), N_TARGETS),
+    "booleans": RNG.integers(2, size=N_TARGETS).astype(bool),
+    "whole labels": RNG.integers(5, size=N_TARGETS),
+    "floats that are labels": RNG.integers(3, size=N_TARGETS).astype(float),
+    "two columns": RNG.normal(size=(N_TARGETS, 2)),
+    "an indicator": RNG.integers(2, size=(N_TARGETS, 3)),
 }
 
 
 @pytest.mark.parametrize("y", TARGETS.values(), ids=TARGETS)
 def test_target_of_parts_is_read_as_that_of_the_rows(y):
-    found = total([see_target(as_target(y[c])) for c in np.array_split(np.arange(90), 4)])
+    found = total(
+        [see_target(as_target(y[c])) for c in np.array_split(np.arange(N_TARGETS), 4)]
+    )
     read = found.read("auto")
-    expected = read_target(as_target(y), "auto", np.ones(90))
+    expected = read_target(as_target(y), "auto", np.ones(N_TARGETS))
     assert (read.type, read.output_names) == (expected.type, expected.output_names)
     if expected.classes is None:
         assert read.classes is None
-        assert_allclose(found.size, np.abs(y.reshape(90, -1)).max(axis=0))
+        assert_allclose(found.size, np.abs(y.reshape(N_TARGETS, -1)).max(axis=0))
     else:
         assert_same_values(read.classes, expected.classes)
 
