@@ -192,7 +192,8 @@ def factorize(column: pd.Series, name: str) -> tuple[IntArray, pd.Index]:
         codes, uniques = pd.factorize(column)
     except TypeError as error:
         raise _not_hashable(column, name) from error
-    return codes, pd.Index(uniques)
+    # An index is left as it is, else pandas 2 would make times of objects, and warn of it.
+    return codes, uniques if isinstance(uniques, pd.Index) else pd.Index(uniques)
 
 
 def _one_by_one(column: pd.Series, name: str) -> tuple[IntArray, NDArray[Any]]:
