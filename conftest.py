@@ -2,4 +2,5 @@
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("dask") else ["sk_embed/dask.py"]
+_NEED_DASK = ["sk_embed/dask.py", "sk_embed/_dask_partitions.py"]
+collect_ignore = [] if find_spec("dask") else _NEED_DASK

@@ -33,6 +33,7 @@ from streams import NAMES, scores
 
 import sk_embed
 import sk_embed.dask
+from sk_embed import _dask_partitions
 from sk_embed._engine import rounds
 
 N_PARTITIONS = 8
@@ -139,7 +140,7 @@ def time_fits(n_rows: int) -> None:
 def print_traffic(table: pd.DataFrame, names: list[str], chosen: dict) -> None:
     """Print how often partitions are asked, and the bytes of questions and answers."""
     asked: dict[str, list] = defaultdict(list)
-    total, answer = sk_embed.dask._Partitions.total, sk_embed.dask._answer
+    total, answer = _dask_partitions.Partitions.total, _dask_partitions.answer_of
 
     def note_answer(part, question):
         answered = answer(part, question)
@@ -157,8 +158,8 @@ def print_traffic(table: pd.DataFrame, names: list[str], chosen: dict) -> None:
     frame = dd.from_pandas(table, N_PARTITIONS)
     with (
         dask.config.set(scheduler="synchronous"),
-        mock.patch.object(sk_embed.dask._Partitions, "total", note_question),
-        mock.patch.object(sk_embed.dask, "_answer", note_answer),
+        mock.patch.object(_dask_partitions.Partitions, "total", note_question),
+        mock.patch.object(_dask_partitions, "answer_of", note_answer),
         mock.patch.object(sk_embed.dask, "_MAX_TASKS_AT_A_TIME", 1),
     ):
         sk_embed.dask.EmbeddingEncoder(**chosen).fit(frame[names], frame["y"])

@@ -40,6 +40,7 @@ from sk_embed._cross_fitting import fold_numbers
 from sk_embed._engine.blocks import Block, Sums, make_block
 from sk_embed._engine.rows import Rows
 from sk_embed._sklearn_compat import check_sample_weight
+from sk_embed._told import told_of
 from sk_embed._training_data import require_room
 
 
@@ -144,16 +145,16 @@ def read_part(
     layout : TableLayout
         What is known before.
     """
-    try:
+    with told_of(f"Partition {number}"):
         return _read(number, frame, y, sample_weight, layout)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"Partition {number}: {error}") from error
 
 
 def _read(
     number: int, frame: pd.DataFrame, y: Any, sample_weight: Any, layout: TableLayout
 ) -> Part:
-    _require_same_rows(frame, y)
+    _require_same_rows(frame, y, "y")
+    if sample_weight is not None:
+        _require_same_rows(frame, sample_weight, "sample_weight")
     target = as_target(y)
     weight = np.ones(0)
     if len(frame):
@@ -186,18 +187,21 @@ def _read(
     )
 
 
-def _require_same_rows(frame: pd.DataFrame, y: Any) -> None:
-    """Raise ValueError if y has not as many rows as X, or an index, and another one."""
-    if len(y) != len(frame):
+def _require_same_rows(frame: pd.DataFrame, values: Any, name: str) -> None:
+    """Raise ValueError if values are not as many as rows of X, or have another index."""
+    if len(values) != len(frame):
         raise ValueError(
-            f"y has {len(y)} rows, but X has {len(frame)}; take both from one frame."
+            f"{name} has {len(values)} rows, but X has {len(frame)}; take both from one "
+            "frame."
         )
-    if hasattr(y, "index") and not y.index.equals(frame.index):
-        differs = np.flatnonzero(y.index != frame.index)
+    index = getattr(values, "index", frame.index)
+    if not index.equals(frame.index):
+        differs = np.flatnonzero(index != frame.index)
         row = int(differs[0]) if len(differs) else 0
         raise ValueError(
-            f"y has index {y.index[row]!r} in row {row}, but X has {frame.index[row]!r}; "
-            "take both from one frame, so that their rows are the same."
+            f"{name} has index {index[row]!r} in row {row}, but X has "
+            f"{frame.index[row]!r}; take both from one frame, so that their rows are the "
+            "same."
         )
 
 
@@ -356,11 +360,9 @@ def as_block(
         Of the halves.
     """
     target = learned.target
-    try:
+    with told_of(f"Partition {part.number}"):
         values = StreamTarget(target).read(part.target, part.weight)
         require_room(part.weight, dtype)
-    except ValueError as error:
-        raise ValueError(f"Partition {part.number}: {error}") from error
     context = learned.columns.scaler.transform(part.numbers)
     rows = Rows(
         codes=table_rows_of(part, learned.columns),

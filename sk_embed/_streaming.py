@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 from numbers import Integral
 from typing import Any
@@ -28,6 +27,7 @@ from sk_embed._settings import (
 )
 from sk_embed._sklearn_compat import check_sample_weight, fit_context
 from sk_embed._stream import Stream
+from sk_embed._told import told_of
 from sk_embed._unchanged import unchanged_on_error
 
 # What is made of the stream where it is asked for.
@@ -232,7 +232,7 @@ def _learn_pass(encoder: Any, chunks: Any, classes: Any, begins: bool) -> int:
             continue
         is_first = begins and n_chunks == 0
         known = classes if is_first else None
-        with _told_of_chunk(number):
+        with told_of(f"Chunk {number}"):
             _learn_chunk(encoder, X, y, known, sample_weight, is_first, not begins)
         n_chunks += 1
     return n_chunks
@@ -243,17 +243,6 @@ def _teaches_nothing(y: Any, sample_weight: Any) -> bool:
     if hasattr(y, "__dask_graph__") or not hasattr(y, "__len__"):
         return False  # an error, which is told where X is read
     return len(y) == 0 or (sample_weight is not None and not np.any(sample_weight))
-
-
-@contextmanager
-def _told_of_chunk(number: int) -> Iterator[None]:
-    """Put the number of a chunk before what went wrong in it."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        if type(error) not in (TypeError, ValueError):
-            raise
-        raise type(error)(f"Chunk {number}: {error}") from error
 
 
 def _parts_of_chunk(chunk: Any, number: int) -> tuple[Any, Any, Any]:

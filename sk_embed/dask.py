@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
@@ -17,12 +14,24 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_embed import _encoder
-from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._arrays import BoolArray, FloatArray
 from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.target import LABEL_TYPES
 from sk_embed._cross_fitting import needs_folds
+from sk_embed._dask_partitions import (
+    Delayed,
+    PartitionBlocks,
+    Partitions,
+    dd,
+    delayed,
+    joined,
+    large_questions,
+    map_in_pool,
+    persisted,
+    tasks_of,
+)
 from sk_embed._engine.block_model import learn_from_blocks
-from sk_embed._engine.blocks import Facts, Sums, add_up, facts_of, in_groups
+from sk_embed._engine.blocks import Facts, facts_of
 from sk_embed._output_tables import OutputTables
 from sk_embed._parts import (
     FoldsOfParts,
@@ -42,17 +51,6 @@ from sk_embed._settings import LOSSES, model_settings
 from sk_embed._sklearn_compat import fit_context, single_blas_thread
 from sk_embed._training_data import require_room
 from sk_embed._unchanged import unchanged_on_error
-
-try:
-    import dask.base
-    import dask.config
-    import dask.dataframe as dd
-    from dask.delayed import Delayed, delayed
-except ImportError as error:
-    raise ImportError(
-        "sk_embed.dask needs Dask's data frames; install them by "
-        "pip install 'sk-embed[dask]'."
-    ) from error
 
 # Solutions, row orders and groups of tables that do not wait for each other.
 _MAX_TASKS_AT_A_TIME = 8
@@ -217,7 +215,7 @@ class EmbeddingEncoder(
         meta = self._empty_output(X)
         # In one task, not in that of each partition.
         shared = delayed(_RowEncoder(self._frame_encoder(), meta), traverse=False)
-        parts, divisions = _tasks_of(X)
+        parts, divisions = tasks_of(X)
         encoded = [delayed(_encode_rows)(part, shared) for part in parts]
         return dd.from_delayed(encoded, meta=meta, divisions=divisions)
 
@@ -252,20 +250,20 @@ class EmbeddingEncoder(
         """Learn, and return what the rows of ``fit`` are encoded by."""
         with (
             unchanged_on_error(self),
-            _large_questions(),
+            large_questions(),
             self._fit_task(X, y, sample_weight) as end_subtask,
         ):
             self._require_usable(y)
             n_folds = self._n_folds() if with_folds else 0
-            partitions, divisions = _joined(X, y, sample_weight)
+            partitions, divisions = joined(X, y, sample_weight)
             layout = self._layout(X)
             seed, fold_seed = self._draw_seeds()
             shared = delayed(_Shared(layout), traverse=False)
-            parts = _persisted(
+            parts = persisted(
                 delayed(_read_part)(number, given, shared)
                 for number, given in enumerate(partitions)
             )
-            learned = learn_from_parts(_Partitions(parts), layout)
+            learned = learn_from_parts(Partitions(parts), layout)
             require_room(np.array([learned.total_weight]), self._settings(learned).dtype)
             folds = FoldsOfParts(n_folds, fold_seed)
             blocks = self._blocks(parts, learned, folds, seed)
@@ -294,14 +292,14 @@ class EmbeddingEncoder(
 
     def _blocks(
         self, parts: list[Delayed], learned: LearnedParts, folds: FoldsOfParts, seed: int
-    ) -> _Blocks:
+    ) -> PartitionBlocks:
         """Turn the parts that have rows into blocks, where they are."""
         settings = self._settings(learned)
         shared = delayed(_ForBlocks(learned, folds, settings.dtype, seed), traverse=False)
-        blocks = _persisted(
+        blocks = persisted(
             delayed(_as_block)(parts[number], shared) for number in learned.numbers
         )
-        return _Blocks(blocks, n_codes_of(learned.columns))
+        return PartitionBlocks(blocks, n_codes_of(learned.columns))
 
     def _settings(self, learned: LearnedParts) -> Any:
         in_turn = -(-learned.n_rows // len(learned.numbers))
@@ -310,7 +308,7 @@ class EmbeddingEncoder(
 
     def _learn_blocks(
         self,
-        blocks: _Blocks,
+        blocks: PartitionBlocks,
         facts: Facts,
         learned: LearnedParts,
         seed: int,
@@ -326,7 +324,7 @@ class EmbeddingEncoder(
                 N_ROUNDS,
                 np.random.default_rng(seed),
                 start=start,
-                map_tasks=partial(_map_in_pool, pool),
+                map_tasks=partial(map_in_pool, pool),
                 report=self._reporter(settings, facts.n_folds, end_subtask),
             )
         end_subtask("tables")
@@ -367,131 +365,6 @@ class EmbeddingEncoder(
         """Return an encoder that gives data frames of pandas."""
         encoder: _encoder.EmbeddingEncoder = self.to_memory().set_output(transform="pandas")
         return encoder
-
-
-# ---------------------------------------------------------------- asking partitions
-
-
-@dataclass(frozen=True)
-class _Question:
-    """What all partitions are asked alike."""
-
-    function: Callable[..., Sums]
-    arguments: tuple[Any, ...]
-
-
-def _answer(part: Any, question: _Question) -> Sums:
-    with single_blas_thread():
-        return question.function(part, *question.arguments)
-
-
-def _map_in_pool(
-    pool: ThreadPoolExecutor, function: Callable[[Any], Any], tasks: Iterable[Any]
-) -> list[Any]:
-    """Run tasks in threads, each of which knows the client that is in use here."""
-    context = copy_context()
-    futures = [pool.submit(context.copy().run, function, task) for task in tasks]
-    return [future.result() for future in futures]
-
-
-class _Partitions:
-    """Partitions that answer by sums, added up as a tree where they are."""
-
-    def __init__(self, parts: list[Delayed]) -> None:
-        self._parts = parts
-
-    def total(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
-        """Return the sum of ``function(part, *arguments)`` over the partitions."""
-        # One task holds the question for all, so that it can be asked again of a
-        # partition that was lost and has been read anew.
-        question = delayed(_Question(function, arguments), traverse=False)
-        answers = [delayed(_answer)(part, question) for part in self._parts]
-        while len(answers) > 1:
-            answers = [delayed(add_up)(group) for group in in_groups(answers)]
-        answer: Sums = answers[0].compute()
-        return answer
-
-
-class _Blocks(_Partitions):
-    """Partitions as blocks of the engine."""
-
-    def __init__(self, parts: list[Delayed], n_codes: IntArray) -> None:
-        super().__init__(parts)
-        self.n_codes = n_codes
-
-
-def _persisted(tasks: Iterator[Delayed]) -> list[Delayed]:
-    return list(dask.base.persist(*tasks))
-
-
-@contextmanager
-def _large_questions() -> Iterator[None]:
-    """Let tables be part of a task, from which they are sent again if a worker is lost."""
-    if "distributed" not in sys.modules:
-        yield
-        return
-    name = "distributed.admin.large-graph-warning-threshold"
-    with dask.config.set({name: "1 TiB"}):
-        yield
-
-
-def _joined(X: Any, y: Any, sample_weight: Any) -> tuple[list[Delayed], Any]:
-    """Return X, y and weights of each partition as one task, and the divisions.
-
-    One expression, for two that Dask optimises apart may come in other partitions each, and
-    after a shuffle in another order.
-    """
-    if not isinstance(X, dd.DataFrame):
-        raise TypeError(
-            f"X is a {type(X).__name__}, but this encoder is fitted by Dask DataFrames; "
-            "use sk_embed.EmbeddingEncoder for a table in memory."
-        )
-    given = {"y": y, "sample_weight": sample_weight}
-    given = {name: values for name, values in given.items() if values is not None}
-    has_index = [isinstance(values, (dd.Series, dd.DataFrame)) for values in given.values()]
-    aligned = [_as_dask(values, name, X.npartitions) for name, values in given.items()]
-    rows = X.map_partitions(
-        _together,
-        *aligned,
-        has_index=has_index,
-        meta=X._meta,
-        enforce_metadata=False,
-        align_dataframes=False,
-    )
-    return _tasks_of(rows)
-
-
-def _as_dask(values: Any, name: str, n_partitions: int) -> Any:
-    """Return values with as many partitions as X as a Dask Series or DataFrame."""
-    if hasattr(values, "numblocks"):
-        if any(number > 1 for number in values.numblocks[1:]):
-            raise ValueError(f"{name} is chunked by columns; rechunk it by rows alone.")
-        values = dd.from_dask_array(values)
-    if not isinstance(values, (dd.Series, dd.DataFrame)):
-        raise TypeError(
-            f"{name} is a {type(values).__name__}, but must be a Dask Series or Array with "
-            "the partitions of X; use dask.dataframe.from_pandas."
-        )
-    if values.npartitions != n_partitions:
-        raise ValueError(
-            f"{name} has {values.npartitions} partitions, but X has {n_partitions}; take "
-            "both from one frame."
-        )
-    return values
-
-
-def _together(frame: Any, *given: Any, has_index: list[bool]) -> tuple[Any, ...]:
-    y, *weights = (
-        values if is_aligned else values.to_numpy()
-        for values, is_aligned in zip(given, has_index, strict=True)
-    )
-    return frame, y, weights[0] if weights else None
-
-
-def _tasks_of(rows: Any) -> tuple[list[Delayed], Any]:
-    """Return the partitions that Dask makes of a table, and the divisions."""
-    optimised = rows.optimize()
-    return optimised.to_delayed(optimize_graph=False), optimised.divisions
 
 
 # ---------------------------------------------------------------- what tasks are given

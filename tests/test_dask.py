@@ -27,6 +27,7 @@ dask = pytest.importorskip("dask")
 dd = pytest.importorskip("dask.dataframe")
 da = pytest.importorskip("dask.array")
 
+from sk_embed import _dask_partitions  # noqa: E402
 from sk_embed import dask as sk_embed_dask  # noqa: E402
 from sk_embed.dask import EmbeddingEncoder  # noqa: E402
 
@@ -399,6 +400,7 @@ REFUSED = {
     "no y": (ValueError, "requires y to be passed"),
     "other partitions": (ValueError, "y has 3 partitions, but X has 4"),
     "other rows": (ValueError, r"Partition \d: y has index \d+ in row 0, but X has"),
+    "weights of other rows": (ValueError, r"Partition \d: sample_weight has index \d+"),
     "weights beyond squares": (ValueError, "sample_weight sums to 3600000000000000.0"),
     "other lengths": (ValueError, r"Partition \d: y has 149 rows, but X has 150"),
     "missing target": (ValueError, r"Partition 1: Input y contains NaN \(row 10\)"),
@@ -434,6 +436,9 @@ def test_what_cannot_be_used_is_named_and_changes_nothing(table, lazy, what):
         "no y": {"y": None},
         "other partitions": {"y": dd.from_pandas(table, npartitions=3)["sold"]},
         "other rows": {"y": lazy["sold"].map_partitions(lambda y: y.iloc[::-1])},
+        "weights of other rows": {
+            "sample_weight": lazy["weight"].map_partitions(lambda w: w.iloc[::-1])
+        },
         "weights beyond squares": {"sample_weight": lazy["sold"] * 0 + N_HUGE},
         "other lengths": {"y": lazy["sold"].map_partitions(lambda y: y.iloc[1:])},
         "missing target": {"y": bad["missing target"]},
@@ -547,7 +552,7 @@ def test_workers_threads_and_one_process_give_the_same_bits(client, lazy):
 @pytest.mark.parametrize("when", ["_next_bits", "_trunk_round", "_table_round"])
 def test_a_worker_that_is_killed_changes_no_bit(client, lazy, monkeypatch, when):
     killed, lock = [], Lock()
-    total = sk_embed_dask._Partitions.total
+    total = _dask_partitions.Partitions.total
 
     def total_and_kill(self, function, *arguments):
         # Tables are asked for by several threads.
@@ -557,7 +562,7 @@ def test_a_worker_that_is_killed_changes_no_bit(client, lazy, monkeypatch, when)
             os.kill(workers[killed[0]], signal.SIGKILL)
         return total(self, function, *arguments)
 
-    monkeypatch.setattr(sk_embed_dask._Partitions, "total", total_and_kill)
+    monkeypatch.setattr(_dask_partitions.Partitions, "total", total_and_kill)
     found = fit_by(client, lazy)
     assert len(killed) == 1
     assert killed[0] not in client.scheduler_info()["workers"]

@@ -1,0 +1,152 @@
+"""Dask's partitions: how they are joined, and how they are asked.
+
+What is asked is a pure function of a partition and of arrays that all are given alike, so
+that a partition that was lost can be asked again.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any
+
+from sk_embed._arrays import IntArray
+from sk_embed._engine.blocks import Sums, add_up, in_groups
+from sk_embed._sklearn_compat import single_blas_thread
+
+try:
+    import dask.base
+    import dask.config
+    import dask.dataframe as dd
+    from dask.delayed import Delayed, delayed
+except ImportError as error:
+    raise ImportError(
+        "sk_embed.dask needs Dask's data frames; install them by "
+        "pip install 'sk-embed[dask]'."
+    ) from error
+
+
+@dataclass(frozen=True)
+class Question:
+    """What all partitions are asked alike."""
+
+    function: Callable[..., Sums]
+    arguments: tuple[Any, ...]
+
+
+def answer_of(part: Any, question: Question) -> Sums:
+    with single_blas_thread():
+        return question.function(part, *question.arguments)
+
+
+def map_in_pool(
+    pool: ThreadPoolExecutor, function: Callable[[Any], Any], tasks: Iterable[Any]
+) -> list[Any]:
+    """Run tasks in threads, each of which knows the client that is in use here."""
+    context = copy_context()
+    futures = [pool.submit(context.copy().run, function, task) for task in tasks]
+    return [future.result() for future in futures]
+
+
+class Partitions:
+    """Partitions that answer by sums, added up as a tree where they are."""
+
+    def __init__(self, parts: list[Delayed]) -> None:
+        self._parts = parts
+
+    def total(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
+        """Return the sum of ``function(part, *arguments)`` over the partitions."""
+        # One task holds the question for all, so that it can be asked again of a
+        # partition that was lost and has been read anew.
+        question = delayed(Question(function, arguments), traverse=False)
+        answers = [delayed(answer_of)(part, question) for part in self._parts]
+        while len(answers) > 1:
+            answers = [delayed(add_up)(group) for group in in_groups(answers)]
+        answer: Sums = answers[0].compute()
+        return answer
+
+
+class PartitionBlocks(Partitions):
+    """Partitions as blocks of the engine."""
+
+    def __init__(self, parts: list[Delayed], n_codes: IntArray) -> None:
+        super().__init__(parts)
+        self.n_codes = n_codes
+
+
+def persisted(tasks: Iterator[Delayed]) -> list[Delayed]:
+    return list(dask.base.persist(*tasks))
+
+
+@contextmanager
+def large_questions() -> Iterator[None]:
+    """Let tables be part of a task, from which they are sent again if a worker is lost."""
+    if "distributed" not in sys.modules:
+        yield
+        return
+    name = "distributed.admin.large-graph-warning-threshold"
+    with dask.config.set({name: "1 TiB"}):
+        yield
+
+
+def joined(X: Any, y: Any, sample_weight: Any) -> tuple[list[Delayed], Any]:
+    """Return X, y and weights of each partition as one task, and the divisions.
+
+    One expression, for two that Dask optimises apart may come in other partitions each, and
+    after a shuffle in another order.
+    """
+    if not isinstance(X, dd.DataFrame):
+        raise TypeError(
+            f"X is a {type(X).__name__}, but this encoder is fitted by Dask DataFrames; "
+            "use sk_embed.EmbeddingEncoder for a table in memory."
+        )
+    given = {"y": y, "sample_weight": sample_weight}
+    given = {name: values for name, values in given.items() if values is not None}
+    has_index = [isinstance(values, (dd.Series, dd.DataFrame)) for values in given.values()]
+    aligned = [_as_dask(values, name, X.npartitions) for name, values in given.items()]
+    rows = X.map_partitions(
+        _together,
+        *aligned,
+        has_index=has_index,
+        meta=X._meta,
+        enforce_metadata=False,
+        align_dataframes=False,
+    )
+    return tasks_of(rows)
+
+
+def _as_dask(values: Any, name: str, n_partitions: int) -> Any:
+    """Return values with as many partitions as X as a Dask Series or DataFrame."""
+    if hasattr(values, "numblocks"):
+        if any(number > 1 for number in values.numblocks[1:]):
+            raise ValueError(f"{name} is chunked by columns; rechunk it by rows alone.")
+        values = dd.from_dask_array(values)
+    if not isinstance(values, (dd.Series, dd.DataFrame)):
+        raise TypeError(
+            f"{name} is a {type(values).__name__}, but must be a Dask Series or Array with "
+            "the partitions of X; use dask.dataframe.from_pandas."
+        )
+    if values.npartitions != n_partitions:
+        raise ValueError(
+            f"{name} has {values.npartitions} partitions, but X has {n_partitions}; take "
+            "both from one frame."
+        )
+    return values
+
+
+def _together(frame: Any, *given: Any, has_index: list[bool]) -> tuple[Any, ...]:
+    y, *weights = (
+        values if is_aligned else values.to_numpy()
+        for values, is_aligned in zip(given, has_index, strict=True)
+    )
+    return frame, y, weights[0] if weights else None
+
+
+def tasks_of(rows: Any) -> tuple[list[Delayed], Any]:
+    """Return the partitions that Dask makes of a table, and the divisions."""
+    optimised = rows.optimize()
+    return optimised.to_delayed(optimize_graph=False), optimised.divisions
