@@ -16,12 +16,12 @@ import numpy as np
 from _timing import interleaved, record
 from threadpoolctl import threadpool_limits
 
-from sk_embed._engine.batches import RowOrder
 from sk_embed._engine.losses import HalfSquaredError
-from sk_embed._engine.network import Trunk
-from sk_embed._engine.optimizers import RowAdagrad
+from sk_embed._engine.network.batches import RowOrder
+from sk_embed._engine.network.optimizers import RowAdagrad
+from sk_embed._engine.network.training import TrunkLearner, leave_frozen, run_pass
+from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.rows import Rows
-from sk_embed._engine.training import TrunkLearner, leave_frozen, run_pass
 
 N_ROWS = 65_536
 N_CODES = np.array([10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000])

@@ -40,13 +40,13 @@ TESTS = {
     "sk_embed/_output_tables.py": "golden targets_encoder",
     "sk_embed/_persistence/": "persistence_values persistence_refusals persistence",
     "sk_embed/_engine/axes.py": "axes golden model",
-    "sk_embed/_engine/batches.py": "batches golden",
+    "sk_embed/_engine/network/batches.py": "batches golden",
     "sk_embed/_engine/losses.py": "losses golden main_effects",
-    "sk_embed/_engine/main_effects.py": "golden main_effects",
+    "sk_embed/_engine/additive/main_effects.py": "golden main_effects",
     "sk_embed/_engine/model.py": "golden model",
-    "sk_embed/_engine/network.py": "network golden",
-    "sk_embed/_engine/optimizers.py": "optimizers golden",
-    "sk_embed/_engine/training.py": "golden training",
+    "sk_embed/_engine/network/trunk.py": "network golden",
+    "sk_embed/_engine/network/optimizers.py": "optimizers golden",
+    "sk_embed/_engine/network/training.py": "golden training",
 }
 
 

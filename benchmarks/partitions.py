@@ -34,7 +34,7 @@ from streams import NAMES, scores
 import sk_embed
 import sk_embed.dask
 from sk_embed import _dask_partitions
-from sk_embed._engine import rounds
+from sk_embed._engine.network import local_sgd as rounds
 
 N_PARTITIONS = 8
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sk_embed._arrays import IntArray
-from sk_embed._engine.blocks import Sums, add_up, in_groups
+from sk_embed._engine.partitions import Sums, add_up, in_groups
 from sk_embed._sklearn_compat import single_blas_thread
 
 try:

@@ -30,7 +30,7 @@ from sk_embed._engine.model import (
     learn_model,
     n_table_passes,
 )
-from sk_embed._engine.network import Trunk
+from sk_embed._engine.network.trunk import Trunk
 from sk_embed._output_names import column_names, require_distinct
 from sk_embed._output_tables import OutputTables, output_tables
 from sk_embed._progress import reporter

@@ -37,7 +37,7 @@ from sk_embed._columns.target import (
 )
 from sk_embed._columns.vocabulary import given_vocabulary, learn_vocabulary
 from sk_embed._cross_fitting import fold_numbers
-from sk_embed._engine.blocks import Block, Sums, make_block
+from sk_embed._engine.partitions import Block, Sums, make_block
 from sk_embed._engine.rows import Rows
 from sk_embed._sklearn_compat import check_sample_weight
 from sk_embed._told import told_of

@@ -14,8 +14,8 @@ from sk_embed._engine.losses import (
     Loss,
 )
 from sk_embed._engine.model import ModelSettings
+from sk_embed._engine.network.training import TrainingSettings
 from sk_embed._engine.stream_settings import ChunkSettings, StreamSettings
-from sk_embed._engine.training import TrainingSettings
 from sk_embed._selection import (
     auto_batch_size,
     auto_chunk_passes,

@@ -18,9 +18,9 @@ from sk_embed._columns.stream_target import (
 )
 from sk_embed._columns.target import GivenTarget
 from sk_embed._engine.growing import GrowingArray
-from sk_embed._engine.network import Trunk
+from sk_embed._engine.network.trunk import Trunk
+from sk_embed._engine.online_model import StreamModel
 from sk_embed._engine.rows import Rows
-from sk_embed._engine.stream import StreamModel
 from sk_embed._engine.stream_columns import StreamColumn
 from sk_embed._engine.stream_settings import StreamStart
 from sk_embed._selection import kept_axes, output_unit

@@ -31,7 +31,7 @@ from sk_embed._dask_partitions import (
     tasks_of,
 )
 from sk_embed._engine.block_model import learn_from_blocks
-from sk_embed._engine.blocks import Facts, facts_of
+from sk_embed._engine.partitions import Facts, facts_of
 from sk_embed._output_tables import OutputTables
 from sk_embed._parts import (
     FoldsOfParts,

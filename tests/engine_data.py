@@ -14,7 +14,7 @@ from sk_embed._engine.losses import (
     HalfSquaredError,
     Loss,
 )
-from sk_embed._engine.network import Trunk
+from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.rows import Rows
 
 Array = NDArray[np.floating]

@@ -24,9 +24,9 @@ from sk_embed._engine.axes import (
     canonical_axes,
     effect_slopes,
     sample_categories,
-    sensitivity,
     split_half_reliability,
 )
+from sk_embed._engine.network.sensitivity import sensitivity
 from sk_embed._selection import kept_axes
 
 each_loss = pytest.mark.parametrize(

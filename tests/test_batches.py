@@ -15,9 +15,9 @@ from engine_data import (
 )
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sk_embed._engine.batches import RowOrder, copies_for_tables, scatter
-from sk_embed._engine.optimizers import RowAdagrad
-from sk_embed._engine.training import TrunkLearner, leave_frozen, run_pass
+from sk_embed._engine.network.batches import RowOrder, copies_for_tables, scatter
+from sk_embed._engine.network.optimizers import RowAdagrad
+from sk_embed._engine.network.training import TrunkLearner, leave_frozen, run_pass
 
 each_loss = pytest.mark.parametrize(
     ("loss", "n_outputs"), LOSS_CASES.values(), ids=LOSS_CASES

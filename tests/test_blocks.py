@@ -10,11 +10,27 @@ import pytest
 from engine_data import LOSS_CASES, SQUARED, draw_rows, draw_trunk, make_rows
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sk_embed._engine import block_effects, block_model
-from sk_embed._engine.additive_model import AdditiveModel
-from sk_embed._engine.block_effects import BlocksModel
+from sk_embed._engine import block_model
+from sk_embed._engine.additive import partitioned as block_effects
+from sk_embed._engine.additive.main_effects import (
+    fit_fold,
+    fit_whole,
+    output_groups,
+    solve_whole,
+)
+from sk_embed._engine.additive.objective import AdditiveModel
+from sk_embed._engine.additive.partitioned import BlocksModel
 from sk_embed._engine.block_model import learn_from_blocks
-from sk_embed._engine.blocks import (
+from sk_embed._engine.model import ModelSettings
+from sk_embed._engine.network.local_sgd import (
+    Piece,
+    Tables,
+    TrunkState,
+    learn_tables_in_rounds,
+)
+from sk_embed._engine.network.optimizers import RowAdagrad
+from sk_embed._engine.network.training import TrainingSettings, constant_loss, learn_tables
+from sk_embed._engine.partitions import (
     BlockList,
     RowSums,
     add_up,
@@ -23,11 +39,6 @@ from sk_embed._engine.blocks import (
     make_block,
     sample_of,
 )
-from sk_embed._engine.main_effects import fit_fold, fit_whole, output_groups, solve_whole
-from sk_embed._engine.model import ModelSettings
-from sk_embed._engine.optimizers import RowAdagrad
-from sk_embed._engine.rounds import Piece, Tables, TrunkState, learn_tables_in_rounds
-from sk_embed._engine.training import TrainingSettings, constant_loss, learn_tables
 
 each_loss = pytest.mark.parametrize(
     ("loss", "n_outputs"), LOSS_CASES.values(), ids=LOSS_CASES
@@ -211,7 +222,7 @@ def test_one_block_in_one_round_learns_tables_as_rows_in_memory_do(rng):
     )
     (block,) = blocks.blocks
     order = Piece((5,), 0, 1, 16).of(block)
-    from sk_embed._engine.batches import RowOrder
+    from sk_embed._engine.network.batches import RowOrder
 
     in_memory = learn_tables(
         rows, block.is_used[[0, 2]], RowOrder(rows, order, 16), trunk, SQUARED, prior,

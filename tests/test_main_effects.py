@@ -18,10 +18,15 @@ from engine_data import (
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from sk_embed._engine import additive_model
-from sk_embed._engine.additive_model import AdditiveModel
-from sk_embed._engine.main_effects import collect, fit_fold, fit_whole, output_groups
-from sk_embed._engine.newton import minimize
+from sk_embed._engine.additive import objective as additive_model
+from sk_embed._engine.additive.main_effects import (
+    collect,
+    fit_fold,
+    fit_whole,
+    output_groups,
+)
+from sk_embed._engine.additive.newton import minimize
+from sk_embed._engine.additive.objective import AdditiveModel
 
 each_loss = pytest.mark.parametrize(
     ("loss", "n_outputs"), LOSS_CASES.values(), ids=LOSS_CASES

@@ -9,11 +9,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import pdist
 
 from sk_embed._engine import column_vectors, model
+from sk_embed._engine.additive.main_effects import fit_whole
 from sk_embed._engine.axes import effect_slopes, sample_categories
-from sk_embed._engine.batches import RowOrder
-from sk_embed._engine.main_effects import fit_whole
 from sk_embed._engine.model import ModelSettings, learn_model
-from sk_embed._engine.training import TrainingSettings
+from sk_embed._engine.network.batches import RowOrder
+from sk_embed._engine.network.training import TrainingSettings
 
 each_loss = pytest.mark.parametrize(
     ("loss", "n_outputs"), LOSS_CASES.values(), ids=LOSS_CASES

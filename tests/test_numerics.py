@@ -8,7 +8,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from sk_embed import EmbeddingEncoder
-from sk_embed._engine import newton
+from sk_embed._engine.additive import newton
 
 N_ROWS = 600
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sk_embed._engine.optimizers import Adam, RowAdagrad
+from sk_embed._engine.network.optimizers import Adam, RowAdagrad
 
 
 @pytest.fixture

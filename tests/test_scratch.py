@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from sk_embed._engine.scratch import Scratch
+from sk_embed._engine.network.scratch import Scratch
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

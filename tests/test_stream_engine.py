@@ -10,11 +10,11 @@ import pytest
 from engine_data import LOSS_CASES, SQUARED, draw_rows, make_rows
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sk_embed._engine.additive.main_effects import fit_whole
+from sk_embed._engine.additive.online import StreamEffects
 from sk_embed._engine.growing import GrowingArray
-from sk_embed._engine.main_effects import fit_whole
+from sk_embed._engine.online_model import StreamModel
 from sk_embed._engine.passes import Passes, Visit
-from sk_embed._engine.stream import StreamModel
-from sk_embed._engine.stream_effects import StreamEffects
 from sk_embed._engine.stream_settings import ChunkSettings, StreamSettings
 
 WIDTH = 3

@@ -495,7 +495,9 @@ def test_a_network_that_diverges_changes_nothing(rng, monkeypatch):
     stream, twin = learned(X, y), learned(X, y)
     later = X.assign(a="other"), -y
     with monkeypatch.context() as patched:
-        patched.setattr("sk_embed._engine.training.TrunkLearner.pop_loss", lambda _: np.nan)
+        patched.setattr(
+            "sk_embed._engine.network.training.TrunkLearner.pop_loss", lambda _: np.nan
+        )
         with pytest.raises(ValueError, match="The network diverged"):
             stream.partial_fit(*later)
     assert_array_equal(stream.transform(X), twin.transform(X))

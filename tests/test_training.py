@@ -19,9 +19,9 @@ from engine_data import (
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 
-from sk_embed._engine.batches import RowOrder
-from sk_embed._engine.optimizers import RowAdagrad
-from sk_embed._engine.training import (
+from sk_embed._engine.network.batches import RowOrder
+from sk_embed._engine.network.optimizers import RowAdagrad
+from sk_embed._engine.network.training import (
     Step,
     TrainingSettings,
     TrunkLearner,

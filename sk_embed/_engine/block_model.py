@@ -9,13 +9,7 @@ from itertools import chain
 import numpy as np
 
 from sk_embed._arrays import FloatArray
-from sk_embed._engine.additive_model import AdditiveObjective
-from sk_embed._engine.axes import MAX_ROWS_FOR_METRIC, sample_categories, sensitivity
-from sk_embed._engine.block_effects import BlocksModel
-from sk_embed._engine.blocks import N_WHOLE_AND_HALVES, Blocks, Facts, sample_of
-from sk_embed._engine.column_vectors import LearnedTables
-from sk_embed._engine.losses import Loss
-from sk_embed._engine.main_effects import (
+from sk_embed._engine.additive.main_effects import (
     ROWS_OF_FIRST_ESTIMATE,
     Whole,
     collect,
@@ -24,6 +18,11 @@ from sk_embed._engine.main_effects import (
     output_groups,
     solve_whole,
 )
+from sk_embed._engine.additive.objective import AdditiveObjective
+from sk_embed._engine.additive.partitioned import BlocksModel
+from sk_embed._engine.axes import sample_categories
+from sk_embed._engine.column_vectors import LearnedTables
+from sk_embed._engine.losses import Loss
 from sk_embed._engine.model import (
     LearnedModel,
     ModelSettings,
@@ -34,8 +33,10 @@ from sk_embed._engine.model import (
     sampled_rows,
     side_by_side,
 )
-from sk_embed._engine.network import Trunk
-from sk_embed._engine.rounds import learn_tables_in_rounds, learn_trunk_in_rounds
+from sk_embed._engine.network.local_sgd import learn_tables_in_rounds, learn_trunk_in_rounds
+from sk_embed._engine.network.sensitivity import MAX_ROWS_FOR_METRIC, sensitivity
+from sk_embed._engine.network.trunk import Trunk
+from sk_embed._engine.partitions import N_WHOLE_AND_HALVES, Blocks, Facts, sample_of
 from sk_embed._engine.tasks import TaskMap, batched, call, map_in_turn
 
 

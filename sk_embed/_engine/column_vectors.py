@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._engine.additive.main_effects import MainEffects
 from sk_embed._engine.axes import (
     Axes,
     Sample,
@@ -17,7 +18,6 @@ from sk_embed._engine.axes import (
     effect_slopes,
     split_half_reliability,
 )
-from sk_embed._engine.main_effects import MainEffects
 
 # Tables may take most of the memory, and so are turned part by part.
 _CATEGORIES_AT_A_TIME = 2**16

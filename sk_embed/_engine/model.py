@@ -12,16 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
-from sk_embed._engine.additive_model import AdditiveModel
-from sk_embed._engine.axes import Sample, Sensitivity, sample_categories, sensitivity
-from sk_embed._engine.batches import RowOrder
-from sk_embed._engine.column_vectors import (
-    ColumnVectors,
-    LearnedTables,
-    column_vectors,
-)
-from sk_embed._engine.losses import Loss
-from sk_embed._engine.main_effects import (
+from sk_embed._engine.additive.main_effects import (
     MainEffects,
     Whole,
     collect,
@@ -29,15 +20,25 @@ from sk_embed._engine.main_effects import (
     fit_whole,
     output_groups,
 )
-from sk_embed._engine.network import Trunk
-from sk_embed._engine.rows import Rows
-from sk_embed._engine.stream_settings import StreamStart
-from sk_embed._engine.tasks import TaskMap, batched, call, map_in_turn
-from sk_embed._engine.training import (
+from sk_embed._engine.additive.objective import AdditiveModel
+from sk_embed._engine.axes import Sample, sample_categories
+from sk_embed._engine.column_vectors import (
+    ColumnVectors,
+    LearnedTables,
+    column_vectors,
+)
+from sk_embed._engine.losses import Loss
+from sk_embed._engine.network.batches import RowOrder
+from sk_embed._engine.network.sensitivity import Sensitivity, sensitivity
+from sk_embed._engine.network.training import (
     TrainingSettings,
     learn_tables,
     learn_trunk,
 )
+from sk_embed._engine.network.trunk import Trunk
+from sk_embed._engine.rows import Rows
+from sk_embed._engine.stream_settings import StreamStart
+from sk_embed._engine.tasks import TaskMap, batched, call, map_in_turn
 
 # Tables are learned side by side as long as they, without their optimiser's state, take no
 # more than this: batches are larger then, and rows are read once for all.

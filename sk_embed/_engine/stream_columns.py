@@ -16,14 +16,14 @@ from sk_embed._engine.axes import (
     sample_categories,
     split_half_reliability,
 )
-from sk_embed._engine.batches import RowOrder
 from sk_embed._engine.chunks import LocalRows
 from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.losses import Loss
-from sk_embed._engine.network import Trunk
-from sk_embed._engine.optimizers import RowAdagrad
+from sk_embed._engine.network.batches import RowOrder
+from sk_embed._engine.network.optimizers import RowAdagrad
+from sk_embed._engine.network.training import leave_frozen, run_pass
+from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.stream_settings import ACCUMULATOR, StreamSettings
-from sk_embed._engine.training import leave_frozen, run_pass
 
 
 class StreamColumn(NamedTuple):

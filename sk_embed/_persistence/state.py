@@ -20,7 +20,7 @@ from sk_embed._columns.context import ContextScaler
 from sk_embed._columns.table import TableColumns
 from sk_embed._columns.target import TARGET_TYPES
 from sk_embed._columns.vocabulary import Vocabulary
-from sk_embed._engine.network import Trunk
+from sk_embed._engine.network.trunk import Trunk
 from sk_embed._persistence.members import Members, array_to_bytes, json_to_bytes
 from sk_embed._persistence.values import from_json, from_runs, to_json, to_runs
 from sk_embed._sklearn_compat import output_container, validate_parameters

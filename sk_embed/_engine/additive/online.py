@@ -31,19 +31,19 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._engine.additive_model import CONTEXT_ALPHA, Evaluation
-from sk_embed._engine.chunks import weight_of_codes
-from sk_embed._engine.losses import Loss
-from sk_embed._engine.main_effects import (
+from sk_embed._engine.additive.main_effects import (
     ALPHA_RANGE,
     estimate_alpha,
     of_a_sample,
     of_all_rows,
 )
-from sk_embed._engine.newton import minimize
+from sk_embed._engine.additive.newton import minimize
+from sk_embed._engine.additive.objective import CONTEXT_ALPHA, Evaluation
+from sk_embed._engine.additive.sites import Evidence, Sums
+from sk_embed._engine.chunks import weight_of_codes
+from sk_embed._engine.losses import Loss
 from sk_embed._engine.passes import Visit
 from sk_embed._engine.rows import Rows
-from sk_embed._engine.stream_evidence import Evidence, Sums
 
 # Rows after which what was said about noise and variance of effects counts a half.
 _HALF_LIFE_OF_MOMENTS = 30_000

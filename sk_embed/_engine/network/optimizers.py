@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._engine.scratch import Scratch
+from sk_embed._engine.network.scratch import Scratch
 
 
 class Adam:

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._engine.additive_model import AdditiveObjective, Curvature, Evaluation
+from sk_embed._engine.additive.objective import AdditiveObjective, Curvature, Evaluation
 
 _MAX_NEWTON_STEPS = 50
 _MAX_CONJUGATE_GRADIENT_STEPS = 1_000

@@ -25,13 +25,13 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray
-from sk_embed._engine.additive_model import (
+from sk_embed._engine.additive.newton import Solution, minimize
+from sk_embed._engine.additive.objective import (
     AdditiveModel,
     AdditiveObjective,
     Evaluation,
 )
 from sk_embed._engine.losses import Loss
-from sk_embed._engine.newton import Solution, minimize
 from sk_embed._engine.rows import Rows
 
 # While the penalties still move, the coefficients need only follow.

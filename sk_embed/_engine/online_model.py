@@ -21,8 +21,7 @@ from functools import partial
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._engine.axes import sensitivity
-from sk_embed._engine.batches import RowOrder
+from sk_embed._engine.additive.online import StreamEffects, first_intercept
 from sk_embed._engine.chunks import (
     LocalRows,
     fingerprint_of,
@@ -32,19 +31,20 @@ from sk_embed._engine.chunks import (
 )
 from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.losses import Loss
-from sk_embed._engine.network import Trunk
-from sk_embed._engine.optimizers import RowAdagrad
+from sk_embed._engine.network.batches import RowOrder
+from sk_embed._engine.network.optimizers import RowAdagrad
+from sk_embed._engine.network.sensitivity import sensitivity
+from sk_embed._engine.network.training import TrunkLearner, look_up, run_pass
+from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.passes import Passes
 from sk_embed._engine.rows import Rows
 from sk_embed._engine.stream_columns import Halves, StreamColumn, in_canonical_axes
-from sk_embed._engine.stream_effects import StreamEffects, first_intercept
 from sk_embed._engine.stream_settings import (
     ACCUMULATOR,
     ChunkSettings,
     StreamSettings,
     StreamStart,
 )
-from sk_embed._engine.training import TrunkLearner, look_up, run_pass
 
 
 class StreamModel:

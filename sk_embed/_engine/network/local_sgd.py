@@ -27,12 +27,10 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._engine.batches import RowOrder
-from sk_embed._engine.blocks import Block, Blocks, Facts, RowSums, Sums
 from sk_embed._engine.losses import Loss
-from sk_embed._engine.network import Trunk
-from sk_embed._engine.optimizers import RowAdagrad
-from sk_embed._engine.training import (
+from sk_embed._engine.network.batches import RowOrder
+from sk_embed._engine.network.optimizers import RowAdagrad
+from sk_embed._engine.network.training import (
     LossCurve,
     Step,
     TrainingSettings,
@@ -40,6 +38,8 @@ from sk_embed._engine.training import (
     leave_frozen,
     run_pass,
 )
+from sk_embed._engine.network.trunk import Trunk
+from sk_embed._engine.partitions import Block, Blocks, Facts, RowSums, Sums
 
 # Where accumulators begin.
 _ACCUMULATOR = 1.0
@@ -142,7 +142,7 @@ def learn_trunk_in_rounds(
 ) -> tuple[Trunk, list[float]]:
     """Learn the trunk; return it, and the progressive validation loss of each epoch.
 
-    As :func:`~sk_embed._engine.training.learn_trunk` does, ``n_rounds`` an epoch.
+    As :func:`~sk_embed._engine.network.training.learn_trunk` does, ``n_rounds`` an epoch.
     """
     (constant,) = blocks.total(_constant_loss, loss, loss.link(facts.mean_target))
     losses = LossCurve(constant / facts.weight[0], settings)
@@ -176,7 +176,7 @@ def learn_tables_in_rounds(
 ) -> FloatArray:
     """Learn tables under a frozen trunk, from the rows that have these numbers.
 
-    See :class:`~sk_embed._engine.blocks.Block`.
+    See :class:`~sk_embed._engine.partitions.Block`.
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 Value, gradient, curvature and products with the Hessian are sums over rows. So they are
 sums over blocks, each of which finds its own by :class:`AdditiveModel`, and the method of
-:mod:`sk_embed._engine.newton` solves it as if all rows were here.
+:mod:`sk_embed._engine.additive.newton` solves it as if all rows were here.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from __future__ import annotations
 import numpy as np
 
 from sk_embed._arrays import FloatArray
-from sk_embed._engine.additive_model import (
+from sk_embed._engine.additive.objective import (
     ROWS_OF_A_CHUNK,
     AdditiveModel,
     AdditiveObjective,
     Curvature,
     Evaluation,
 )
-from sk_embed._engine.blocks import Block, Blocks, Facts, RowSums, Sums
 from sk_embed._engine.losses import Loss
+from sk_embed._engine.partitions import Block, Blocks, Facts, RowSums, Sums
 from sk_embed._engine.rows import Rows
 
 

@@ -18,12 +18,12 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
-from sk_embed._engine.batches import RowOrder, copies_for_tables, scatter
 from sk_embed._engine.losses import Loss
-from sk_embed._engine.network import Activations, Trunk
-from sk_embed._engine.optimizers import Adam, RowAdagrad
+from sk_embed._engine.network.batches import RowOrder, copies_for_tables, scatter
+from sk_embed._engine.network.optimizers import Adam, RowAdagrad
+from sk_embed._engine.network.scratch import Scratch
+from sk_embed._engine.network.trunk import Activations, Trunk
 from sk_embed._engine.rows import Rows
-from sk_embed._engine.scratch import Scratch
 
 
 @dataclass(frozen=True)

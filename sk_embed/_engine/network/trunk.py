@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_embed._arrays import BoolArray, FloatArray
-from sk_embed._engine.scratch import Scratch
+from sk_embed._engine.network.scratch import Scratch
 
 # A ReLU whose inputs and bias are zero passes no gradient, and tables start at zero:
 # a small positive bias wakes every unit, its randomness breaks their symmetry.
