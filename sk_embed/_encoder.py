@@ -31,6 +31,7 @@ from sk_embed._engine.model import (
     n_table_passes,
 )
 from sk_embed._engine.network.trunk import Trunk
+from sk_embed._engine.sources import InMemory
 from sk_embed._output_names import column_names, require_distinct
 from sk_embed._output_tables import OutputTables, output_tables
 from sk_embed._progress import reporter
@@ -779,10 +780,9 @@ class EmbeddingEncoder(
         n_folds = 0 if folds is None else len(folds.is_training)
         with single_blas_thread():
             model = learn_model(
-                training.rows,
+                InMemory(training.rows, None if folds is None else folds.is_training),
                 LOSSES[training.target.type](),
                 settings,
-                None if folds is None else folds.is_training,
                 np.random.default_rng(seed),
                 start=start,
                 map_tasks=map_in_threads(self.n_jobs),

@@ -81,11 +81,11 @@ def model_settings(
         tolerance=parameters["tol"],
         patience=auto_patience(n_batches) if patience == "auto" else patience,
         n_sweeps=n_sweeps,
+        batch_size=batch_size,
     )
     return ModelSettings(
         training=training,
         hidden_layer_sizes=_checked_sizes(parameters["hidden_layer_sizes"]),
-        batch_size=batch_size,
         n_orders=n_orders,
         alpha=None if alpha == "auto" else float(alpha),
         init_scale=parameters["init_scale"],

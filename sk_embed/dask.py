@@ -30,8 +30,9 @@ from sk_embed._dask_partitions import (
     persisted,
     tasks_of,
 )
-from sk_embed._engine.block_model import learn_from_blocks
+from sk_embed._engine.model import learn_model
 from sk_embed._engine.partitions import Facts, facts_of
+from sk_embed._engine.sources import Partitioned
 from sk_embed._output_tables import OutputTables
 from sk_embed._parts import (
     FoldsOfParts,
@@ -316,12 +317,10 @@ class EmbeddingEncoder(
     ) -> list[OutputTables]:
         settings, start = self._settings(learned), self._warm_start_of(learned.target)
         with single_blas_thread(), ThreadPoolExecutor(_MAX_TASKS_AT_A_TIME) as pool:
-            model = learn_from_blocks(
-                blocks,
-                facts,
+            model = learn_model(
+                Partitioned(blocks, facts, N_ROUNDS),
                 LOSSES[learned.target.type](),
                 settings,
-                N_ROUNDS,
                 np.random.default_rng(seed),
                 start=start,
                 map_tasks=partial(map_in_pool, pool),

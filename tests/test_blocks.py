@@ -10,7 +10,7 @@ import pytest
 from engine_data import LOSS_CASES, SQUARED, draw_rows, draw_trunk, make_rows
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sk_embed._engine import block_model
+from sk_embed._engine.additive import main_effects
 from sk_embed._engine.additive import partitioned as block_effects
 from sk_embed._engine.additive.main_effects import (
     fit_fold,
@@ -20,10 +20,10 @@ from sk_embed._engine.additive.main_effects import (
 )
 from sk_embed._engine.additive.objective import AdditiveModel
 from sk_embed._engine.additive.partitioned import BlocksModel
-from sk_embed._engine.block_model import learn_from_blocks
-from sk_embed._engine.model import ModelSettings
+from sk_embed._engine.model import ModelSettings, learn_model
 from sk_embed._engine.network.local_sgd import (
     Piece,
+    Rounds,
     Tables,
     TrunkState,
     learn_tables_in_rounds,
@@ -39,6 +39,7 @@ from sk_embed._engine.partitions import (
     make_block,
     sample_of,
 )
+from sk_embed._engine.sources import InMemory, Partitioned
 
 each_loss = pytest.mark.parametrize(
     ("loss", "n_outputs"), LOSS_CASES.values(), ids=LOSS_CASES
@@ -72,10 +73,11 @@ def settings(width=2, n_orders=2, batch_size=32, dtype=np.float32, **changes):
         "tolerance": 1e-3,
         "patience": 3,
         "n_sweeps": 1,
+        "batch_size": batch_size,
     }
     training = TrainingSettings(**(chosen | changes))
     dtype = np.dtype(dtype)
-    return ModelSettings(training, (16, 8), batch_size, n_orders, 1.0, 0.0, True, dtype)
+    return ModelSettings(training, (16, 8), n_orders, 1.0, 0.0, True, dtype)
 
 
 # ------------------------------------------------------------------ sums
@@ -149,8 +151,8 @@ def test_model_of_blocks_is_that_of_the_rows(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs, n_rows=300)
     blocks = cut(rows, 9, n_folds=5)
     facts, is_used = facts_of(blocks), np.arange(300) % 5 != 2
-    groups = zip(loss.joint_outputs(n_outputs), output_groups(rows, loss), strict=True)
-    for outputs, group in groups:
+    for outputs in output_groups(InMemory(rows), loss):
+        group = rows.with_outputs(outputs)
         found = BlocksModel(blocks, facts, loss, outputs, 3 + 2)
         expected = AdditiveModel(group, loss, is_used)
         assert_allclose(found.empty(), expected.empty(), atol=1e-12)
@@ -175,9 +177,9 @@ def test_main_effects_of_blocks_are_those_of_the_rows(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs, n_rows=300)
     blocks = cut(rows, 4, n_folds=5)
     facts, outputs = facts_of(blocks), loss.joint_outputs(n_outputs)[0]
-    group = output_groups(rows, loss)[0]
+    group = rows.with_outputs(outputs)
     found = solve_whole(BlocksModel(blocks, facts, loss, outputs), None, None)
-    expected = fit_whole(rows, loss, None)[0]
+    expected = fit_whole(InMemory(rows), loss, None)[0]
     assert_allclose(found.effects, expected.effects, atol=1e-7)
     assert_allclose(found.alpha, expected.alpha, rtol=1e-5)
     assert_allclose(found.noise_ratio, expected.noise_ratio, rtol=1e-5)
@@ -192,12 +194,13 @@ def test_many_rows_have_the_same_effects_in_single_precision(
     loss, n_outputs, rng, monkeypatch
 ):
     rows = draw_rows(rng, loss, n_outputs, n_rows=600)
-    expected = fit_whole(rows, loss, None)
+    expected = fit_whole(InMemory(rows), loss, None)
     monkeypatch.setattr(block_effects, "ROWS_OF_A_CHUNK", 100)
-    monkeypatch.setattr(block_model, "ROWS_OF_FIRST_ESTIMATE", 60)
+    monkeypatch.setattr(main_effects, "ROWS_OF_FIRST_ESTIMATE", 60)
     blocks = cut(rows, 4)
     facts, penalties = facts_of(blocks), replace(settings(), alpha=None)
-    found = learn_from_blocks(blocks, facts, loss, penalties, 2, np.random.default_rng(0))
+    source = Partitioned(blocks, facts, 2)
+    found = learn_model(source, loss, penalties, np.random.default_rng(0))
     effects = np.concatenate([column.effects for column in found.columns])
     of_all = np.hstack([whole.effects for whole in expected])
     # Penalties are estimated to a tenth, and effects of noise are small.
@@ -206,7 +209,9 @@ def test_many_rows_have_the_same_effects_in_single_precision(
     model = BlocksModel(blocks, facts, loss, outputs)
     assert model.hessian_dtype == np.float32
     fixed = solve_whole(model, None, 2.0)
-    assert_allclose(fixed.effects, fit_whole(rows, loss, 2.0)[0].effects, atol=1e-4)
+    assert_allclose(
+        fixed.effects, fit_whole(InMemory(rows), loss, 2.0)[0].effects, atol=1e-4
+    )
 
 
 # ------------------------------------------------------------------ rounds
@@ -216,9 +221,9 @@ def test_one_block_in_one_round_learns_tables_as_rows_in_memory_do(rng):
     rows = draw_rows(rng, n_rows=200)
     blocks = cut(rows, 1)
     trunk = draw_trunk(rng, 2 * 2 + 2, (5,), 1)
-    prior, chosen = rng.normal(size=(9, 2)), settings(n_sweeps=2).training
+    prior, chosen = rng.normal(size=(9, 2)), settings(n_sweeps=2, batch_size=16).training
     found = learn_tables_in_rounds(
-        blocks, np.array([0, 2]), trunk, SQUARED, prior, chosen, 16, 1, seed=5
+        blocks, np.array([0, 2]), trunk, SQUARED, prior, chosen, Rounds(1, seed=5)
     )
     (block,) = blocks.blocks
     order = Piece((5,), 0, 1, 16).of(block)
@@ -303,7 +308,7 @@ def draw_interaction(rng, n_rows=3_000, noise=0.1):
 
 def learn(blocks, loss=SQUARED, seed=0, **changes):
     chosen, rng = settings(**changes), np.random.default_rng(seed)
-    return learn_from_blocks(blocks, facts_of(blocks), loss, chosen, 16, rng)
+    return learn_model(Partitioned(blocks, facts_of(blocks), 16), loss, chosen, rng)
 
 
 @pytest.mark.parametrize("seed", range(3))

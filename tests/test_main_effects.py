@@ -27,6 +27,7 @@ from sk_embed._engine.additive.main_effects import (
 )
 from sk_embed._engine.additive.newton import minimize
 from sk_embed._engine.additive.objective import AdditiveModel
+from sk_embed._engine.sources import InMemory
 
 each_loss = pytest.mark.parametrize(
     ("loss", "n_outputs"), LOSS_CASES.values(), ids=LOSS_CASES
@@ -61,8 +62,9 @@ def dense_design(rows):
 
 def fit_main_effects(rows, loss, is_training, alpha):
     """Solve for all rows and for each fold, as `learn_model` does in several tasks."""
-    wholes = fit_whole(rows, loss, alpha)
-    groups = output_groups(rows, loss)
+    source = InMemory(rows)
+    wholes = fit_whole(source, loss, alpha)
+    groups = [rows.with_outputs(outputs) for outputs in output_groups(source, loss)]
     folds = [
         [
             fit_fold(whole, AdditiveModel(group, loss, used))

@@ -12,8 +12,8 @@ from sk_embed._engine import column_vectors, model
 from sk_embed._engine.additive.main_effects import fit_whole
 from sk_embed._engine.axes import effect_slopes, sample_categories
 from sk_embed._engine.model import ModelSettings, learn_model
-from sk_embed._engine.network.batches import RowOrder
 from sk_embed._engine.network.training import TrainingSettings
+from sk_embed._engine.sources import InMemory
 
 each_loss = pytest.mark.parametrize(
     ("loss", "n_outputs"), LOSS_CASES.values(), ids=LOSS_CASES
@@ -27,7 +27,7 @@ def rng():
     return np.random.default_rng(0)
 
 
-def settings(**changes):
+def settings(batch_size=32, **changes):
     training = TrainingSettings(
         width=WIDTH,
         table_learning_rate=0.1,
@@ -37,11 +37,11 @@ def settings(**changes):
         tolerance=0.0,
         patience=10**6,
         n_sweeps=2,
+        batch_size=batch_size,
     )
     defaults = {
         "training": training,
         "hidden_layer_sizes": (8, 4),
-        "batch_size": 32,
         "n_orders": 3,
         "alpha": None,
         "init_scale": 0.0,
@@ -67,7 +67,7 @@ def draw_interaction(rng, loss=SQUARED, n_outputs=1, n_rows=400):
 def learn(rows, loss=SQUARED, seed=0, n_folds=4, **changes):
     is_training = np.arange(len(rows)) % n_folds != np.arange(n_folds)[:, None]
     rng = np.random.default_rng(seed)
-    return learn_model(rows, loss, settings(**changes), is_training, rng)
+    return learn_model(InMemory(rows, is_training), loss, settings(**changes), rng)
 
 
 def counts_of(rows, number):
@@ -174,7 +174,7 @@ def test_a_target_that_never_changes_has_vectors_and_shares_of_zero(rng):
 @each_loss
 def test_noise_ratio_of_a_column_is_the_largest_of_its_outputs(loss, n_outputs, rng):
     rows = draw_interaction(rng, loss, n_outputs)
-    wholes = fit_whole(rows, loss, None)
+    wholes = fit_whole(InMemory(rows), loss, None)
     expected = np.max([whole.noise_ratio for whole in wholes], axis=0)
     found = [column.noise_ratio for column in learn(rows, loss).columns]
     assert_allclose(found, expected, rtol=1e-9)
@@ -206,16 +206,16 @@ def test_too_few_rows_to_tell_have_no_context_sensitivity_and_no_reliability(rng
 
 @pytest.fixture
 def orders(monkeypatch):
-    """The orders of rows that are made from now on."""
-    made = []
+    """The orders of rows that are drawn from now on: of final tables, then of epochs."""
+    drawn = []
+    permutation = InMemory._permutation
 
-    class Recorded(RowOrder):
-        def __init__(self, rows, order, batch_size):
-            made.append(order.copy())
-            super().__init__(rows, order, batch_size)
+    def recorded(source, rng):
+        drawn.append(permutation(source, rng))
+        return drawn[-1]
 
-    monkeypatch.setattr(model, "RowOrder", Recorded)
-    return made
+    monkeypatch.setattr(InMemory, "_permutation", recorded)
+    return drawn
 
 
 def test_each_epoch_has_an_order_of_its_own_and_so_has_each_final_table(rng, orders):
@@ -231,8 +231,8 @@ def test_more_epochs_change_no_order_of_the_final_tables(rng, orders):
     rows = draw_interaction(rng)
     for max_epochs in (1, 5):
         learn(rows, training=replace(settings().training, max_epochs=max_epochs))
-    assert len(orders) == 1 + 3 + 5 + 3
-    assert_array_equal(orders[1:4], orders[9:])
+    assert len(orders) == 3 + 1 + 3 + 5
+    assert_array_equal(orders[:3], orders[4:7])
 
 
 @each_loss
@@ -263,7 +263,7 @@ def test_a_category_without_rows_is_at_the_origin_wherever_it_started(rng):
 
 def test_without_folds_there_are_no_tables_of_folds(rng):
     rows = draw_interaction(rng)
-    model = learn_model(rows, SQUARED, settings(), None, np.random.default_rng(0))
+    model = learn_model(InMemory(rows), SQUARED, settings(), np.random.default_rng(0))
     for column in model.columns:
         assert len(column.fold_vectors) == len(column.fold_effects) == 0
 
@@ -296,10 +296,10 @@ def test_tables_that_are_learned_apart_are_those_learned_side_by_side(rng, monke
     ("n_bytes", "sizes"), [(2**24, [4, 1]), (2**27, [1] * 5), (0, [5])]
 )
 def test_as_many_tables_are_side_by_side_as_memory_allows(n_bytes, sizes):
-    is_used, kept = np.eye(5, dtype=bool), list(range(5))
-    parts = model.side_by_side(is_used, kept, n_bytes)
+    subsets, kept = np.arange(3, 8), list(range(5))
+    parts = model._side_by_side(subsets, kept, n_bytes)
     assert [len(part.kept) for part in parts] == sizes
-    assert_array_equal(np.concatenate([part.which for part in parts]), is_used)
+    assert_array_equal(np.concatenate([part.subsets for part in parts]), subsets)
     assert [k for part in parts for k in part.kept] == kept
 
 

@@ -15,6 +15,7 @@ from sk_embed._engine.additive.online import StreamEffects
 from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.online_model import StreamModel
 from sk_embed._engine.passes import Passes, Visit
+from sk_embed._engine.sources import InMemory
 from sk_embed._engine.stream_settings import ChunkSettings, StreamSettings
 
 WIDTH = 3
@@ -71,7 +72,7 @@ def test_one_chunk_gives_the_effects_of_the_additive_model(loss, n_outputs, rng)
     rows = draw_rows(rng, loss, n_outputs, n_rows=300)
     stream = stream_effects(rows, loss)
     stream.commit(stream.learn(rows, np.arange(rows.n_table_rows), Visit()))
-    expected = np.hstack([whole.effects for whole in fit_whole(rows, loss, 2.0)])
+    expected = np.hstack([whole.effects for whole in fit_whole(InMemory(rows), loss, 2.0)])
     assert_allclose(effects_of(stream, rows), expected, atol=1e-3)
 
 
@@ -80,7 +81,7 @@ def test_chunks_of_a_single_column_count_every_row_the_same(rng):
     stream = stream_effects(rows, SQUARED)
     for part in np.array_split(np.arange(1_000), 10):
         stream.commit(stream.learn(rows.part(part), np.arange(2), Visit()))
-    expected = fit_whole(rows, SQUARED, 2.0)[0].effects
+    expected = fit_whole(InMemory(rows), SQUARED, 2.0)[0].effects
     # A constant may lie in the intercept.
     (ours,), (theirs,) = np.diff(effects_of(stream, rows).T), np.diff(expected.T)
     assert_allclose(ours, theirs, rtol=1e-4)
@@ -106,7 +107,7 @@ def test_penalties_are_estimated_from_the_chunks(rng):
     stream = stream_effects(rows, SQUARED, alpha=None)
     for part in np.array_split(np.arange(20_000), 20):
         stream.commit(stream.learn(rows.part(part), np.arange(400), Visit()))
-    expected = fit_whole(rows, SQUARED, None)[0].alpha
+    expected = fit_whole(InMemory(rows), SQUARED, None)[0].alpha
     assert stream.alpha[0, 0] == pytest.approx(expected[0], rel=0.3)
     assert stream.alpha[1, 0] > 50
 
@@ -173,7 +174,9 @@ def test_rows_that_come_again_do_not_count_again(loss, n_outputs, rng):
     # Twice the rows would overcome so strong a prior to a half more.
     stream, passes = stream_effects(rows, loss, alpha=100.0), Passes()
     parts = list(enumerate(np.array_split(np.arange(400), 4)))
-    expected = np.hstack([whole.effects for whole in fit_whole(rows, loss, 100.0)])
+    expected = np.hstack(
+        [whole.effects for whole in fit_whole(InMemory(rows), loss, 100.0)]
+    )
     for order in ([0, 0, 1, 1, 2, 3], [2, 3], [3, 0, 1, 2], [1, 0, 3, 2]):
         learn_in_turn(stream, passes, rows, [parts[number] for number in order])
     assert gap_of(stream, rows, expected) < 0.1
@@ -188,7 +191,7 @@ def test_passes_over_nested_columns_go_to_the_joint_solution(rng):
         codes=np.column_stack([inner, inner % 8]),
         targets=truth[:, None] + rows.targets,
     )
-    expected = fit_whole(rows, SQUARED, 2.0)[0].effects
+    expected = fit_whole(InMemory(rows), SQUARED, 2.0)[0].effects
     stream, passes, gaps = stream_effects(rows, SQUARED), Passes(), []
     for _ in range(4):
         parts = enumerate(np.array_split(np.arange(800), 8))

@@ -54,6 +54,7 @@ def settings(**changes):
         "tolerance": 0.0,
         "patience": 10**6,
         "n_sweeps": 2,
+        "batch_size": 8,
     }
     return TrainingSettings(**defaults | changes)
 

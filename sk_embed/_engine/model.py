@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.additive.main_effects import (
     MainEffects,
     Whole,
@@ -20,7 +18,6 @@ from sk_embed._engine.additive.main_effects import (
     fit_whole,
     output_groups,
 )
-from sk_embed._engine.additive.objective import AdditiveModel
 from sk_embed._engine.axes import Sample, sample_categories
 from sk_embed._engine.column_vectors import (
     ColumnVectors,
@@ -28,15 +25,10 @@ from sk_embed._engine.column_vectors import (
     column_vectors,
 )
 from sk_embed._engine.losses import Loss
-from sk_embed._engine.network.batches import RowOrder
-from sk_embed._engine.network.sensitivity import Sensitivity, sensitivity
-from sk_embed._engine.network.training import (
-    TrainingSettings,
-    learn_tables,
-    learn_trunk,
-)
+from sk_embed._engine.network.training import TrainingSettings
 from sk_embed._engine.network.trunk import Trunk
-from sk_embed._engine.rows import Rows
+from sk_embed._engine.partitions import N_WHOLE_AND_HALVES
+from sk_embed._engine.sources import Report, RowSource
 from sk_embed._engine.stream_settings import StreamStart
 from sk_embed._engine.tasks import TaskMap, batched, call, map_in_turn
 
@@ -56,8 +48,6 @@ class ModelSettings:
         Of trunk and tables.
     hidden_layer_sizes : tuple of int
         Of the trunk.
-    batch_size : int
-        Rows of a batch.
     n_orders : int
         Row orders; the final tables are the mean over them.
     alpha : float or None
@@ -72,7 +62,6 @@ class ModelSettings:
 
     training: TrainingSettings
     hidden_layer_sizes: tuple[int, ...]
-    batch_size: int
     n_orders: int
     alpha: float | None
     init_scale: float
@@ -98,29 +87,33 @@ class LearnedModel:
 
 
 def learn_model(
-    rows: Rows,
+    source: RowSource,
     loss: Loss,
     settings: ModelSettings,
-    is_training: BoolArray | None,
     rng: np.random.Generator,
     *,
     start: Trunk | None = None,
     map_tasks: TaskMap = map_in_turn,
-    report: Callable[[int, float], bool] = lambda epoch, loss: False,
+    report: Report = lambda epoch, loss: False,
 ) -> LearnedModel:
     """Learn main effects and interaction vectors.
 
+    The steps, of which those on one line do not wait for each other::
+
+        the trunk, by epochs;  main effects of all rows
+        tables of all rows, of two halves and without each fold, in several row orders;
+            main effects without each fold
+        canonical axes, reliability and the mean over row orders of each column
+
     Parameters
     ----------
-    rows : Rows
-        Training rows, in the settings' dtype.
+    source : RowSource
+        Training rows, in the settings' dtype, and their folds. What is not of the folds
+        does not depend on them.
     loss : Loss
         What is minimised.
     settings : ModelSettings
-        How.
-    is_training : ndarray of bool of shape (n_folds, n_rows) or None
-        Rows that each fold's tables are learned from; None learns no fold tables. The
-        other results do not depend on it.
+        All that is chosen before learning.
     rng : Generator
         Source of all randomness.
     start : Trunk, optional
@@ -137,41 +130,28 @@ def learn_model(
     """
     # A stream for each purpose: how much one draws, by the number of rows, changes none
     # of the others.
-    trunk_rng, prior_rng, half_rng, order_rng, epoch_rng = rng.spawn(5)
-    mean_target = rows.mean(rows.targets)
-    sizes = rows.codes.shape[1], rows.context.shape[1]
-    trunk = initial_trunk(*sizes, mean_target, loss, settings, trunk_rng, start)
-    draw_prior = partial(prior_table, rows.n_codes, settings, prior_rng)
-    draw_order = partial(_row_order, rows, settings.batch_size)
-    if is_training is None:
-        is_training = np.empty((0, len(rows)), dtype=bool)
+    trunk_rng, prior_rng = rng.spawn(2)
+    source.draw(rng, settings.n_orders)
+    initial = initial_trunk(source, loss, settings, trunk_rng, start)
+    draw_prior = partial(prior_table, source.n_codes, settings, prior_rng)
 
     # Trunk and main effects know nothing of each other.
     learning_the_trunk = partial(
-        learn_trunk,
-        rows,
-        partial(draw_order, epoch_rng),
-        trunk,
-        loss,
-        draw_prior,
-        settings.training,
-        report,
+        source.learn_trunk, initial, loss, draw_prior, settings.training, report
     )
-    solving = partial(fit_whole, rows, loss, settings.alpha)
-    curve, wholes = map_tasks(call, [learning_the_trunk, solving])
+    solving = partial(fit_whole, source, loss, settings.alpha)
+    (trunk, curve), wholes = map_tasks(call, [learning_the_trunk, solving])
 
-    plan = _plan(rows, draw_prior(), is_training, half_rng)
-    orders = [draw_order(order_rng) for _ in range(settings.n_orders)]
+    plan = _plan(source, draw_prior())
     table_tasks = [
-        partial(_learn_part, rows, part, order, trunk, loss, plan.prior, settings.training)
-        for order in orders
+        partial(_learn_part, source, order, part, trunk, loss, plan.prior, settings)
+        for order in range(settings.n_orders)
         for part in plan.parts
     ]
-    groups = output_groups(rows, loss)
     effect_tasks = [
-        partial(_fit_fold, whole, group, loss, used)
-        for used in is_training
-        for whole, group in zip(wholes, groups, strict=True)
+        partial(_fit_fold, source, loss, outputs, N_WHOLE_AND_HALVES + fold, whole)
+        for fold in range(source.n_folds)
+        for outputs, whole in zip(output_groups(source, loss), wholes, strict=True)
     ]
     results = map_tasks(call, table_tasks + effect_tasks)
     tables, fold_effects = results[: len(table_tasks)], results[len(table_tasks) :]
@@ -179,48 +159,24 @@ def learn_model(
     by_order = [list(chain.from_iterable(of)) for of in batched(tables, len(plan.parts))]
     learned = LearnedTables(plan.prior, by_order, plan.counts, plan.samples)
     effects = collect(wholes, list(batched(fold_effects, len(wholes))))
-    slopes = sensitivity(rows, trunk, by_order[0][0])
-    is_told = len(rows) > settings.batch_size
-    return put_together(
-        rows.n_codes, learned, effects, slopes, trunk, curve, settings, is_told
-    )
+    return _put_together(source, learned, effects, trunk, curve, settings)
 
 
-def put_together(
-    n_codes: IntArray,
+def _put_together(
+    source: RowSource,
     learned: LearnedTables,
     effects: MainEffects,
-    slopes: Sensitivity,
     trunk: Trunk,
     loss_curve: list[float],
     settings: ModelSettings,
-    is_told: bool,
 ) -> LearnedModel:
-    """Make a model of what was learned.
-
-    Parameters
-    ----------
-    n_codes : ndarray of shape (n_columns,)
-        Codes of each column.
-    learned : LearnedTables
-        Vectors.
-    effects : MainEffects
-        Main effects.
-    slopes : Sensitivity
-        Of the trunk.
-    trunk : Trunk
-        Frozen.
-    loss_curve : list of float
-        Of the trunk.
-    settings : ModelSettings
-        Of all.
-    is_told : bool
-        Whether the rows tell reliability and sensitivity.
-    """
+    """Bring what was learned to canonical axes, and tell what is reliable."""
+    slopes = source.sensitivity(trunk, learned.by_order[0][0])
     columns = column_vectors(
-        n_codes, learned, effects, slopes.metrics, settings.less_effects
+        source.n_codes, learned, effects, slopes.metrics, settings.less_effects
     )
-    if not is_told:
+    if source.n_rows <= settings.training.batch_size:
+        # Too few rows to tell.
         columns = [replace(c, reliability=c.reliability * np.nan) for c in columns]
         slopes = slopes._replace(context=np.empty(0))
     start = StreamStart(
@@ -229,7 +185,7 @@ def put_together(
         alpha=effects.alpha,
         noise_ratio=effects.noise_ratio,
         weight=np.concatenate([of_column[0] for of_column in learned.counts]),
-        n_codes=n_codes,
+        n_codes=source.n_codes,
     )
     return LearnedModel(
         columns, slopes.context, trunk, loss_curve, effects.converged, start
@@ -241,15 +197,8 @@ def n_table_passes(settings: ModelSettings, n_folds: int) -> int:
     return settings.n_orders * settings.training.n_sweeps * (3 + n_folds)
 
 
-def _row_order(rows: Rows, batch_size: int, rng: np.random.Generator) -> RowOrder:
-    order = rng.permutation(np.arange(len(rows), dtype=np.int32))
-    return RowOrder(rows, order, batch_size)
-
-
 def initial_trunk(
-    n_columns: int,
-    n_context: int,
-    mean_target: FloatArray,
+    source: RowSource,
     loss: Loss,
     settings: ModelSettings,
     rng: np.random.Generator,
@@ -257,12 +206,12 @@ def initial_trunk(
 ) -> Trunk:
     """Return a trunk that predicts the mean target, or goes on from another."""
     trunk = Trunk(
-        n_inputs=n_columns * settings.training.width + n_context,
+        n_inputs=len(source.n_codes) * settings.training.width + source.n_context,
         hidden_layer_sizes=settings.hidden_layer_sizes,
-        n_outputs=len(mean_target),
+        n_outputs=len(source.mean_target),
         dtype=settings.dtype,
     )
-    trunk.initialize(rng, intercept=loss.link(mean_target))
+    trunk.initialize(rng, intercept=loss.link(source.mean_target))
     if start is not None:
         if start.shapes != trunk.shapes:
             raise ValueError(
@@ -285,25 +234,18 @@ def prior_table(
     return drawn.astype(settings.dtype)
 
 
-def _whole_and_halves(rows: Rows, rng: np.random.Generator) -> BoolArray:
-    """Return all rows and two disjoint halves of them, shape (3, n_rows)."""
-    in_first = np.zeros(len(rows), dtype=bool)
-    in_first[rng.permutation(len(rows))[: len(rows) // 2]] = True
-    return np.stack([np.ones_like(in_first), in_first, ~in_first])
-
-
-class Part(NamedTuple):
+class _Part(NamedTuple):
     """Tables that are learned side by side.
 
     Parameters
     ----------
-    which : ndarray of shape (n_tables, ...)
-        What each learns from: a mask of the rows, or its number where they are elsewhere.
+    subsets : ndarray of shape (n_tables,)
+        Number of the subset of rows that each table is learned from.
     kept : list of ndarray of shape (n_kept,), or of slice
-        The rows of each that are kept.
+        Rows of each learned table that are kept.
     """
 
-    which: NDArray[Any]
+    subsets: IntArray
     kept: list[IntArray | slice]
 
 
@@ -311,36 +253,35 @@ class _Plan(NamedTuple):
     """The final tables, before they are learned: see :class:`LearnedTables`."""
 
     prior: FloatArray
-    parts: list[Part]
+    parts: list[_Part]
     counts: list[FloatArray]
     samples: list[Sample]
 
 
-def _plan(
-    rows: Rows, prior: FloatArray, is_training: BoolArray, rng: np.random.Generator
-) -> _Plan:
-    whole_and_halves = _whole_and_halves(rows, rng)
-    counts = _counts(rows, np.concatenate([whole_and_halves, is_training]))
+def _plan(source: RowSource, prior: FloatArray) -> _Plan:
+    counts = source.counts()
     samples = [sample_categories(of_column[0]) for of_column in counts]
     # Of the halves no more is kept than what reliability is told from; but where they are
     # learned side by side with the whole, all are small and one array.
-    sampled = sampled_rows(rows.n_codes, samples)
+    sampled = _sampled_rows(source.n_codes, samples)
     every = slice(None)
+    subsets = np.arange(N_WHOLE_AND_HALVES + source.n_folds)
+    first, folds = np.split(subsets, [N_WHOLE_AND_HALVES])
     parts = [
-        *side_by_side(whole_and_halves, [every, sampled, sampled], prior.nbytes),
-        *side_by_side(is_training, [every] * len(is_training), prior.nbytes),
+        *_side_by_side(first, [every, sampled, sampled], prior.nbytes),
+        *_side_by_side(folds, [every] * source.n_folds, prior.nbytes),
     ]
     return _Plan(prior, parts, counts, samples)
 
 
 def _fit_fold(
-    whole: Whole, rows: Rows, loss: Loss, is_used: BoolArray
+    source: RowSource, loss: Loss, outputs: slice, subset: int, whole: Whole
 ) -> tuple[FloatArray, bool]:
     # The model, which holds a number for each row, lasts no longer than the task.
-    return fit_fold(whole, AdditiveModel(rows, loss, is_used))
+    return fit_fold(whole, source.objective(loss, outputs, subset))
 
 
-def sampled_rows(n_codes: IntArray, samples: list[Sample]) -> IntArray:
+def _sampled_rows(n_codes: IntArray, samples: list[Sample]) -> IntArray:
     """Return the samples of all columns as rows of the stacked tables."""
     offsets = np.cumsum(n_codes) - n_codes
     return np.concatenate(
@@ -349,34 +290,25 @@ def sampled_rows(n_codes: IntArray, samples: list[Sample]) -> IntArray:
 
 
 def _learn_part(
-    rows: Rows,
-    part: Part,
-    order: RowOrder,
+    source: RowSource,
+    order: int,
+    part: _Part,
     trunk: Trunk,
     loss: Loss,
     prior: FloatArray,
-    settings: TrainingSettings,
+    settings: ModelSettings,
 ) -> list[FloatArray]:
-    table = learn_tables(rows, part.which, order, trunk, loss, prior, settings)
+    table = source.learn_tables(order, part.subsets, trunk, loss, prior, settings.training)
     return [table[:, number][kept] for number, kept in enumerate(part.kept)]
 
 
-def side_by_side(
-    which: NDArray[Any], kept: list[IntArray | slice], n_bytes: int
-) -> list[Part]:
+def _side_by_side(
+    subsets: IntArray, kept: list[IntArray | slice], n_bytes: int
+) -> list[_Part]:
     """Put so many tables, of ``n_bytes`` each, together as memory allows."""
     n_together = _MAX_BYTES_SIDE_BY_SIDE // max(n_bytes, 1)
     n_together = min(max(n_together, 1), _MAX_TABLES_SIDE_BY_SIDE)
     return [
-        Part(which[start : start + n_together], kept[start : start + n_together])
+        _Part(subsets[start : start + n_together], kept[start : start + n_together])
         for start in range(0, len(kept), n_together)
     ]
-
-
-def _counts(rows: Rows, is_used: BoolArray) -> list[FloatArray]:
-    """Return the weight of each code's rows, (n_weightings, n_codes) for each column."""
-    counts = []
-    for codes, n_codes in zip(rows.codes.T, rows.n_codes, strict=True):
-        of_column = [np.bincount(codes, rows.weight * used, n_codes) for used in is_used]
-        counts.append(np.array(of_column, dtype=rows.weight.dtype))
-    return counts

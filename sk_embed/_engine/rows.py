@@ -69,5 +69,16 @@ class Rows:
             weight=self.weight[rows],
         )
 
+    def sample(self, n_rows: int) -> Rows | None:
+        """Return so many random rows, or None if all are not more than twice as many."""
+        if len(self) <= 2 * n_rows:
+            return None
+        # The seed is fixed for the rows to be any: it is no source of what is learned.
+        return self.part(np.random.default_rng(0).choice(len(self), n_rows, False))
+
+    def with_outputs(self, outputs: slice) -> Rows:
+        """Return the rows with some columns of the target alone."""
+        return replace(self, targets=np.ascontiguousarray(self.targets[:, outputs]))
+
     def __len__(self) -> int:
         return len(self.codes)

@@ -19,8 +19,8 @@ the Hessian is left out of gamma, never of w.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -89,29 +89,45 @@ class Whole(NamedTuple):
     converged: bool
 
 
-def output_groups(rows: Rows, loss: Loss) -> list[Rows]:
-    """Return the rows once for each group of outputs that the loss ties to each other."""
-    return [
-        replace(rows, targets=np.ascontiguousarray(rows.targets[:, outputs]))
-        for outputs in loss.joint_outputs(rows.targets.shape[1])
-    ]
+class ObjectiveSource(Protocol):
+    """Rows of which the additive model's objective can be asked."""
+
+    @property
+    def mean_target(self) -> FloatArray:
+        """Weighted mean of the targets, shape (n_outputs,)."""
+
+    def sample(self, n_rows: int) -> Rows | None:
+        """Return about ``n_rows`` rows, or None if all are not more than twice as many."""
+
+    def objective(self, loss: Loss, outputs: slice, subset: int) -> AdditiveObjective:
+        """Return the objective over a subset of the rows; subset 0 is all of them."""
 
 
-def fit_whole(rows: Rows, loss: Loss, alpha: float | None) -> list[Whole]:
+def output_groups(source: ObjectiveSource, loss: Loss) -> list[slice]:
+    """Return the groups of outputs that the loss ties to each other."""
+    return loss.joint_outputs(len(source.mean_target))
+
+
+def fit_whole(source: ObjectiveSource, loss: Loss, alpha: float | None) -> list[Whole]:
     """Solve the additive model for all rows, each group of outputs by itself.
 
     Parameters
     ----------
-    rows : Rows
+    source : ObjectiveSource
         Training rows.
     loss : Loss
         What is minimised.
     alpha : float or None
         Penalty of every column, or None to estimate one for each column.
     """
+    sample = source.sample(ROWS_OF_FIRST_ESTIMATE) if alpha is None else None
     return [
-        solve_whole(of_all_rows(group, loss), of_a_sample(group, loss), alpha)
-        for group in output_groups(rows, loss)
+        solve_whole(
+            source.objective(loss, outputs, 0),
+            None if sample is None else of_all_rows(sample.with_outputs(outputs), loss),
+            alpha,
+        )
+        for outputs in output_groups(source, loss)
     ]
 
 
@@ -182,13 +198,8 @@ def of_all_rows(rows: Rows, loss: Loss) -> AdditiveModel:
 
 def of_a_sample(rows: Rows, loss: Loss) -> AdditiveModel | None:
     """Return the model of some of many rows, or None if they are few."""
-    if len(rows) <= 2 * ROWS_OF_FIRST_ESTIMATE:
-        return None
-    # The seed is fixed for the rows to be any: it is no source of what is learned.
-    rng = np.random.default_rng(0)
-    return of_all_rows(
-        rows.part(rng.choice(len(rows), ROWS_OF_FIRST_ESTIMATE, False)), loss
-    )
+    sample = rows.sample(ROWS_OF_FIRST_ESTIMATE)
+    return None if sample is None else of_all_rows(sample, loss)
 
 
 def estimate_alpha(

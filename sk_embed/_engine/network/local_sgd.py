@@ -85,6 +85,21 @@ def trust(before: FloatArray, evidence: FloatArray) -> FloatArray:
     return np.sqrt(before + evidence)
 
 
+class Rounds(NamedTuple):
+    """The rounds in which partitions are passed over.
+
+    Parameters
+    ----------
+    n_rounds : int
+        Number of rounds that make one pass over the rows.
+    seed : int
+        Seed of the order of each partition's rows.
+    """
+
+    n_rounds: int
+    seed: int
+
+
 class Piece(NamedTuple):
     """Which rows of each block a round is about.
 
@@ -135,14 +150,12 @@ def learn_trunk_in_rounds(
     loss: Loss,
     draw_prior: Callable[[], FloatArray],
     settings: TrainingSettings,
-    batch_size: int,
-    n_rounds: int,
-    seed: int,
+    rounds: Rounds,
     report: Callable[[int, float], bool],
 ) -> tuple[Trunk, list[float]]:
     """Learn the trunk; return it, and the progressive validation loss of each epoch.
 
-    As :func:`~sk_embed._engine.network.training.learn_trunk` does, ``n_rounds`` an epoch.
+    As :func:`~sk_embed._engine.network.training.learn_trunk` does, by rounds.
     """
     (constant,) = blocks.total(_constant_loss, loss, loss.link(facts.mean_target))
     losses = LossCurve(constant / facts.weight[0], settings)
@@ -150,8 +163,9 @@ def learn_trunk_in_rounds(
     state = TrunkState(trunk, (nothing, nothing, 0))
     for epoch in range(settings.max_epochs):
         tables, total_loss = Tables.begin(draw_prior(), 1), 0.0
-        for number in range(n_rounds):
-            piece = Piece((seed, epoch), number, n_rounds, batch_size)
+        for number in range(rounds.n_rounds):
+            seeds = rounds.seed, epoch
+            piece = Piece(seeds, number, rounds.n_rounds, settings.batch_size)
             learned, of_loss, *of_trunk = blocks.total(
                 _trunk_round, piece, state, tables, loss, settings
             )
@@ -170,9 +184,7 @@ def learn_tables_in_rounds(
     loss: Loss,
     prior: FloatArray,
     settings: TrainingSettings,
-    batch_size: int,
-    n_rounds: int,
-    seed: int,
+    rounds: Rounds,
 ) -> FloatArray:
     """Learn tables under a frozen trunk, from the rows that have these numbers.
 
@@ -184,8 +196,8 @@ def learn_tables_in_rounds(
     """
     tables = Tables.begin(prior, len(numbers))
     for _ in range(settings.n_sweeps):
-        for number in range(n_rounds):
-            piece = Piece((seed,), number, n_rounds, batch_size)
+        for number in range(rounds.n_rounds):
+            piece = Piece((rounds.seed,), number, rounds.n_rounds, settings.batch_size)
             (learned,) = blocks.total(
                 _table_round, piece, trunk, tables, numbers, loss, settings
             )

@@ -50,6 +50,8 @@ class TrainingSettings:
         that of a constant prediction.
     n_sweeps : int
         Passes over the rows for each final table.
+    batch_size : int
+        Rows of one batch; of rows in partitions, of one partition's batch.
     """
 
     width: int
@@ -60,6 +62,7 @@ class TrainingSettings:
     tolerance: float
     patience: int
     n_sweeps: int
+    batch_size: int
 
 
 class Step(NamedTuple):

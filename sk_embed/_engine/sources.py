@@ -1,0 +1,288 @@
+"""Where the rows of a model are: in memory, or in partitions that never meet.
+
+A model asks a source for what it needs of the rows, and does not know which it is. Subsets
+of the rows have numbers: 0 is all rows, 1 and 2 are two disjoint halves of them, and
+``3 + k`` is all rows without those of fold k.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._engine.additive.objective import AdditiveModel, AdditiveObjective
+from sk_embed._engine.additive.partitioned import BlocksModel
+from sk_embed._engine.losses import Loss
+from sk_embed._engine.network.batches import RowOrder
+from sk_embed._engine.network.local_sgd import (
+    Rounds,
+    learn_tables_in_rounds,
+    learn_trunk_in_rounds,
+)
+from sk_embed._engine.network.sensitivity import (
+    MAX_ROWS_FOR_METRIC,
+    Sensitivity,
+    sensitivity,
+)
+from sk_embed._engine.network.training import TrainingSettings, learn_tables, learn_trunk
+from sk_embed._engine.network.trunk import Trunk
+from sk_embed._engine.partitions import Blocks, Facts, sample_of
+from sk_embed._engine.rows import Rows
+
+# Reports an epoch's number and its loss, and is told whether to stop.
+Report = Callable[[int, float], bool]
+
+
+class RowSource(Protocol):
+    """Rows that a model is learned from, and their folds."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+
+    @property
+    def n_context(self) -> int:
+        """Number of numeric columns."""
+
+    @property
+    def n_codes(self) -> IntArray:
+        """Number of codes of each column, shape (n_columns,)."""
+
+    @property
+    def n_folds(self) -> int:
+        """Number of folds; 0 where no fold is to be learned."""
+
+    @property
+    def mean_target(self) -> FloatArray:
+        """Weighted mean of the targets, shape (n_outputs,)."""
+
+    def draw(self, rng: np.random.Generator, n_orders: int) -> None:
+        """Draw halves and row orders; called once, before anything is learned."""
+
+    def counts(self) -> list[FloatArray]:
+        """Return the weight of each code's rows in each subset.
+
+        Shape (3 + n_folds, n_codes) for each column.
+        """
+
+    def sample(self, n_rows: int) -> Rows | None:
+        """Return about ``n_rows`` rows, or None if all are not more than twice as many."""
+
+    def objective(self, loss: Loss, outputs: slice, subset: int) -> AdditiveObjective:
+        """Return the additive model's objective over a subset of the rows.
+
+        Its outputs are some of the target's that the loss ties to each other.
+        """
+
+    def learn_trunk(
+        self,
+        trunk: Trunk,
+        loss: Loss,
+        draw_prior: Callable[[], FloatArray],
+        settings: TrainingSettings,
+        report: Report,
+    ) -> tuple[Trunk, list[float]]:
+        """Learn the trunk; return it, and the progressive validation loss of each epoch."""
+
+    def learn_tables(
+        self,
+        order: int,
+        subsets: IntArray,
+        trunk: Trunk,
+        loss: Loss,
+        prior: FloatArray,
+        settings: TrainingSettings,
+    ) -> FloatArray:
+        """Learn a table from each subset under a frozen trunk, in one row order.
+
+        Shape (sum(n_codes), n_subsets, width).
+        """
+
+    def sensitivity(self, trunk: Trunk, table: FloatArray) -> Sensitivity:
+        """Measure the sensitivity of a trained trunk, about a stacked table."""
+
+
+class InMemory:
+    """Rows in memory, learned batch by batch.
+
+    Parameters
+    ----------
+    rows : Rows
+        Training rows.
+    is_training : ndarray of bool of shape (n_folds, n_rows), optional
+        Rows that each fold's tables are learned from; without it no fold is learned.
+    """
+
+    def __init__(self, rows: Rows, is_training: BoolArray | None = None) -> None:
+        self.rows = rows
+        none = np.empty((0, len(rows)), dtype=bool)
+        self._is_training = none if is_training is None else is_training
+        self.n_folds = len(self._is_training)
+        self._is_used = np.ones((1, len(rows)), dtype=bool)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.rows)
+
+    @property
+    def n_context(self) -> int:
+        """Number of numeric columns."""
+        return self.rows.context.shape[1]
+
+    @property
+    def n_codes(self) -> IntArray:
+        """Number of codes of each column, shape (n_columns,)."""
+        return self.rows.n_codes
+
+    @cached_property
+    def mean_target(self) -> FloatArray:
+        """Weighted mean of the targets, shape (n_outputs,)."""
+        return self.rows.mean(self.rows.targets)
+
+    def draw(self, rng: np.random.Generator, n_orders: int) -> None:
+        """Draw halves and row orders; called once, before anything is learned."""
+        half_rng, order_rng, self._epoch_rng = rng.spawn(3)
+        n_rows = len(self.rows)
+        in_first = np.zeros(n_rows, dtype=bool)
+        in_first[half_rng.permutation(n_rows)[: n_rows // 2]] = True
+        every = np.ones_like(in_first)
+        self._is_used = np.stack([every, in_first, ~in_first, *self._is_training])
+        self._orders = [self._permutation(order_rng) for _ in range(n_orders)]
+
+    def _permutation(self, rng: np.random.Generator) -> IntArray:
+        return rng.permutation(np.arange(len(self.rows), dtype=np.int32))
+
+    def counts(self) -> list[FloatArray]:
+        """Return the weight of each code's rows in each subset."""
+        rows = self.rows
+        return [
+            np.array(
+                [np.bincount(codes, rows.weight * used, n) for used in self._is_used],
+                dtype=rows.weight.dtype,
+            )
+            for codes, n in zip(rows.codes.T, rows.n_codes, strict=True)
+        ]
+
+    def sample(self, n_rows: int) -> Rows | None:
+        """Return about ``n_rows`` rows, or None if all are not more than twice as many."""
+        return self.rows.sample(n_rows)
+
+    def objective(self, loss: Loss, outputs: slice, subset: int) -> AdditiveModel:
+        """Return the additive model's objective over a subset of the rows."""
+        return AdditiveModel(self.rows.with_outputs(outputs), loss, self._is_used[subset])
+
+    def learn_trunk(
+        self,
+        trunk: Trunk,
+        loss: Loss,
+        draw_prior: Callable[[], FloatArray],
+        settings: TrainingSettings,
+        report: Report,
+    ) -> tuple[Trunk, list[float]]:
+        """Learn the trunk; return it, and the progressive validation loss of each epoch."""
+
+        def draw_order() -> RowOrder:
+            order = self._permutation(self._epoch_rng)
+            return RowOrder(self.rows, order, settings.batch_size)
+
+        curve = learn_trunk(
+            self.rows, draw_order, trunk, loss, draw_prior, settings, report
+        )
+        return trunk, curve
+
+    def learn_tables(
+        self,
+        order: int,
+        subsets: IntArray,
+        trunk: Trunk,
+        loss: Loss,
+        prior: FloatArray,
+        settings: TrainingSettings,
+    ) -> FloatArray:
+        """Learn a table from each subset under a frozen trunk, in one row order."""
+        row_order = RowOrder(self.rows, self._orders[order], settings.batch_size)
+        is_used = self._is_used[subsets]
+        return learn_tables(self.rows, is_used, row_order, trunk, loss, prior, settings)
+
+    def sensitivity(self, trunk: Trunk, table: FloatArray) -> Sensitivity:
+        """Measure the sensitivity of a trained trunk, about a stacked table."""
+        return sensitivity(self.rows, trunk, table)
+
+
+class Partitioned:
+    """Rows in partitions, learned by rounds over all of them.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        Training rows and their folds.
+    facts : Facts
+        What is known of them before anything is learned.
+    n_rounds : int
+        Rounds of one pass over the rows.
+    """
+
+    def __init__(self, blocks: Blocks, facts: Facts, n_rounds: int) -> None:
+        self._blocks, self._facts, self._n_rounds = blocks, facts, n_rounds
+        self.n_rows, self.n_context = facts.n_rows, facts.n_context
+        self.n_codes, self.n_folds = blocks.n_codes, facts.n_folds
+        self.mean_target = facts.mean_target
+
+    def draw(self, rng: np.random.Generator, n_orders: int) -> None:
+        """Draw row orders; the halves were drawn where the partitions were read."""
+        (seed_rng,) = rng.spawn(1)
+        seeds = seed_rng.integers(2**63, size=1 + n_orders).tolist()
+        self._epoch_seed, *self._order_seeds = seeds
+
+    def counts(self) -> list[FloatArray]:
+        """Return the weight of each code's rows in each subset."""
+        return self._facts.counts(self.n_codes)
+
+    def sample(self, n_rows: int) -> Rows | None:
+        """Return about ``n_rows`` rows, or None if all are not more than twice as many."""
+        if self.n_rows <= 2 * n_rows:
+            return None
+        return sample_of(self._blocks, n_rows, self._facts)
+
+    def objective(self, loss: Loss, outputs: slice, subset: int) -> BlocksModel:
+        """Return the additive model's objective over a subset of the rows."""
+        return BlocksModel(self._blocks, self._facts, loss, outputs, subset)
+
+    def learn_trunk(
+        self,
+        trunk: Trunk,
+        loss: Loss,
+        draw_prior: Callable[[], FloatArray],
+        settings: TrainingSettings,
+        report: Report,
+    ) -> tuple[Trunk, list[float]]:
+        """Learn the trunk; return it, and the progressive validation loss of each epoch."""
+        return learn_trunk_in_rounds(
+            self._blocks, self._facts, trunk, loss, draw_prior, settings,
+            Rounds(self._n_rounds, self._epoch_seed), report,
+        )  # fmt: skip
+
+    def learn_tables(
+        self,
+        order: int,
+        subsets: IntArray,
+        trunk: Trunk,
+        loss: Loss,
+        prior: FloatArray,
+        settings: TrainingSettings,
+    ) -> FloatArray:
+        """Learn a table from each subset under a frozen trunk, in one row order."""
+        return learn_tables_in_rounds(
+            self._blocks, subsets, trunk, loss, prior, settings,
+            Rounds(self._n_rounds, self._order_seeds[order]),
+        )  # fmt: skip
+
+    def sensitivity(self, trunk: Trunk, table: FloatArray) -> Sensitivity:
+        """Measure the sensitivity of a trained trunk, about a stacked table."""
+        rows = sample_of(self._blocks, MAX_ROWS_FOR_METRIC, self._facts)
+        return sensitivity(rows, trunk, table)
