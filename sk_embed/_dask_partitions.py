@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sk_embed._arrays import IntArray
-from sk_embed._engine.partitions import Sums, add_up, in_groups
+from sk_embed._engine.partitions import Block, Sums, add_up, in_groups
 from sk_embed._sklearn_compat import single_blas_thread
 
 try:
@@ -34,11 +34,11 @@ except ImportError as error:
 class Question:
     """What all partitions are asked alike."""
 
-    function: Callable[..., Sums]
+    function: Callable[..., Any]
     arguments: tuple[Any, ...]
 
 
-def answer_of(part: Any, question: Question) -> Sums:
+def answer_of(part: Any, question: Question) -> Any:
     with single_blas_thread():
         return question.function(part, *question.arguments)
 
@@ -76,6 +76,14 @@ class PartitionBlocks(Partitions):
     def __init__(self, parts: list[Delayed], n_codes: IntArray) -> None:
         super().__init__(parts)
         self.n_codes = n_codes
+
+    def mapped(
+        self, function: Callable[..., Block], n_codes: IntArray, *arguments: Any
+    ) -> PartitionBlocks:
+        """Return ``function(block, *arguments)`` of each block, with these codes."""
+        question = delayed(Question(function, arguments), traverse=False)
+        blocks = persisted(delayed(answer_of)(part, question) for part in self._parts)
+        return PartitionBlocks(blocks, n_codes)
 
 
 def persisted(tasks: Iterator[Delayed]) -> list[Delayed]:

@@ -448,7 +448,7 @@ class EmbeddingEncoder(
             learning_seed, fold_seed = self._draw_seeds()
             routed = process_routing(self, "fit_transform", **params).splitter.split
             folds = None
-            counts = training.effective_counts()
+            counts = training.rows.effective_counts()
             if self.cross_fit and needs_folds(counts, self.cross_fit_below):
                 is_label = training.target.type in LABEL_TYPES
                 values = as_target(y).values
@@ -775,9 +775,11 @@ class EmbeddingEncoder(
         start = self._warm_start_of(training.target)
         weight = training.rows.weight
         settings = model_settings(
-            self.get_params(deep=False), len(weight), float(weight.sum())
+            self.get_params(deep=False),
+            len(weight),
+            float(weight.sum()),
+            n_fold_tables=0 if folds is None else len(folds.is_training),
         )
-        n_folds = 0 if folds is None else len(folds.is_training)
         with single_blas_thread():
             model = learn_model(
                 InMemory(training.rows, None if folds is None else folds.is_training),
@@ -786,7 +788,7 @@ class EmbeddingEncoder(
                 np.random.default_rng(seed),
                 start=start,
                 map_tasks=map_in_threads(self.n_jobs),
-                report=self._reporter(settings, n_folds, end_subtask),
+                report=self._reporter(settings, end_subtask),
             )
         end_subtask("tables")
         return self._keep(training.columns, training.target, model)
@@ -802,13 +804,13 @@ class EmbeddingEncoder(
         return start
 
     def _reporter(
-        self, settings: ModelSettings, n_folds: int, end_subtask: Callable[[str], bool]
+        self, settings: ModelSettings, end_subtask: Callable[[str], bool]
     ) -> Callable[[int, float], bool]:
         """Return what is told of each epoch."""
         return reporter(
             f"[{type(self).__name__}]" if self.verbose else None,
             settings.training.max_epochs,
-            n_table_passes(settings, n_folds),
+            n_table_passes(settings),
             end_subtask,
         )
 

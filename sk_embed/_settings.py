@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sk_embed._engine.cells import Pair
 from sk_embed._engine.losses import (
     HalfBinomialLoss,
     HalfMultinomialLoss,
@@ -45,6 +46,9 @@ def model_settings(
     n_rows: int,
     total_weight: float,
     n_in_turn: int | None = None,
+    *,
+    crosses: tuple[Pair, ...] | None = (),
+    n_fold_tables: int = 0,
 ) -> ModelSettings:
     """Return the engine's settings.
 
@@ -59,6 +63,10 @@ def model_settings(
     n_in_turn : int, optional
         So many of them are learned one after the other, and others at the same time: all
         of them, unless given.
+    crosses : tuple of pairs of int, or None
+        Pairs of columns that are learned as columns of their own; None chooses them.
+    n_fold_tables : int
+        Folds without which tables are learned as well.
 
     Raises
     ------
@@ -88,6 +96,8 @@ def model_settings(
         hidden_layer_sizes=_checked_sizes(parameters["hidden_layer_sizes"]),
         n_orders=n_orders,
         alpha=None if alpha == "auto" else float(alpha),
+        n_fold_tables=n_fold_tables,
+        crosses=crosses,
         init_scale=parameters["init_scale"],
         less_effects=parameters["main_effects"],
         # Where all rows are one batch, precision costs nothing.

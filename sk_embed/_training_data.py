@@ -43,22 +43,6 @@ class TrainingData:
     row_numbers: IntArray
     holds_all_rows: bool
 
-    def effective_counts(self) -> list[FloatArray]:
-        """Return the number of rows of each code of each column.
-
-        Of weighted rows it is the effective number that counts, ``(sum w)^2 / sum w^2``:
-        one row that outweighs all others is one row.
-        """
-        weight = self.rows.weight.astype(np.float64)
-        effective = []
-        for codes, n_codes in zip(self.rows.codes.T, self.rows.n_codes, strict=True):
-            total = np.bincount(codes, weight, minlength=n_codes)
-            squares = np.bincount(codes, weight**2, minlength=n_codes)
-            effective.append(
-                np.divide(total**2, squares, out=np.zeros(n_codes), where=squares > 0)
-            )
-        return effective
-
 
 def read_training_data(
     columns: list[pd.Series],

@@ -30,8 +30,8 @@ from sk_embed._dask_partitions import (
     persisted,
     tasks_of,
 )
-from sk_embed._engine.model import learn_model
-from sk_embed._engine.partitions import Facts, facts_of
+from sk_embed._engine.model import ModelSettings, learn_model
+from sk_embed._engine.partitions import facts_of
 from sk_embed._engine.sources import Partitioned
 from sk_embed._output_tables import OutputTables
 from sk_embed._parts import (
@@ -273,8 +273,9 @@ class EmbeddingEncoder(
             counts = facts.effective_counts(blocks.n_codes)
             if not needs_folds(counts, self.cross_fit_below):
                 folds = folds._replace(n_folds=0)
-                facts = facts.without_folds()
-            tables = self._learn_blocks(blocks, facts, learned, seed, end_subtask)
+            source = Partitioned(blocks, facts, N_ROUNDS)
+            settings = self._settings(learned, folds.n_folds)
+            tables = self._learn_blocks(source, learned, settings, seed, end_subtask)
         return _Fitted(partitions, divisions, layout, learned, folds, tables, counts)
 
     def _n_folds(self) -> int:
@@ -302,29 +303,33 @@ class EmbeddingEncoder(
         )
         return PartitionBlocks(blocks, n_codes_of(learned.columns))
 
-    def _settings(self, learned: LearnedParts) -> Any:
-        in_turn = -(-learned.n_rows // len(learned.numbers))
-        parameters = self.get_params(deep=False)
-        return model_settings(parameters, learned.n_rows, learned.total_weight, in_turn)
+    def _settings(self, learned: LearnedParts, n_fold_tables: int = 0) -> ModelSettings:
+        return model_settings(
+            self.get_params(deep=False),
+            learned.n_rows,
+            learned.total_weight,
+            -(-learned.n_rows // len(learned.numbers)),
+            n_fold_tables=n_fold_tables,
+        )
 
     def _learn_blocks(
         self,
-        blocks: PartitionBlocks,
-        facts: Facts,
+        source: Partitioned,
         learned: LearnedParts,
+        settings: ModelSettings,
         seed: int,
         end_subtask: Callable[[str], bool],
     ) -> list[OutputTables]:
-        settings, start = self._settings(learned), self._warm_start_of(learned.target)
+        start = self._warm_start_of(learned.target)
         with single_blas_thread(), ThreadPoolExecutor(_MAX_TASKS_AT_A_TIME) as pool:
             model = learn_model(
-                Partitioned(blocks, facts, N_ROUNDS),
+                source,
                 LOSSES[learned.target.type](),
                 settings,
                 np.random.default_rng(seed),
                 start=start,
                 map_tasks=partial(map_in_pool, pool),
-                report=self._reporter(settings, facts.n_folds, end_subtask),
+                report=self._reporter(settings, end_subtask),
             )
         end_subtask("tables")
         return self._keep(learned.columns, learned.target, model)

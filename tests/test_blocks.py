@@ -63,7 +63,9 @@ def cut(rows, n_blocks, n_folds=0, seed=3):
     return BlockList(blocks, rows.n_codes)
 
 
-def settings(width=2, n_orders=2, batch_size=32, dtype=np.float32, **changes):
+def settings(
+    width=2, n_orders=2, batch_size=32, dtype=np.float32, n_folds=0, crosses=(), **changes
+):
     chosen = {
         "width": width,
         "table_learning_rate": 0.1,
@@ -77,7 +79,9 @@ def settings(width=2, n_orders=2, batch_size=32, dtype=np.float32, **changes):
     }
     training = TrainingSettings(**(chosen | changes))
     dtype = np.dtype(dtype)
-    return ModelSettings(training, (16, 8), n_orders, 1.0, 0.0, True, dtype)
+    return ModelSettings(
+        training, (16, 8), n_orders, 1.0, n_folds, crosses, 0.0, True, dtype
+    )
 
 
 # ------------------------------------------------------------------ sums
@@ -119,7 +123,6 @@ def test_facts_are_those_of_the_rows_together(n_blocks, rng):
     (effective, _) = facts.effective_counts(rows.n_codes)
     total, squares = (np.bincount(rows.codes[:, 0], rows.weight**p, 6) for p in (1, 2))
     assert_allclose(effective, total**2 / squares)
-    assert facts.without_folds().n_folds == 0
 
 
 def test_a_code_that_no_block_holds_has_no_rows():
@@ -135,10 +138,10 @@ def test_samples_are_rows_of_all_blocks(rng):
     rows = draw_rows(rng, n_rows=300)
     blocks = cut(rows, 3)
     facts = facts_of(blocks)
-    every = sample_of(blocks, 1_000, facts)
+    every, _ = sample_of(blocks, 1_000, facts)
     for name in ("codes", "context", "targets", "weight"):
         assert_array_equal(getattr(every, name), getattr(rows, name))
-    some = sample_of(blocks, 60, facts)
+    some, _ = sample_of(blocks, 60, facts)
     assert 60 <= len(some) <= 63
     assert set(map(tuple, some.context)) <= set(map(tuple, rows.context))
 
@@ -183,9 +186,9 @@ def test_main_effects_of_blocks_are_those_of_the_rows(loss, n_outputs, rng):
     assert_allclose(found.effects, expected.effects, atol=1e-7)
     assert_allclose(found.alpha, expected.alpha, rtol=1e-5)
     assert_allclose(found.noise_ratio, expected.noise_ratio, rtol=1e-5)
-    of_fold, _ = fit_fold(found, BlocksModel(blocks, facts, loss, outputs, 3))
+    of_fold, *_ = fit_fold(found, BlocksModel(blocks, facts, loss, outputs, 3))
     used = np.arange(300) % 5 != 0
-    expected_of_fold, _ = fit_fold(expected, AdditiveModel(group, loss, used))
+    expected_of_fold, *_ = fit_fold(expected, AdditiveModel(group, loss, used))
     assert_allclose(of_fold, expected_of_fold, atol=1e-6)
 
 
@@ -307,8 +310,9 @@ def draw_interaction(rng, n_rows=3_000, noise=0.1):
 
 
 def learn(blocks, loss=SQUARED, seed=0, **changes):
-    chosen, rng = settings(**changes), np.random.default_rng(seed)
-    return learn_model(Partitioned(blocks, facts_of(blocks), 16), loss, chosen, rng)
+    facts, rng = facts_of(blocks), np.random.default_rng(seed)
+    chosen = settings(n_folds=facts.n_folds, **changes)
+    return learn_model(Partitioned(blocks, facts, 16), loss, chosen, rng)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -44,6 +44,8 @@ def settings(batch_size=32, **changes):
         "hidden_layer_sizes": (8, 4),
         "n_orders": 3,
         "alpha": None,
+        "n_fold_tables": 0,
+        "crosses": (),
         "init_scale": 0.0,
         "less_effects": True,
         "dtype": np.dtype(np.float64),
@@ -67,7 +69,8 @@ def draw_interaction(rng, loss=SQUARED, n_outputs=1, n_rows=400):
 def learn(rows, loss=SQUARED, seed=0, n_folds=4, **changes):
     is_training = np.arange(len(rows)) % n_folds != np.arange(n_folds)[:, None]
     rng = np.random.default_rng(seed)
-    return learn_model(InMemory(rows, is_training), loss, settings(**changes), rng)
+    chosen = settings(n_fold_tables=n_folds, **changes)
+    return learn_model(InMemory(rows, is_training), loss, chosen, rng)
 
 
 def counts_of(rows, number):

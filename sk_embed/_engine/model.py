@@ -10,21 +10,24 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._engine.additive.main_effects import (
-    MainEffects,
-    Whole,
-    collect,
-    fit_fold,
-    fit_whole,
-    output_groups,
-)
+from sk_embed._engine.additive.main_effects import MainEffects, collect, fit_whole
 from sk_embed._engine.axes import Sample, sample_categories
+from sk_embed._engine.cells import Pair
 from sk_embed._engine.column_vectors import (
     ColumnVectors,
     LearnedTables,
     column_vectors,
 )
+from sk_embed._engine.crossed_effects import (
+    Crossed,
+    CrossEffects,
+    choose_pairs,
+    cross,
+    fit_effects,
+    fold_tasks,
+)
 from sk_embed._engine.losses import Loss
+from sk_embed._engine.network.sensitivity import Sensitivity
 from sk_embed._engine.network.training import TrainingSettings
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.partitions import N_WHOLE_AND_HALVES
@@ -52,6 +55,11 @@ class ModelSettings:
         Row orders; the final tables are the mean over them.
     alpha : float or None
         Penalty of main effects; None estimates one for each column.
+    n_fold_tables : int
+        Folds without which tables are learned as well: all or none of the source's.
+    crosses : tuple of pairs of int, or None
+        Pairs of columns that are learned as columns of their own; None chooses them by
+        the folds.
     init_scale : float
         Standard deviation of the tables' random start; 0 starts them at the origin.
     less_effects : bool
@@ -64,6 +72,8 @@ class ModelSettings:
     hidden_layer_sizes: tuple[int, ...]
     n_orders: int
     alpha: float | None
+    n_fold_tables: int
+    crosses: tuple[Pair, ...] | None
     init_scale: float
     less_effects: bool
     dtype: np.dtype
@@ -79,6 +89,7 @@ class LearnedModel:
     """
 
     columns: list[ColumnVectors]
+    crosses: list[CrossEffects]
     context_sensitivity: FloatArray
     trunk: Trunk
     loss_curve: list[float]
@@ -139,39 +150,56 @@ def learn_model(
     learning_the_trunk = partial(
         source.learn_trunk, initial, loss, draw_prior, settings.training, report
     )
-    solving = partial(fit_whole, source, loss, settings.alpha)
+    crossed = cross(source, settings.crosses or ())
+    solving = partial(fit_whole, crossed.source, loss, settings.alpha)
     (trunk, curve), wholes = map_tasks(call, [learning_the_trunk, solving])
 
-    plan = _plan(source, draw_prior())
+    plan = _plan(source, draw_prior(), settings.n_fold_tables)
     table_tasks = [
         partial(_learn_part, source, order, part, trunk, loss, plan.prior, settings)
         for order in range(settings.n_orders)
         for part in plan.parts
     ]
-    effect_tasks = [
-        partial(_fit_fold, source, loss, outputs, N_WHOLE_AND_HALVES + fold, whole)
-        for fold in range(source.n_folds)
-        for outputs, whole in zip(output_groups(source, loss), wholes, strict=True)
-    ]
+    n_folds = source.n_folds if settings.crosses is None else settings.n_fold_tables
+    effect_tasks = fold_tasks(crossed.source, loss, wholes, n_folds)
     results = map_tasks(call, table_tasks + effect_tasks)
     tables, fold_effects = results[: len(table_tasks)], results[len(table_tasks) :]
 
     by_order = [list(chain.from_iterable(of)) for of in batched(tables, len(plan.parts))]
     learned = LearnedTables(plan.prior, by_order, plan.counts, plan.samples)
-    effects = collect(wholes, list(batched(fold_effects, len(wholes))))
-    return _put_together(source, learned, effects, trunk, curve, settings)
+    effects = collect(wholes, batched(fold_effects, len(wholes)))
+    if settings.crosses is None:
+        crossed, effects = _cross_by_choice(source, loss, effects, settings, map_tasks)
+    slopes = source.sensitivity(trunk, by_order[0][0])
+    return _put_together(learned, crossed, effects, slopes, (trunk, curve), settings)
+
+
+def _cross_by_choice(
+    source: RowSource,
+    loss: Loss,
+    effects: MainEffects,
+    settings: ModelSettings,
+    map_tasks: TaskMap,
+) -> tuple[Crossed, MainEffects]:
+    """Choose pairs of columns, and solve the additive model with them, if any."""
+    crossed = cross(source, choose_pairs(source, loss, effects))
+    n_folds = settings.n_fold_tables
+    if crossed.pairs:
+        effects = fit_effects(crossed.source, loss, settings.alpha, n_folds, map_tasks)
+    return crossed, effects.first_folds(n_folds)
 
 
 def _put_together(
-    source: RowSource,
     learned: LearnedTables,
-    effects: MainEffects,
-    trunk: Trunk,
-    loss_curve: list[float],
+    crossed: Crossed,
+    joint: MainEffects,
+    slopes: Sensitivity,
+    trained: tuple[Trunk, list[float]],
     settings: ModelSettings,
 ) -> LearnedModel:
     """Bring what was learned to canonical axes, and tell what is reliable."""
-    slopes = source.sensitivity(trunk, learned.by_order[0][0])
+    source, (trunk, loss_curve) = crossed.columns, trained
+    effects, crosses = crossed.split(joint)
     columns = column_vectors(
         source.n_codes, learned, effects, slopes.metrics, settings.less_effects
     )
@@ -188,13 +216,13 @@ def _put_together(
         n_codes=source.n_codes,
     )
     return LearnedModel(
-        columns, slopes.context, trunk, loss_curve, effects.converged, start
+        columns, crosses, slopes.context, trunk, loss_curve, effects.converged, start
     )
 
 
-def n_table_passes(settings: ModelSettings, n_folds: int) -> int:
+def n_table_passes(settings: ModelSettings) -> int:
     """Return the passes for final tables: of all rows, of two halves, of the folds."""
-    return settings.n_orders * settings.training.n_sweeps * (3 + n_folds)
+    return settings.n_orders * settings.training.n_sweeps * (3 + settings.n_fold_tables)
 
 
 def initial_trunk(
@@ -258,27 +286,20 @@ class _Plan(NamedTuple):
     samples: list[Sample]
 
 
-def _plan(source: RowSource, prior: FloatArray) -> _Plan:
-    counts = source.counts()
+def _plan(source: RowSource, prior: FloatArray, n_folds: int) -> _Plan:
+    n_subsets = N_WHOLE_AND_HALVES + n_folds
+    counts = [of_column[:n_subsets] for of_column in source.counts()]
     samples = [sample_categories(of_column[0]) for of_column in counts]
     # Of the halves no more is kept than what reliability is told from; but where they are
     # learned side by side with the whole, all are small and one array.
     sampled = _sampled_rows(source.n_codes, samples)
     every = slice(None)
-    subsets = np.arange(N_WHOLE_AND_HALVES + source.n_folds)
-    first, folds = np.split(subsets, [N_WHOLE_AND_HALVES])
+    first, folds = np.split(np.arange(n_subsets), [N_WHOLE_AND_HALVES])
     parts = [
         *_side_by_side(first, [every, sampled, sampled], prior.nbytes),
-        *_side_by_side(folds, [every] * source.n_folds, prior.nbytes),
+        *_side_by_side(folds, [every] * len(folds), prior.nbytes),
     ]
     return _Plan(prior, parts, counts, samples)
-
-
-def _fit_fold(
-    source: RowSource, loss: Loss, outputs: slice, subset: int, whole: Whole
-) -> tuple[FloatArray, bool]:
-    # The model, which holds a number for each row, lasts no longer than the task.
-    return fit_fold(whole, source.objective(loss, outputs, subset))
 
 
 def _sampled_rows(n_codes: IntArray, samples: list[Sample]) -> IntArray:

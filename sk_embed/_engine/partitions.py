@@ -8,15 +8,16 @@ whoever computes them, and however often, the sum has the same bits.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._engine.cells import Pair, columns_of_cells, listed_keys
 from sk_embed._engine.chunks import local_rows
-from sk_embed._engine.rows import Rows
+from sk_embed._engine.rows import Rows, effective_number
 
 # What a block answers: entries that can be added to those of another block; lists are
 # joined.
@@ -82,16 +83,32 @@ class Block:
         rng = np.random.default_rng([*seeds, self.number])
         return rng.permutation(len(self.rows)).astype(np.int32)
 
-    def sample(self, n_rows: int, n_all_rows: int) -> Rows:
+    def sample(self, n_rows: int, n_all_rows: int) -> tuple[Rows, IntArray]:
         """Return evenly spaced rows, this block's share of so many, with stacked codes.
 
-        The ``n_codes`` of what is returned do not count.
+        And the fold of each. The ``n_codes`` of the rows do not count.
         """
         size = -(-n_rows * len(self.rows) // n_all_rows)
         places = np.linspace(0, len(self.rows) - 1, min(size, len(self.rows)))
-        rows = self.rows.part(places.astype(np.intp))
+        chosen = places.astype(np.intp)
+        rows = self.rows.part(chosen)
         codes = self.touched.take(rows.stacked_codes_of(slice(None)))
-        return Rows(codes, rows.n_codes, rows.context, rows.targets, rows.weight)
+        rows = Rows(codes, rows.n_codes, rows.context, rows.targets, rows.weight)
+        return rows, fold_of_rows(self.is_used[N_WHOLE_AND_HALVES:, chosen])
+
+    def codes(self, n_codes: IntArray) -> IntArray:
+        """Return the rows' codes as all blocks count them, shape (n_rows, n_columns)."""
+        stacked = self.touched.take(self.rows.stacked_codes_of(slice(None)))
+        offsets: IntArray = np.cumsum(n_codes) - n_codes
+        return stacked - offsets
+
+
+def fold_of_rows(is_training: BoolArray) -> IntArray:
+    """Return a fold that does not train on each row: its own, the first if several.
+
+    ``is_training`` has the shape (n_folds, n_rows).
+    """
+    return np.argmin(is_training, axis=0) if len(is_training) else np.empty(0, np.intp)
 
 
 def make_block(
@@ -118,15 +135,47 @@ def make_block(
     is_used = [np.ones_like(in_first), in_first, ~in_first]
     if fold_of_row is not None:
         is_used += [fold_of_row != fold for fold in range(n_folds)]
-    stacked = Rows(
-        rows.stacked_codes_of(slice(None)),
-        rows.n_codes,
-        rows.context,
-        rows.targets,
-        rows.weight,
-    )
-    local = local_rows(stacked)
-    return Block(number, local.rows, local.touched, np.array(is_used))
+    return _with_local_codes(number, rows, np.array(is_used))
+
+
+def _with_local_codes(number: int, rows: Rows, is_used: BoolArray) -> Block:
+    """Return rows, with codes as all blocks count them, as a block."""
+    local = local_rows(replace(rows, codes=rows.stacked_codes_of(slice(None))))
+    return Block(number, local.rows, local.touched, is_used)
+
+
+def with_cells(
+    block: Block, n_codes: IntArray, pairs: Sequence[Pair], known: list[IntArray]
+) -> Block:
+    """Return a block with pairs of its columns as further columns.
+
+    Parameters
+    ----------
+    block : Block
+        Rows without these columns.
+    n_codes : ndarray of shape (n_columns,)
+        Codes of each of its columns, as all blocks count them.
+    pairs : sequence of tuple of int
+        Numbers of two columns each.
+    known : list of ndarray of shape (n_cells,)
+        Keys of each pair's cells, of all blocks.
+    """
+    codes = block.codes(n_codes)
+    rows = replace(block.rows, codes=codes, n_codes=n_codes)
+    rows = rows.with_columns(*columns_of_cells(codes, pairs, known))
+    return _with_local_codes(block.number, rows, block.is_used)
+
+
+def keys_of_cells(blocks: Blocks, pairs: Sequence[Pair]) -> list[IntArray]:
+    """Return the keys of each pair's cells that have rows in any block, rising."""
+    found = blocks.total(_keys_of_cells, blocks.n_codes, pairs)
+    return [of_pair.rows for of_pair in found]
+
+
+def _keys_of_cells(block: Block, n_codes: IntArray, pairs: Sequence[Pair]) -> Sums:
+    codes = block.codes(n_codes)
+    keys = [listed_keys(codes, n_codes, pair) for pair in pairs]
+    return tuple(RowSums(of_pair, np.empty((len(of_pair), 0))) for of_pair in keys)
 
 
 class Blocks(Protocol):
@@ -138,6 +187,14 @@ class Blocks(Protocol):
 
     def total(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
         """Return the sum of ``function(block, *arguments)`` over the blocks.
+
+        The function must be pure, and like its arguments can be pickled.
+        """
+
+    def mapped(
+        self, function: Callable[..., Block], n_codes: IntArray, *arguments: Any
+    ) -> Blocks:
+        """Return ``function(block, *arguments)`` of each block, with these codes.
 
         The function must be pure, and like its arguments can be pickled.
         """
@@ -163,6 +220,12 @@ class BlockList:
         while len(parts) > 1:
             parts = [add_up(group) for group in in_groups(parts)]
         return parts[0]
+
+    def mapped(
+        self, function: Callable[..., Block], n_codes: IntArray, *arguments: Any
+    ) -> BlockList:
+        """Return ``function(block, *arguments)`` of each block, with these codes."""
+        return BlockList([function(block, *arguments) for block in self.blocks], n_codes)
 
 
 def in_groups(parts: list[Any]) -> list[list[Any]]:
@@ -210,15 +273,6 @@ class Facts(NamedTuple):
         """Number of folds."""
         return len(self.weight) - N_WHOLE_AND_HALVES
 
-    def without_folds(self) -> Facts:
-        """Return what is known where the folds do not count."""
-        n = N_WHOLE_AND_HALVES
-        return self._replace(
-            weight=self.weight[:n],
-            target_sum=self.target_sum[:n],
-            code_weight=self.code_weight[:, :n],
-        )
-
     def counts(self, n_codes: IntArray) -> list[FloatArray]:
         """Return the weight of each code's rows, (3 + n_folds, n_codes) for each column."""
         ends = np.cumsum(n_codes)[:-1]
@@ -229,9 +283,7 @@ class Facts(NamedTuple):
 
         Of each code of each column, shape (n_codes,) each.
         """
-        total, squares = self.code_weight[:, 0], self.code_squares
-        effective = np.zeros(len(total))
-        np.divide(total**2, squares, out=effective, where=squares > 0)
+        effective = effective_number(self.code_weight[:, 0], self.code_squares)
         return np.split(effective, np.cumsum(n_codes)[:-1])
 
 
@@ -260,16 +312,25 @@ def _facts_of(block: Block) -> Sums:
     )
 
 
-def sample_of(blocks: Blocks, n_rows: int, facts: Facts) -> Rows:
-    """Gather evenly spaced rows: about so many of all blocks together, or all rows."""
+def sample_of(blocks: Blocks, n_rows: int, facts: Facts) -> tuple[Rows, IntArray]:
+    """Gather evenly spaced rows: about so many of all blocks together, or all rows.
+
+    Returns
+    -------
+    rows : Rows
+        With codes as all blocks count them.
+    fold_of_row : ndarray of shape (n_rows,)
+        Fold of each; empty if there are no folds.
+    """
     (samples,) = blocks.total(_sample_of, n_rows, facts.n_rows)
+    parts, folds = zip(*samples, strict=True)
     offsets = np.cumsum(blocks.n_codes) - blocks.n_codes
     joined = {
-        name: np.concatenate([getattr(sample, name) for sample in samples])
+        name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("codes", "context", "targets", "weight")
     }
     joined["codes"] = joined["codes"] - offsets.astype(np.int32)
-    return Rows(n_codes=blocks.n_codes, **joined)
+    return Rows(n_codes=blocks.n_codes, **joined), np.concatenate(folds)
 
 
 def _sample_of(block: Block, n_rows: int, n_all_rows: int) -> Sums:

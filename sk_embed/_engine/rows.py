@@ -69,12 +69,36 @@ class Rows:
             weight=self.weight[rows],
         )
 
+    def with_columns(self, codes: IntArray, n_codes: IntArray) -> Rows:
+        """Return the rows with further columns of codes behind their own."""
+        return replace(
+            self,
+            codes=np.hstack([self.codes, codes.astype(self.codes.dtype)]),
+            n_codes=np.concatenate([self.n_codes, n_codes]),
+        )
+
+    def sampled(self, n_rows: int) -> IntArray:
+        """Return the numbers of so many random rows; of all if those are not twice as many.
+
+        The seed is fixed for the rows to be any: it is no source of what is learned.
+        """
+        if len(self) <= 2 * n_rows:
+            return np.arange(len(self))
+        return np.random.default_rng(0).choice(len(self), n_rows, replace=False)
+
     def sample(self, n_rows: int) -> Rows | None:
         """Return so many random rows, or None if all are not more than twice as many."""
-        if len(self) <= 2 * n_rows:
-            return None
-        # The seed is fixed for the rows to be any: it is no source of what is learned.
-        return self.part(np.random.default_rng(0).choice(len(self), n_rows, False))
+        return None if len(self) <= 2 * n_rows else self.part(self.sampled(n_rows))
+
+    def effective_counts(self) -> list[FloatArray]:
+        """Return the effective number of rows of each code of each column."""
+        weight = self.weight.astype(np.float64)
+        return [
+            effective_number(
+                *(np.bincount(codes, w, n_codes) * 1.0 for w in (weight, weight**2))
+            )
+            for codes, n_codes in zip(self.codes.T, self.n_codes, strict=True)
+        ]
 
     def with_outputs(self, outputs: slice) -> Rows:
         """Return the rows with some columns of the target alone."""
@@ -82,3 +106,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+
+def effective_number(weight: FloatArray, squares: FloatArray) -> FloatArray:
+    """Return the effective number of rows, given the sums of weights and their squares.
+
+    One row that outweighs all others is one row: ``(sum w)^2 / sum w^2``.
+    """
+    return np.divide(weight**2, squares, out=np.zeros(len(weight)), where=squares > 0)

@@ -7,7 +7,7 @@ of the rows have numbers: 0 is all rows, 1 and 2 are two disjoint halves of them
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -16,6 +16,7 @@ import numpy as np
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._engine.additive.objective import AdditiveModel, AdditiveObjective
 from sk_embed._engine.additive.partitioned import BlocksModel
+from sk_embed._engine.cells import Pair, columns_of_cells, listed_keys
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.network.batches import RowOrder
 from sk_embed._engine.network.local_sgd import (
@@ -30,7 +31,15 @@ from sk_embed._engine.network.sensitivity import (
 )
 from sk_embed._engine.network.training import TrainingSettings, learn_tables, learn_trunk
 from sk_embed._engine.network.trunk import Trunk
-from sk_embed._engine.partitions import Blocks, Facts, sample_of
+from sk_embed._engine.partitions import (
+    Blocks,
+    Facts,
+    facts_of,
+    fold_of_rows,
+    keys_of_cells,
+    sample_of,
+    with_cells,
+)
 from sk_embed._engine.rows import Rows
 
 # Reports an epoch's number and its loss, and is told whether to stop.
@@ -72,11 +81,23 @@ class RowSource(Protocol):
     def sample(self, n_rows: int) -> Rows | None:
         """Return about ``n_rows`` rows, or None if all are not more than twice as many."""
 
+    def held_out_sample(self, n_rows: int) -> tuple[Rows, IntArray]:
+        """Return about ``n_rows`` rows, or all, and the fold that holds each row out."""
+
     def objective(self, loss: Loss, outputs: slice, subset: int) -> AdditiveObjective:
         """Return the additive model's objective over a subset of the rows.
 
         Its outputs are some of the target's that the loss ties to each other.
         """
+
+    def crossed(self, pairs: Sequence[Pair]) -> tuple[RowSource, list[IntArray]]:
+        """Return the rows with pairs as further columns, and the keys of their cells.
+
+        To be asked after :meth:`draw`; subsets are the same.
+        """
+
+    def effective_counts(self) -> list[FloatArray]:
+        """Return the effective number of rows of each code of each column."""
 
     def learn_trunk(
         self,
@@ -172,9 +193,29 @@ class InMemory:
         """Return about ``n_rows`` rows, or None if all are not more than twice as many."""
         return self.rows.sample(n_rows)
 
+    def held_out_sample(self, n_rows: int) -> tuple[Rows, IntArray]:
+        """Return about ``n_rows`` rows, or all, and the fold that holds each row out."""
+        chosen = self.rows.sampled(n_rows)
+        return self.rows.part(chosen), fold_of_rows(self._is_training[:, chosen])
+
     def objective(self, loss: Loss, outputs: slice, subset: int) -> AdditiveModel:
         """Return the additive model's objective over a subset of the rows."""
         return AdditiveModel(self.rows.with_outputs(outputs), loss, self._is_used[subset])
+
+    def crossed(self, pairs: Sequence[Pair]) -> tuple[InMemory, list[IntArray]]:
+        """Return the rows with pairs as further columns, and the keys of their cells."""
+        rows = self.rows
+        known = [listed_keys(rows.codes, rows.n_codes, pair) for pair in pairs]
+        crossed = InMemory(
+            rows.with_columns(*columns_of_cells(rows.codes, pairs, known)),
+            self._is_training,
+        )
+        crossed._is_used = self._is_used
+        return crossed, known
+
+    def effective_counts(self) -> list[FloatArray]:
+        """Return the effective number of rows of each code of each column."""
+        return self.rows.effective_counts()
 
     def learn_trunk(
         self,
@@ -247,11 +288,26 @@ class Partitioned:
         """Return about ``n_rows`` rows, or None if all are not more than twice as many."""
         if self.n_rows <= 2 * n_rows:
             return None
+        return sample_of(self._blocks, n_rows, self._facts)[0]
+
+    def held_out_sample(self, n_rows: int) -> tuple[Rows, IntArray]:
+        """Return about ``n_rows`` rows, or all, and the fold that holds each row out."""
         return sample_of(self._blocks, n_rows, self._facts)
 
     def objective(self, loss: Loss, outputs: slice, subset: int) -> BlocksModel:
         """Return the additive model's objective over a subset of the rows."""
         return BlocksModel(self._blocks, self._facts, loss, outputs, subset)
+
+    def crossed(self, pairs: Sequence[Pair]) -> tuple[Partitioned, list[IntArray]]:
+        """Return the rows with pairs as further columns, and the keys of their cells."""
+        known = keys_of_cells(self._blocks, pairs)
+        n_codes = np.array([*self.n_codes, *(len(keys) + 1 for keys in known)])
+        blocks = self._blocks.mapped(with_cells, n_codes, self.n_codes, pairs, known)
+        return Partitioned(blocks, facts_of(blocks), self._n_rounds), known
+
+    def effective_counts(self) -> list[FloatArray]:
+        """Return the effective number of rows of each code of each column."""
+        return self._facts.effective_counts(self.n_codes)
 
     def learn_trunk(
         self,
@@ -284,5 +340,5 @@ class Partitioned:
 
     def sensitivity(self, trunk: Trunk, table: FloatArray) -> Sensitivity:
         """Measure the sensitivity of a trained trunk, about a stacked table."""
-        rows = sample_of(self._blocks, MAX_ROWS_FOR_METRIC, self._facts)
+        rows, _ = sample_of(self._blocks, MAX_ROWS_FOR_METRIC, self._facts)
         return sensitivity(rows, trunk, table)

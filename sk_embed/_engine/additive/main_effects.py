@@ -19,7 +19,6 @@ the Hessian is left out of gamma, never of w.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -47,14 +46,15 @@ ROWS_OF_FIRST_ESTIMATE = 50_000
 _MIN_CURVATURE = 1e-9
 
 
-@dataclass(frozen=True)
-class MainEffects:
+class MainEffects(NamedTuple):
     """A solved additive model.
 
     Parameters
     ----------
     effects : ndarray of shape (1 + n_folds, sum(n_codes), n_outputs)
         Stacked main effects: of all rows, then without each fold.
+    leading : ndarray of shape (1 + n_folds, 1 + n_context, n_outputs)
+        Intercept and slopes of the context, likewise.
     alpha : ndarray of shape (n_groups, n_columns)
         Penalty of each column, for each group of outputs that are solved jointly.
     noise_ratio : ndarray of shape (n_groups, n_columns)
@@ -65,8 +65,32 @@ class MainEffects:
     """
 
     effects: FloatArray
+    leading: FloatArray
     alpha: FloatArray
     noise_ratio: FloatArray
+    converged: bool
+
+    def first_folds(self, n_folds: int) -> MainEffects:
+        """Return the solutions of all rows and without each of the first folds."""
+        kept = slice(1 + n_folds)
+        return self._replace(effects=self.effects[kept], leading=self.leading[kept])
+
+
+class Solved(NamedTuple):
+    """Coefficients of an additive model, of outputs that the loss ties to each other.
+
+    Parameters
+    ----------
+    effects : ndarray of shape (sum(n_codes), n_outputs)
+        Stacked main effects.
+    leading : ndarray of shape (1 + n_context, n_outputs)
+        Intercept and slopes of the context.
+    converged : bool
+        Whether the gradient vanished.
+    """
+
+    effects: FloatArray
+    leading: FloatArray
     converged: bool
 
 
@@ -77,16 +101,18 @@ class Whole(NamedTuple):
     ----------
     alpha, noise_ratio : ndarray of shape (n_columns,)
         As in :class:`MainEffects`.
-    effects : ndarray of shape (sum(n_codes), n_outputs)
-        Stacked main effects.
-    converged : bool
-        Whether the gradient vanished.
+    solved : Solved
+        Coefficients under these penalties.
     """
 
     alpha: FloatArray
     noise_ratio: FloatArray
-    effects: FloatArray
-    converged: bool
+    solved: Solved
+
+    @property
+    def effects(self) -> FloatArray:
+        """Stacked main effects, shape (sum(n_codes), n_outputs)."""
+        return self.solved.effects
 
 
 class ObjectiveSource(Protocol):
@@ -151,10 +177,10 @@ def solve_whole(
         alphas, start = np.full(len(model.n_codes), float(alpha)), model.at_empty
     solution = minimize(model, alphas, start)
     _, noise_ratio = evidence(model, solution, alphas)
-    return Whole(alphas, noise_ratio, *_effects(model, solution))
+    return Whole(alphas, noise_ratio, _solved(model, solution))
 
 
-def fit_fold(whole: Whole, model: AdditiveObjective) -> tuple[FloatArray, bool]:
+def fit_fold(whole: Whole, model: AdditiveObjective) -> Solved:
     """Solve the additive model for some of the rows, under the penalties of all.
 
     The fold starts from its own rows and stops by them alone. What the solution of all
@@ -169,26 +195,26 @@ def fit_fold(whole: Whole, model: AdditiveObjective) -> tuple[FloatArray, bool]:
 
     Returns
     -------
-    effects : ndarray of shape (sum(n_codes), n_outputs)
-    converged : bool
+    Solved
     """
-    return _effects(model, minimize(model, whole.alpha, model.at_empty))
+    return _solved(model, minimize(model, whole.alpha, model.at_empty))
 
 
-def collect(wholes: list[Whole], folds: list[list[tuple[FloatArray, bool]]]) -> MainEffects:
+def collect(wholes: list[Whole], folds: list[list[Solved]]) -> MainEffects:
     """Put solutions together: of all rows, and for each fold one of each group."""
-    of_all = [(whole.effects, whole.converged) for whole in wholes]
-    solved = [of_all, *folds]
+    solved = [[whole.solved for whole in wholes], *folds]
     return MainEffects(
-        np.stack([np.hstack([effects for effects, _ in groups]) for groups in solved]),
+        np.stack([np.hstack([group.effects for group in groups]) for groups in solved]),
+        np.stack([np.hstack([group.leading for group in groups]) for groups in solved]),
         np.stack([whole.alpha for whole in wholes]),
         np.stack([whole.noise_ratio for whole in wholes]),
-        all(converged for groups in solved for _, converged in groups),
+        all(group.converged for groups in solved for group in groups),
     )
 
 
-def _effects(model: AdditiveObjective, solution: Solution) -> tuple[FloatArray, bool]:
-    return solution.at.coefficients[model.n_leading :], solution.converged
+def _solved(model: AdditiveObjective, solution: Solution) -> Solved:
+    leading, effects = np.split(solution.at.coefficients, [model.n_leading])
+    return Solved(effects, leading, solution.converged)
 
 
 def of_all_rows(rows: Rows, loss: Loss) -> AdditiveModel:

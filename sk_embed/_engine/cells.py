@@ -1,0 +1,84 @@
+"""Cells: pairs of categories of two columns, as the codes of a column of their own.
+
+A cell's *key* holds the codes of both its categories, ``code_a * 2**32 + code_b``, so that
+it stays the same when either column grows. The cells of a pair of columns that have rows
+are numbered in the order of their keys; the code behind them, like the last code of any
+column, stands for what is not listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from sk_embed._arrays import IntArray
+
+Pair: TypeAlias = tuple[int, int]
+
+_CODES = np.int64(2**32)
+
+
+def keys_of(first: IntArray, second: IntArray) -> IntArray:
+    """Return the key of each row's cell, shape (n_rows,), given its codes."""
+    keys: IntArray = first * _CODES + second
+    return keys
+
+
+def codes_of(keys: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the codes of each cell's two categories, shape (n_cells,) each."""
+    first, second = np.divmod(keys, _CODES)
+    return first, second
+
+
+def listed_keys(codes: IntArray, n_codes: IntArray, pair: Pair) -> IntArray:
+    """Return the keys of a pair's cells that have rows, rising.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_rows, n_columns)
+        Code of each row's category.
+    n_codes : ndarray of shape (n_columns,)
+        Number of codes of each column; the last code of a column is in no cell.
+    pair : tuple of int
+        Numbers of the two columns.
+    """
+    a, b = pair
+    is_listed = (codes[:, a] < n_codes[a] - 1) & (codes[:, b] < n_codes[b] - 1)
+    return np.unique(keys_of(codes[is_listed, a], codes[is_listed, b]))
+
+
+def cell_codes(keys: IntArray, known: IntArray) -> IntArray:
+    """Return the number of each key among the rising ``known`` ones, or their number."""
+    if not len(known):
+        return np.zeros(len(keys), dtype=np.intp)
+    places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    return np.where(known[places] == keys, places, len(known))
+
+
+def columns_of_cells(
+    codes: IntArray, pairs: Sequence[Pair], known: list[IntArray]
+) -> tuple[IntArray, IntArray]:
+    """Return pairs as columns of their own: codes, and the number of each one's codes.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_rows, n_columns)
+        Code of each row's category.
+    pairs : sequence of tuple of int
+        Numbers of two columns each.
+    known : list of ndarray of shape (n_cells,)
+        Keys of each pair's cells.
+
+    Returns
+    -------
+    codes : ndarray of int32 of shape (n_rows, n_pairs)
+    n_codes : ndarray of shape (n_pairs,)
+    """
+    columns = [
+        cell_codes(keys_of(codes[:, a], codes[:, b]), keys)
+        for (a, b), keys in zip(pairs, known, strict=True)
+    ]
+    n_codes = np.array([len(keys) + 1 for keys in known])
+    return np.column_stack(columns).astype(np.int32), n_codes

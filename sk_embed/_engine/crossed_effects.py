@@ -1,0 +1,178 @@
+"""Crosses: pairs of columns as columns of their own in the joint additive model.
+
+For a row with codes c_j and the chosen pairs (a, b)::
+
+    raw = b + beta . x + sum_j w_j[c_j] + sum_(a, b) w_ab[c_a, c_b]
+
+Which pairs, unless they are given, is decided by what the model without them leaves of the
+target of rows that it has not learned from: see :mod:`sk_embed._engine.additive.crosses`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._engine.additive.crosses import MAX_ROWS_SCREENED, select_pairs
+from sk_embed._engine.additive.main_effects import (
+    MainEffects,
+    Solved,
+    Whole,
+    collect,
+    fit_fold,
+    fit_whole,
+    output_groups,
+)
+from sk_embed._engine.cells import Pair
+from sk_embed._engine.losses import Loss
+from sk_embed._engine.partitions import N_WHOLE_AND_HALVES
+from sk_embed._engine.rows import Rows
+from sk_embed._engine.sources import RowSource
+from sk_embed._engine.tasks import TaskMap, batched, call
+
+
+class CrossEffects(NamedTuple):
+    """Effects of the cells of one pair of columns, beyond those of their categories.
+
+    Parameters
+    ----------
+    pair : tuple of int
+        Numbers of the two columns.
+    keys : ndarray of shape (n_cells,)
+        Keys of the cells that have rows, rising: see :mod:`sk_embed._engine.cells`.
+    effects : ndarray of shape (n_cells + 1, n_outputs)
+        Effects of the cells; zero, the last, is that of any other cell.
+    fold_effects : ndarray of shape (n_folds, n_cells + 1, n_outputs)
+        Effects without each fold.
+    n_rows : ndarray of shape (n_cells + 1,)
+        Effective number of each cell's rows.
+    weight : ndarray of shape (n_cells + 1,)
+        Weight of each cell's rows.
+    noise_ratio : float
+        Rows of a cell that weigh as much as the prior of its effect; of several outputs
+        the largest.
+    """
+
+    pair: Pair
+    keys: IntArray
+    effects: FloatArray
+    fold_effects: FloatArray
+    n_rows: FloatArray
+    weight: FloatArray
+    noise_ratio: float
+
+
+class Crossed(NamedTuple):
+    """Rows with pairs of their columns as further columns.
+
+    Parameters
+    ----------
+    columns, source : RowSource
+        Rows without these pairs, and with them.
+    pairs : sequence of tuple of int
+        Numbers of two columns each.
+    keys : list of ndarray of shape (n_cells,)
+        Keys of each pair's cells that have rows.
+    """
+
+    columns: RowSource
+    source: RowSource
+    pairs: Sequence[Pair]
+    keys: list[IntArray]
+
+    def split(self, joint: MainEffects) -> tuple[MainEffects, list[CrossEffects]]:
+        """Return the effects of the columns, and those of the crosses."""
+        n_codes = self.columns.n_codes
+        n_columns, n_table_rows = len(n_codes), int(n_codes.sum())
+        effects = joint._replace(
+            effects=joint.effects[:, :n_table_rows],
+            alpha=joint.alpha[:, :n_columns],
+            noise_ratio=joint.noise_ratio[:, :n_columns],
+        )
+        return effects, list(self._crosses(joint)) if self.pairs else []
+
+    def _crosses(self, joint: MainEffects) -> Iterator[CrossEffects]:
+        n_rows, weight = self.source.effective_counts(), self.source.counts()
+        ends = np.cumsum(self.source.n_codes)
+        first = len(self.columns.n_codes)
+        for j, (pair, keys) in enumerate(zip(self.pairs, self.keys, strict=True), first):
+            effects = joint.effects[:, ends[j] - len(keys) - 1 : ends[j]].copy()
+            # The last stands for cells that are not listed, whatever it has learned.
+            effects[:, -1] = 0
+            noise_ratio = float(joint.noise_ratio[:, j].max())
+            yield CrossEffects(
+                pair, keys, effects[0], effects[1:], n_rows[j], weight[j][0], noise_ratio
+            )
+
+
+def cross(source: RowSource, pairs: Sequence[Pair]) -> Crossed:
+    """Return rows with pairs of their columns as further columns."""
+    crossed, keys = source.crossed(pairs) if pairs else (source, [])
+    return Crossed(source, crossed, pairs, keys)
+
+
+def choose_pairs(source: RowSource, loss: Loss, effects: MainEffects) -> list[Pair]:
+    """Choose the pairs whose cells tell what their categories do not.
+
+    Parameters
+    ----------
+    source : RowSource
+        Training rows and their folds.
+    loss : Loss
+        What is minimised.
+    effects : MainEffects
+        Main effects of the columns alone, of all rows and without each fold.
+    """
+    rows, fold_of_row = source.held_out_sample(MAX_ROWS_SCREENED)
+    held_out = held_out_prediction(rows, fold_of_row, effects)
+    return select_pairs(rows, fold_of_row, held_out, loss)
+
+
+def fit_effects(
+    source: RowSource, loss: Loss, alpha: float | None, n_folds: int, map_tasks: TaskMap
+) -> MainEffects:
+    """Solve the additive model for all rows, and without each of ``n_folds`` folds."""
+    wholes = fit_whole(source, loss, alpha)
+    folds = map_tasks(call, fold_tasks(source, loss, wholes, n_folds))
+    return collect(wholes, batched(folds, len(wholes)))
+
+
+def fold_tasks(
+    source: RowSource, loss: Loss, wholes: list[Whole], n_folds: int
+) -> list[partial[Solved]]:
+    """Return the tasks that solve the additive model without each fold."""
+    groups = zip(output_groups(source, loss), wholes, strict=True)
+    return [
+        partial(_fit_fold, source, loss, outputs, N_WHOLE_AND_HALVES + fold, whole)
+        for fold, (outputs, whole) in product(range(n_folds), groups)
+    ]
+
+
+def _fit_fold(
+    source: RowSource, loss: Loss, outputs: slice, subset: int, whole: Whole
+) -> Solved:
+    # The model, which holds a number for each row, lasts no longer than the task.
+    return fit_fold(whole, source.objective(loss, outputs, subset))
+
+
+def held_out_prediction(
+    rows: Rows, fold_of_row: IntArray, effects: MainEffects
+) -> FloatArray:
+    """Return each row's raw prediction by the model that was learned without its fold.
+
+    Shape (n_rows, n_outputs).
+    """
+    raw_prediction = np.empty((len(rows), effects.effects.shape[2]))
+    for fold in range(len(effects.effects) - 1):
+        held_out = np.flatnonzero(fold_of_row == fold)
+        intercept, *slopes = effects.leading[1 + fold]
+        of_codes = effects.effects[1 + fold].take(rows.stacked_codes(held_out), axis=0)
+        raw_prediction[held_out] = intercept + of_codes.sum(axis=1)
+        if slopes:
+            raw_prediction[held_out] += rows.context[held_out] @ np.stack(slopes)
+    return raw_prediction
