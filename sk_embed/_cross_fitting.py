@@ -28,6 +28,8 @@ _ROUNDING = 1e-6
 # So many categories tell whether a column's lie apart, and nearly all of them must.
 _MAX_CATEGORIES_ASKED = 1_000
 _SHARE_APART = 0.9
+# In place of a row of fold vectors: the code's training rows keep its full vector.
+_FULL = -1
 
 
 class Folds(NamedTuple):
@@ -249,3 +251,67 @@ def _lie_apart(
     spread = np.sqrt(((folds[:, asked] - full[asked]) ** 2).sum(axis=2).mean(axis=0))
     is_apart = spread < distances[:, 1]
     return float(n_rows[asked] @ is_apart) > _SHARE_APART * float(n_rows[asked].sum())
+
+
+class FoldVectors(NamedTuple):
+    """Vectors that the training rows of some codes get in place of the full ones.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_codes,)
+        Row of ``vectors`` that each code reads, or -1 where the full vector stays.
+    vectors : ndarray of shape (n_folds, n_vectors, width)
+        Vectors that were learned without each fold.
+    """
+
+    rows: IntArray
+    vectors: FloatArray
+
+    def compact(self, dtype: np.dtype[Any]) -> FoldVectors:
+        """Return a copy in another dtype that holds no vector that is not read."""
+        is_read = self.rows != _FULL
+        rows = np.where(is_read, np.cumsum(is_read) - 1, _FULL)
+        return FoldVectors(rows, self.vectors[:, self.rows[is_read]].astype(dtype))
+
+
+def choose_fold_vectors(
+    full: FloatArray,
+    folds: FloatArray,
+    n_rows: FloatArray,
+    noise_ratio: float,
+    cross_fit_below: Any,
+) -> FoldVectors:
+    """Choose whose training rows get fold vectors: see :func:`gets_fold_vector`."""
+    chosen = gets_fold_vector(full, folds, n_rows, noise_ratio, cross_fit_below)
+    # The last code is what no given vocabulary holds, which is at the origin in any case.
+    chosen[-1] = False
+    every = np.arange(len(chosen), dtype=np.int32)
+    return FoldVectors(np.where(chosen, every, np.int32(_FULL)), folds)
+
+
+def overwrite_training_rows(
+    blocks: Iterable[FloatArray],
+    fold_vectors: Iterable[FoldVectors],
+    codes: Iterable[IntArray],
+    fold_of_row: IntArray,
+    places: IntArray,
+) -> None:
+    """Overwrite encoded training rows where the full vector would leak their target.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray of shape (n_rows, width)
+        Columns of each block in the encoded rows, which are written to.
+    fold_vectors : iterable of FoldVectors
+        Vectors without each fold, of each block.
+    codes : iterable of ndarray of shape (n_used_rows,)
+        Codes of the rows that were learned, in each block.
+    fold_of_row : ndarray of shape (n_used_rows,)
+        Number of the test fold of each of these rows.
+    places : ndarray of shape (n_used_rows,)
+        Places of these rows among the encoded rows.
+    """
+    for block, of_block, of_row in zip(blocks, fold_vectors, codes, strict=True):
+        read = of_block.rows[of_row]
+        rows = np.flatnonzero(read != _FULL)
+        block[places[rows]] = of_block.vectors[fold_of_row[rows], read[rows]]

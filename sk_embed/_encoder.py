@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from numbers import Integral, Real
+from operator import attrgetter
 from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,30 +13,34 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._arrays import FloatArray
 from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.output import append_to_array, append_to_frame, table_like
-from sk_embed._columns.table import TableColumns
 from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES, Target, as_target
-from sk_embed._columns.vocabulary import UNKNOWN
-from sk_embed._cross_fitting import Folds, draw_folds, gets_fold_vector, needs_folds
-from sk_embed._decoding import decode, require_encoded
+from sk_embed._cross_fitting import (
+    Folds,
+    FoldVectors,
+    choose_fold_vectors,
+    draw_folds,
+    needs_folds,
+    overwrite_training_rows,
+)
+from sk_embed._decoding import require_encoded
 from sk_embed._engine.model import (
-    LearnedModel,
     ModelSettings,
     learn_model,
     n_table_passes,
 )
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.sources import InMemory
-from sk_embed._output_names import column_names, require_distinct
-from sk_embed._output_tables import OutputTables, output_tables
+from sk_embed._fitted import FittedEncoding
+from sk_embed._fitting import Fit, finish
+from sk_embed._output_names import require_distinct
 from sk_embed._progress import reporter
-from sk_embed._selection import largest_max_iter, output_unit
+from sk_embed._selection import largest_max_iter
 from sk_embed._settings import LOSSES, checked_dtype, model_settings
 from sk_embed._sklearn_compat import (
     CallbackSupportMixin,
@@ -54,10 +59,10 @@ from sk_embed._sklearn_compat import (
     process_routing,
     single_blas_thread,
 )
+from sk_embed._stream import Stream
 from sk_embed._streaming import PartialFitMixin
 from sk_embed._training_data import TrainingData, read_training_data
 from sk_embed._unchanged import unchanged_on_error
-from sk_embed._warn import warn
 
 
 class EmbeddingEncoder(
@@ -304,6 +309,9 @@ class EmbeddingEncoder(
         "dtype": "no_validation",
     }
 
+    # The fitted state, or the stream that it is made of when it is first asked for.
+    _learned: FittedEncoding | Stream | None = None
+
     def __init__(
         self,
         n_components: int | float | str = "auto",
@@ -454,14 +462,22 @@ class EmbeddingEncoder(
                 values = as_target(y).values
                 folds = draw_folds(self.cv, X, values, is_label, fold_seed, **routed)
                 folds = folds.restricted_to(training.row_numbers)
-            tables = self._learn(training, folds, learning_seed, end_subtask)
+            fit = self._learn(training, folds, learning_seed, end_subtask)
             columns = as_columns(X)
             if training.holds_all_rows:
-                encoded = self._look_up([t.full for t in tables], training.rows.codes.T)
+                tables = [table.full for table in fit.tables]
+                codes, dtype = training.rows.codes.T, checked_dtype(self.dtype)
+                encoded = fit.encoding.look_up(tables, codes, dtype)
             else:
                 encoded = self._encode(columns)
             if folds is not None:
-                self._write_cross_fitted(encoded, training, tables, folds, counts)
+                overwrite_training_rows(
+                    fit.encoding.blocks(encoded),
+                    self._fold_vectors(fit, counts),
+                    training.rows.codes.T,
+                    folds.of_row,
+                    training.row_numbers,
+                )
             return self._output(encoded, columns, X)
 
     def transform(self, X: Any) -> Any:
@@ -537,11 +553,11 @@ class EmbeddingEncoder(
         columns = as_columns(X)
         require_encoded(X, columns, self._output_names())
         with_origin = self.handle_unknown == "prior"
-        parts = decode(columns, self.embeddings_, self._columns, with_origin)
+        decoded = self._fitted.decode(columns, with_origin)
         names = check_feature_names_in(self, None)
         if self.remainder == "drop":
-            names = names[self._columns.is_categorical]
-        return table_like(X, parts, names)
+            names = names[self._fitted.columns.is_categorical]
+        return table_like(X, decoded, names)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Return the names of the output columns.
@@ -591,15 +607,8 @@ class EmbeddingEncoder(
             If the feature is not a categorical column.
         """
         check_is_fitted(self)
-        number = self._column_number(feature)
         inputs = check_feature_names_in(self, None)
-        name = inputs[self._columns.is_categorical][number]
-        table = self.embeddings_[number]
-        return pd.DataFrame(
-            table,
-            index=pd.Index(self.categories_[number], name=name),
-            columns=column_names(name, self._effect_names, table.shape[1]),
-        ).assign(count=self._columns.vocabularies[number].counts)
+        return self._fitted.to_frame(self._column_number(feature), inputs)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted encoder to a file that :meth:`load` reads without running code.
@@ -683,8 +692,21 @@ class EmbeddingEncoder(
         embeddings : list of ndarray of shape (n_categories, n_components_[j])
             Row i belongs to ``categories_[j][i]``.
         """
-        check_is_fitted(self)
-        return [table[:-1] for table in self._tables]
+        return self._fitted.embeddings
+
+    # The class docstring describes these.
+    categories_ = property(attrgetter("_fitted.categories"), doc="")
+    classes_ = property(attrgetter("_latest.target.classes"), doc="")
+    explained_variance_ratio_ = property(
+        attrgetter("_fitted.explained_variance_ratio"), doc=""
+    )
+    infrequent_categories_ = property(attrgetter("_fitted.infrequent_categories"), doc="")
+    loss_curve_ = property(attrgetter("_latest.loss_curve"), doc="")
+    n_components_ = property(attrgetter("_latest.n_components"), doc="")
+    n_iter_ = property(attrgetter("_latest.n_iter"), doc="")
+    reliability_ = property(attrgetter("_fitted.reliability"), doc="")
+    target_type_ = property(attrgetter("_latest.target.type"), doc="")
+    unit_ = property(attrgetter("_fitted.unit"), doc="")
 
     def get_metadata_routing(self) -> Any:
         """Return what metadata is routed where: ``groups`` to the splitter.
@@ -707,6 +729,10 @@ class EmbeddingEncoder(
         tags.target_tags.multi_output = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether there is a fitted state."""
+        return self._learned is not None
 
     def _validate_params(self) -> None:
         """Check the parameters as declared, with a hint for a column's name in no list."""
@@ -770,8 +796,8 @@ class EmbeddingEncoder(
         folds: Folds | None,
         seed: int,
         end_subtask: Callable[[str], bool],
-    ) -> list[OutputTables]:
-        """Learn, set the fitted attributes, and return each column's tables."""
+    ) -> Fit:
+        """Learn, set the fitted state, and return it with each column's tables."""
         start = self._warm_start_of(training.target)
         weight = training.rows.weight
         settings = model_settings(
@@ -791,17 +817,38 @@ class EmbeddingEncoder(
                 report=self._reporter(settings, end_subtask),
             )
         end_subtask("tables")
-        return self._keep(training.columns, training.target, model)
+        parameters = self.get_params(deep=False)
+        fit = finish(training.columns, training.target, model, parameters)
+        self._keep(fit.encoding)
+        return fit
+
+    def _keep(self, learned: FittedEncoding | Stream) -> None:
+        """Set the fitted state: all that learn do so here."""
+        self._learned = learned
+
+    @property
+    def _latest(self) -> FittedEncoding | Stream:
+        """What was learned, of a stream without making its tables."""
+        check_is_fitted(self)
+        assert self._learned is not None  # noqa: S101 - it is fitted
+        return self._learned
+
+    @property
+    def _fitted(self) -> FittedEncoding:
+        """The fitted state; after a chunk it is made where it is first asked for."""
+        return self._latest.encoding()
 
     def _warm_start_of(self, target: Target) -> Trunk | None:
         """Return the trunk to go on from, or raise if it learned another target."""
-        start = getattr(self, "_trunk", None) if self.warm_start else None
-        if start is not None and self.target_type_ != target.type:
+        if not self.warm_start or self._learned is None:
+            return None
+        before = self._learned.target.type
+        if before != target.type:
             raise ValueError(
-                f"warm_start=True goes on from a {self.target_type_} target, but this one "
+                f"warm_start=True goes on from a {before} target, but this one "
                 f"is {target.type}; fit with warm_start=False first."
             )
-        return start
+        return self._learned.trunk
 
     def _reporter(
         self, settings: ModelSettings, end_subtask: Callable[[str], bool]
@@ -814,143 +861,47 @@ class EmbeddingEncoder(
             end_subtask,
         )
 
-    def _keep(
-        self, columns: TableColumns, target: Target, model: LearnedModel
-    ) -> list[OutputTables]:
-        """Set the fitted attributes, and return each column's tables."""
-        if not model.main_effects_converged:
-            warn(
-                "The main effects did not converge; a larger alpha makes them easier.",
-                ConvergenceWarning,
-            )
-        unit = output_unit(model.context_sensitivity)
-        tables = [
-            output_tables(column, self.n_components, self.main_effects, unit)
-            for column in model.columns
-        ]
-        self.unit_ = unit
-        self._stream = None
-        self._start, self._target = model.start, target.without_values()
-        self._columns = columns
-        self._trunk = model.trunk
-        self._tables = [
-            vocabulary.spread(table.full.astype(self.dtype, copy=False))
-            for table, vocabulary in zip(tables, columns.vocabularies, strict=True)
-        ]
-        self.categories_ = [v.categories for v in columns.vocabularies]
-        self.infrequent_categories_ = [
-            v.infrequent_categories for v in columns.vocabularies
-        ]
-        self.n_components_ = [table.shape[1] for table in self._tables]
-        self.explained_variance_ratio_ = [t.explained_variance_ratio for t in tables]
-        self.reliability_ = [table.reliability for table in tables]
-        self.classes_ = target.classes
-        self.target_type_ = target.type
-        self._effect_names = target.effect_names if self.main_effects else []
-        self.loss_curve_ = model.loss_curve
-        self.n_iter_ = len(model.loss_curve)
-        return tables
-
     # ------------------------------------------------------------ encoding
 
     def _encode(self, columns: list[pd.Series]) -> FloatArray:
         """Look the categories' vectors up."""
-        codes = self._columns.codes(columns, self.handle_unknown)
-        # An unknown category's code, -1, reads the last row: the origin.
-        return self._look_up(self._tables, codes)
-
-    def _look_up(self, tables: list[FloatArray], rows: Iterable[IntArray]) -> FloatArray:
-        """Put the rows of the columns' tables side by side."""
-        rows = list(rows)
-        shape = (len(rows[0]), sum(self.n_components_))
-        encoded = np.empty(shape, dtype=checked_dtype(self.dtype))
-        for part, table, rows_of_column in zip(
-            self._parts(encoded), tables, rows, strict=True
-        ):
-            part[:] = table.take(rows_of_column, axis=0)
-        return encoded
+        dtype = checked_dtype(self.dtype)
+        return self._fitted.encode(columns, self.handle_unknown, dtype)
 
     def _output(self, encoded: FloatArray, columns: list[pd.Series], X: Any) -> Any:
         """Append the context, if it is passed through, in the container asked for."""
-        is_passed = self.remainder == "passthrough"
-        context = self._columns.passed_through(columns) if is_passed else []
+        is_passed, learned = self.remainder == "passthrough", self._fitted.columns
+        context = learned.passed_through(columns) if is_passed else []
         adapter = frame_adapter(self)
         if adapter is None:
             return append_to_array(encoded, context)
-        is_context = ~self._columns.is_categorical
         names = self.get_feature_names_out()
-        return append_to_frame(adapter, encoded, context, X, is_context, names)
+        return append_to_frame(adapter, encoded, context, X, ~learned.is_categorical, names)
 
-    def _parts(self, encoded: FloatArray) -> list[FloatArray]:
-        """Return the view of each categorical column's output."""
-        ends = np.cumsum(self.n_components_)
+    def _fold_vectors(self, fit: Fit, counts: list[FloatArray]) -> list[FoldVectors]:
+        """Return what training rows get in place of each column's full vectors.
+
+        ``counts`` are the effective numbers of rows of each column's codes.
+        """
         return [
-            encoded[:, end - width : end]
-            for end, width in zip(ends, self.n_components_, strict=True)
+            choose_fold_vectors(
+                table.full, table.folds, n_rows, table.noise_ratio, self.cross_fit_below
+            )
+            for table, n_rows in zip(fit.tables, counts, strict=True)
         ]
-
-    def _write_cross_fitted(
-        self,
-        encoded: FloatArray,
-        training: TrainingData,
-        tables: list[OutputTables],
-        folds: Folds,
-        counts: list[FloatArray],
-    ) -> None:
-        """Overwrite the encoded training rows where the full vector would leak."""
-        for part, table, codes, n_rows in zip(
-            self._parts(encoded), tables, training.rows.codes.T, counts, strict=True
-        ):
-            is_cross_fitted = self._gets_fold_vector(table, n_rows)
-            rows = np.flatnonzero(is_cross_fitted[codes])
-            cross_fitted = table.folds[folds.of_row[rows], codes[rows]]
-            part[training.row_numbers[rows]] = cross_fitted
-
-    def _gets_fold_vector(self, table: OutputTables, n_rows: FloatArray) -> BoolArray:
-        """Return of which table rows the training rows get the vector of their fold."""
-        chosen = gets_fold_vector(
-            table.full, table.folds, n_rows, table.noise_ratio, self.cross_fit_below
-        )
-        # What is not in a given vocabulary is at the origin in any case.
-        chosen[-1] = False
-        return chosen
 
     # ------------------------------------------------------------ names
 
     def _output_names(self, input_features: Any = None) -> NDArray[Any]:
         """Return the names of the output columns, which may repeat."""
         inputs = check_feature_names_in(self, input_features)
-        is_categorical = self._columns.is_categorical
-        names = [
-            output_name
-            for name, width in zip(inputs[is_categorical], self.n_components_, strict=True)
-            for output_name in column_names(name, self._effect_names, width)
-        ]
-        if self.remainder == "passthrough":
-            names += [str(name) for name in inputs[~is_categorical]]
-        return np.array(names, dtype=object)
+        return self._fitted.output_names(inputs, self.remainder == "passthrough")
 
     def _category_row(self, feature: Any, category: Any) -> int:
         """Return the row of a category in the table of a column."""
-        vocabulary = self._columns.vocabularies[self._column_number(feature)]
-        row = int(vocabulary.encode(pd.Series([category], dtype=object))[0])
-        if row == UNKNOWN:
-            raise ValueError(
-                f"{category!r} is not a category of column {feature!r}; its categories are "
-                f"in encoder.to_frame({feature!r}).index."
-            )
-        return row
+        inputs = check_feature_names_in(self, None)
+        return self._fitted.category_row(feature, category, inputs)
 
     def _column_number(self, feature: Any) -> int:
         """Return the place of a categorical column among the categorical ones."""
-        inputs = check_feature_names_in(self, None)
-        is_categorical = self._columns.is_categorical
-        places = (
-            np.flatnonzero(inputs == feature) if isinstance(feature, str) else [feature]
-        )
-        if len(places) == 1 and places[0] in np.flatnonzero(is_categorical):
-            return int(is_categorical[: places[0]].sum())
-        raise ValueError(
-            f"{feature!r} is not a categorical column of this encoder; it has "
-            f"{inputs[is_categorical].tolist()}."
-        )
+        return self._fitted.column_number(feature, check_feature_names_in(self, None))

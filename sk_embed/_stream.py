@@ -13,19 +13,19 @@ from sklearn.utils import check_random_state
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._columns.growing import Coded, GrowingColumns
-from sk_embed._columns.stream_target import (
-    StreamTarget,
-)
-from sk_embed._columns.target import GivenTarget
+from sk_embed._columns.stream_target import StreamTarget
+from sk_embed._columns.target import GivenTarget, Target
 from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.online_model import StreamModel
 from sk_embed._engine.rows import Rows
 from sk_embed._engine.stream_columns import StreamColumn
 from sk_embed._engine.stream_settings import StreamStart
+from sk_embed._fitted import FittedEncoding
 from sk_embed._selection import kept_axes, output_unit
 from sk_embed._settings import (
     LOSSES,
+    checked_dtype,
     chunk_settings,
     stream_settings,
 )
@@ -34,14 +34,14 @@ from sk_embed._training_data import require_room
 
 
 class Stream:
-    """All that is kept between chunks.
+    """All that is kept between chunks, of which the fitted state is made when asked for.
 
     Parameters
     ----------
     columns : GrowingColumns
         Categories so far, and the scale of numbers.
-    target : StreamTarget
-        How targets are read.
+    target : Target
+        How targets are read; its values are not used.
     parameters : dict
         Those of the estimator, by name.
     """
@@ -49,16 +49,19 @@ class Stream:
     def __init__(
         self,
         columns: GrowingColumns,
-        target: StreamTarget,
+        target: Target,
         parameters: dict[str, Any],
     ) -> None:
         self.columns, self.target = columns, target
+        self.loss_curve: list[float] = []
         self.settings = stream_settings(parameters)
         random_state = check_random_state(parameters["random_state"])
         self._seed = int(random_state.randint(np.iinfo(np.int32).max))
         self._n_calls = 0
         self.model: StreamModel | None = None
         self._start: tuple[StreamStart, Trunk] | None = None
+        self._encoding: FittedEncoding | None = None
+        self._dtype = checked_dtype(parameters["dtype"])
         self._chooses_axes = False
         self.n_effects = 0
         self.n_components: list[int] = []
@@ -82,14 +85,14 @@ class Stream:
         self._n_components = n_components
         self._chooses_axes = not isinstance(n_components, Integral)
         width = self.settings.width if self._chooses_axes else int(n_components)
-        self.n_effects = len(self.target.like.effect_names) if with_effects else 0
+        self.n_effects = len(self.target.effect_names) if with_effects else 0
         self.n_components = [self.n_effects + width] * len(self._rows)
 
-    def go_on_from(
-        self, start: StreamStart, trunk: Trunk, n_components: list[int], n_effects: int
-    ) -> None:
+    def go_on_from(self, fitted: FittedEncoding, start: StreamStart) -> None:
         """Go on from a fit, in its widths; its categories are the store's first rows."""
+        trunk = fitted.trunk
         self._start = start, trunk
+        self.loss_curve = list(fitted.loss_curve)
         self.settings = replace(
             self.settings,
             width=start.vectors.shape[1],
@@ -97,7 +100,7 @@ class Stream:
             with_halves=False,
             dtype=trunk.parameters.dtype,
         )
-        self.n_components, self.n_effects = list(n_components), n_effects
+        self.n_components, self.n_effects = fitted.n_components, len(fitted.effect_names)
 
     def learn(
         self,
@@ -106,9 +109,10 @@ class Stream:
         weight: FloatArray,
         parameters: dict[str, Any],
         came_before: bool = False,
-    ) -> float:
-        """Learn a chunk, and return its progressive loss; change nothing if it fails."""
-        targets = self.target.read(y, weight)
+    ) -> None:
+        """Learn a chunk; change nothing if it fails."""
+        dtype_of_output = checked_dtype(parameters["dtype"])
+        targets = StreamTarget(self.target).read(y, weight)
         row_numbers = np.flatnonzero(weight > 0)
         columns = [column.iloc[row_numbers] for column in columns]
         weight, dtype = weight[row_numbers], self.settings.dtype
@@ -125,7 +129,8 @@ class Stream:
         )
         loss, is_repeated = self._learn_rows(chunk, n_new, parameters, came_before)
         self._grow(coded, counts=not is_repeated)
-        return loss
+        self.loss_curve = [*self.loss_curve, loss]
+        self._encoding, self._dtype = None, dtype_of_output
 
     def _learn_rows(
         self, chunk: Rows, n_new: int, parameters: dict[str, Any], came_before: bool
@@ -147,7 +152,7 @@ class Stream:
 
     def _begun(self, chunk: Rows, rng: np.random.Generator) -> StreamModel:
         """Return a model that has not learned yet, or goes on from a fit."""
-        loss = LOSSES[self.target.like.type]()
+        loss = LOSSES[self.target.type]()
         model = StreamModel(chunk, loss, self.settings, rng)
         if self._start is None:
             model.grow(self._n_known, rng)
@@ -183,31 +188,55 @@ class Stream:
             first = end
         self._n_known = first
 
-    def attributes(self, dtype: np.dtype[Any]) -> dict[str, Any]:
-        """Return the fitted attributes that follow from what was learned, by name."""
-        assert self.model is not None  # noqa: S101 - a chunk was learned
-        columns = self.columns.as_columns()
-        learned, sensitivity = self.model.columns([rows.values for rows in self._rows])
+    # ------------------------------------------------------------ the fitted state
+
+    @property
+    def trunk(self) -> Trunk:
+        """The network above the vectors."""
+        return self._learned_model.trunk
+
+    @property
+    def n_iter(self) -> int:
+        """Passes and chunks that were learned."""
+        return len(self.loss_curve)
+
+    def encoding(self) -> FittedEncoding:
+        """Return the fitted state, made anew where a chunk was learned since."""
+        if self._encoding is None:
+            self._encoding = self._make_encoding()
+        return self._encoding
+
+    def _make_encoding(self) -> FittedEncoding:
+        learned, sensitivity = self._learned_model.columns(
+            [rows.values for rows in self._rows]
+        )
         unit = output_unit(sensitivity)
         n_axes = [width - self.n_effects for width in self.n_components]
-        tables = []
-        for column, n in zip(learned, n_axes, strict=True):
-            effects = column.effects[:, : self.n_effects]
-            vectors = column.vectors * self._kept(column, effects)
-            table = np.concatenate([effects, vectors[:, :n]], axis=1) / unit
-            tables.append(np.pad(table, ((0, 1), (0, 0))).astype(dtype))
         parts = list(zip(learned, n_axes, strict=True))
-        return {
-            "_columns": columns,
-            "_tables": tables,
-            "categories_": [v.categories for v in columns.vocabularies],
-            "explained_variance_ratio_": [
+        return FittedEncoding(
+            columns=self.columns.as_columns(),
+            target=self.target,
+            with_effects=self.n_effects > 0,
+            tables=[self._table(column, n, unit) for column, n in parts],
+            explained_variance_ratio=[
                 column.explained_variance_ratio[:n] for column, n in parts
             ],
-            "infrequent_categories_": [None] * len(tables),
-            "reliability_": [column.reliability[:n] for column, n in parts],
-            "unit_": unit,
-        }
+            reliability=[column.reliability[:n] for column, n in parts],
+            unit=unit,
+            trunk=self.trunk,
+            loss_curve=self.loss_curve,
+        )
+
+    @property
+    def _learned_model(self) -> StreamModel:
+        assert self.model is not None  # noqa: S101 - a chunk was learned
+        return self.model
+
+    def _table(self, column: StreamColumn, n_axes: int, unit: float) -> FloatArray:
+        effects = column.effects[:, : self.n_effects]
+        vectors = column.vectors * self._kept(column, effects)
+        table = np.concatenate([effects, vectors[:, :n_axes]], axis=1) / unit
+        return np.pad(table, ((0, 1), (0, 0))).astype(self._dtype)
 
     def _kept(self, column: StreamColumn, effects: FloatArray) -> BoolArray:
         """Return which axes are not put at zero: all, if their number is given."""

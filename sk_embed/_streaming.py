@@ -15,33 +15,14 @@ from sklearn.utils.validation import validate_data
 from sk_embed._arrays import FloatArray
 from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.growing import GrowingColumns
-from sk_embed._columns.stream_target import (
-    StreamTarget,
-    first_target,
-    require_same_classes,
-)
+from sk_embed._columns.stream_target import first_target, require_same_classes
 from sk_embed._columns.table import TableColumns, learn_columns
 from sk_embed._columns.target import GivenTarget, as_target
-from sk_embed._settings import (
-    checked_dtype,
-)
+from sk_embed._fitted import FittedEncoding
 from sk_embed._sklearn_compat import check_sample_weight, fit_context
 from sk_embed._stream import Stream
 from sk_embed._told import told_of
 from sk_embed._unchanged import unchanged_on_error
-
-# What is made of the stream where it is asked for.
-_FROM_STREAM = (
-    "_columns",
-    "_tables",
-    "categories_",
-    "explained_variance_ratio_",
-    "infrequent_categories_",
-    "reliability_",
-    "unit_",
-)
-# What a fit leaves for a stream to go on from.
-_FROM_FIT = ("_start", "_target")
 
 
 class PartialFitMixin:
@@ -116,7 +97,7 @@ class PartialFitMixin:
         [array(['pear', 'plum', 'apple'], dtype=object)]
         """
         with unchanged_on_error(self):
-            is_first = not hasattr(self, "n_components_")
+            is_first = vars(self).get("_learned") is None
             _learn_chunk(self, X, y, classes, sample_weight, is_first)
         return self
 
@@ -185,28 +166,6 @@ class PartialFitMixin:
                     )
         return self
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave what a stream would go on from, as large as the tables, out of pickles.
-
-        The stream itself, once there is one, is in them.
-        """
-        state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
-        return {name: value for name, value in state.items() if name != "_start"}
-
-    def __getattr__(self, name: str) -> Any:
-        """Make attributes of the stream where they are asked for after a chunk."""
-        asked = getattr(type(self), name, None)
-        if isinstance(asked, property) and asked.fget is not None:
-            # Python asks here if a property raises: its own error says more.
-            return asked.fget(self)
-        stream = vars(self).get("_stream")
-        if name not in _FROM_STREAM or stream is None:
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {name!r}"
-            )
-        vars(self).update(stream.attributes(checked_dtype(vars(self)["dtype"])))
-        return vars(self)[name]
-
 
 def _require_passes(chunks: Any, n_passes: Any) -> None:
     """Raise TypeError or ValueError unless the chunks can be passed over so often."""
@@ -266,7 +225,7 @@ def _learn_chunk(
     is_first: bool,
     came_before: bool = False,
 ) -> None:
-    """Learn a chunk, which goes on or begins anew, and set the fitted attributes."""
+    """Learn a chunk, which goes on or begins anew, and set the fitted state."""
     encoder._require_usable(y)
     parameters = encoder.get_params(deep=False)
     _require_no_rare(parameters)
@@ -275,26 +234,14 @@ def _learn_chunk(
     target = as_target(y)
     check_consistent_length(columns[0], target.values)
     weight = check_sample_weight(sample_weight, columns[0])
-    stream: Any
     if is_first:
         stream = _new_stream(encoder, columns, target, weight, classes, parameters)
-        for name in _FROM_FIT:
-            vars(encoder).pop(name, None)
     else:
-        require_same_classes(encoder.classes_, classes)
-        stream = vars(encoder).get("_stream") or _continued(encoder, parameters)
-    loss = stream.learn(columns, target, weight, parameters, came_before)
-    for name in _FROM_STREAM:
-        vars(encoder).pop(name, None)
-    like = stream.target.like
-    encoder._stream, encoder._trunk = stream, stream.model.trunk
-    encoder.n_components_ = stream.n_components
-    encoder.classes_, encoder.target_type_ = like.classes, like.type
-    encoder._effect_names = like.effect_names if stream.n_effects else []
-    if is_first:
-        encoder.loss_curve_ = []
-    encoder.n_iter_ = len(encoder.loss_curve_) + 1
-    encoder.loss_curve_.append(loss)
+        learned = encoder._learned
+        require_same_classes(learned.target.classes, classes)
+        stream = learned if isinstance(learned, Stream) else _continued(learned, parameters)
+    stream.learn(columns, target, weight, parameters, came_before)
+    encoder._keep(stream)
 
 
 def _require_no_rare(parameters: dict[str, Any]) -> None:
@@ -332,26 +279,23 @@ def _new_stream(
     growing = GrowingColumns(
         _without_rows(learned, is_fixed), is_fixed, parameters["handle_unknown"]
     )
-    stream = Stream(growing, target, parameters)
+    stream = Stream(growing, target.like, parameters)
     stream.start_anew(parameters["n_components"], parameters["main_effects"])
     return stream
 
 
-def _continued(encoder: Any, parameters: dict[str, Any]) -> Stream:
+def _continued(fitted: FittedEncoding, parameters: dict[str, Any]) -> Stream:
     """Return a stream that goes on from a fit."""
-    start = vars(encoder).get("_start")
-    if start is None:
+    if fitted.start is None:
         raise ValueError(
             "This encoder comes from a file or a pickle, which holds what transform needs "
             "but not the state of learning: partial_fit cannot go on from it; learn by "
             "partial_fit before you pickle it, or fit again."
         )
     is_fixed = not isinstance(parameters["categories"], str)
-    growing = GrowingColumns(encoder._columns, is_fixed, parameters["handle_unknown"])
-    stream = Stream(growing, StreamTarget(encoder._target), parameters)
-    stream.go_on_from(
-        start, encoder._trunk, encoder.n_components_, len(encoder._effect_names)
-    )
+    growing = GrowingColumns(fitted.columns, is_fixed, parameters["handle_unknown"])
+    stream = Stream(growing, fitted.target, parameters)
+    stream.go_on_from(fitted, fitted.start)
     return stream
 
 

@@ -14,10 +14,10 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_embed import _encoder
-from sk_embed._arrays import BoolArray, FloatArray
+from sk_embed._arrays import FloatArray
 from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.target import LABEL_TYPES
-from sk_embed._cross_fitting import needs_folds
+from sk_embed._cross_fitting import FoldVectors, needs_folds, overwrite_training_rows
 from sk_embed._dask_partitions import (
     Delayed,
     PartitionBlocks,
@@ -33,7 +33,7 @@ from sk_embed._dask_partitions import (
 from sk_embed._engine.model import ModelSettings, learn_model
 from sk_embed._engine.partitions import facts_of
 from sk_embed._engine.sources import Partitioned
-from sk_embed._output_tables import OutputTables
+from sk_embed._fitting import Fit, finish
 from sk_embed._parts import (
     FoldsOfParts,
     LearnedParts,
@@ -48,7 +48,7 @@ from sk_embed._parts import (
     table_rows_of,
 )
 from sk_embed._selection import N_ROUNDS
-from sk_embed._settings import LOSSES, model_settings
+from sk_embed._settings import LOSSES, checked_dtype, model_settings
 from sk_embed._sklearn_compat import fit_context, single_blas_thread
 from sk_embed._training_data import require_room
 from sk_embed._unchanged import unchanged_on_error
@@ -230,7 +230,7 @@ class EmbeddingEncoder(
         """
         check_is_fitted(self)
         encoder = _encoder.EmbeddingEncoder()
-        encoder.__dict__.update(vars(self))
+        encoder.__setstate__(self.__getstate__())
         return encoder
 
     def save(self, path: Any) -> None:
@@ -275,8 +275,8 @@ class EmbeddingEncoder(
                 folds = folds._replace(n_folds=0)
             source = Partitioned(blocks, facts, N_ROUNDS)
             settings = self._settings(learned, folds.n_folds)
-            tables = self._learn_blocks(source, learned, settings, seed, end_subtask)
-        return _Fitted(partitions, divisions, layout, learned, folds, tables, counts)
+            fit = self._learn_blocks(source, learned, settings, seed, end_subtask)
+        return _Fitted(partitions, divisions, layout, learned, folds, fit, counts)
 
     def _n_folds(self) -> int:
         if self.cv is not None and not isinstance(self.cv, Integral):
@@ -319,7 +319,7 @@ class EmbeddingEncoder(
         settings: ModelSettings,
         seed: int,
         end_subtask: Callable[[str], bool],
-    ) -> list[OutputTables]:
+    ) -> Fit:
         start = self._warm_start_of(learned.target)
         with single_blas_thread(), ThreadPoolExecutor(_MAX_TASKS_AT_A_TIME) as pool:
             model = learn_model(
@@ -332,7 +332,10 @@ class EmbeddingEncoder(
                 report=self._reporter(settings, end_subtask),
             )
         end_subtask("tables")
-        return self._keep(learned.columns, learned.target, model)
+        parameters = self.get_params(deep=False)
+        fit = finish(learned.columns, learned.target, model, parameters)
+        self._keep(fit.encoding)
+        return fit
 
     # ------------------------------------------------------------ encoding
 
@@ -345,23 +348,20 @@ class EmbeddingEncoder(
         vectors = pd.DataFrame(encoded, empty.index, names[:n_vectors])
         if self.remainder == "drop":
             return vectors
-        context = X._meta.loc[:, ~self._columns.is_categorical]
+        context = X._meta.loc[:, ~self._fitted.columns.is_categorical]
         return pd.concat([vectors, context.set_axis(names[n_vectors:], axis=1)], axis=1)
 
     def _training_encoder(self, fitted: _Fitted, empty: pd.DataFrame) -> _TrainingEncoder:
         """Return what encodes the rows of ``fit``."""
-        pairs = zip(fitted.tables, fitted.counts, strict=True)
-        masks = [self._gets_fold_vector(table, n_rows) for table, n_rows in pairs]
         return _TrainingEncoder(
             self._frame_encoder(),
             empty,
             fitted.layout,
             fitted.learned,
             fitted.folds,
-            masks,
             [
-                table.folds[:, mask].astype(self.dtype)
-                for table, mask in zip(fitted.tables, masks, strict=True)
+                of_column.compact(checked_dtype(self.dtype))
+                for of_column in self._fold_vectors(fitted.fit, fitted.counts)
             ],
         )
 
@@ -407,7 +407,7 @@ class _Fitted(NamedTuple):
     layout: TableLayout
     learned: LearnedParts
     folds: FoldsOfParts
-    tables: list[OutputTables]
+    fit: Fit
     counts: list[FloatArray]
 
 
@@ -428,19 +428,14 @@ def _encode_rows(frame: pd.DataFrame, shared: _RowEncoder) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _TrainingEncoder:
-    """An encoder, with the vectors that rows of ``fit`` get in place of its own.
-
-    ``gets_fold_vector`` says of which table rows of each column, ``fold_vectors``, shape
-    (n_folds, n_of_them, width), holds them.
-    """
+    """An encoder, with the vectors that rows of ``fit`` get in place of its own."""
 
     encoder: _encoder.EmbeddingEncoder
     empty: pd.DataFrame
     layout: TableLayout
     learned: LearnedParts
     folds: FoldsOfParts
-    gets_fold_vector: list[BoolArray]
-    fold_vectors: list[FloatArray]
+    fold_vectors: list[FoldVectors]
 
 
 def _encode_training_rows(
@@ -459,16 +454,12 @@ def _encode_training_rows(
         )
     fold_of_row = shared.folds.of_rows(part, learned.target.type in LABEL_TYPES)
     assert fold_of_row is not None  # noqa: S101 - there are folds
-    for of_column, table_rows, mask, vectors in zip(
-        encoder._parts(encoded),
-        table_rows_of(part, learned.columns).T,
-        shared.gets_fold_vector,
+    overwrite_training_rows(
+        encoder._fitted.blocks(encoded),
         shared.fold_vectors,
-        strict=True,
-    ):
-        place = np.cumsum(mask) - 1
-        chosen = np.flatnonzero(mask[table_rows])
-        cross_fitted = vectors[fold_of_row[chosen], place[table_rows[chosen]]]
-        of_column[part.row_numbers[chosen]] = cross_fitted
+        table_rows_of(part, learned.columns).T,
+        fold_of_row,
+        part.row_numbers,
+    )
     output: pd.DataFrame = encoder._output(encoded, columns, frame)
     return output.astype(shared.empty.dtypes)

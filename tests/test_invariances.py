@@ -55,7 +55,7 @@ def encode(X, y, sample_weight=None, **parameters):
 def raw_effects(X, y, sample_weight=None):
     """Main effects of the first column in the unit of the raw prediction."""
     encoder = fit(X, y, sample_weight)
-    n_effects = len(encoder._effect_names)
+    n_effects = len(encoder._fitted.effect_names)
     return encoder.embeddings_[0][:, :n_effects] * encoder.unit_
 
 

@@ -55,8 +55,7 @@ def learned(X, y, n_chunks=10, **params):
 
 def effects(stream, feature="a"):
     """Main effects, in units of the target."""
-    target = stream._target if stream._stream is None else stream._stream.target.like
-    scale = stream.unit_ * target.scale[0]
+    scale = stream.unit_ * stream._fitted.target.scale[0]
     return stream.to_frame(feature)[f"{feature}_effect"] * scale
 
 
@@ -202,12 +201,12 @@ def test_noise_teaches_nothing(rng):
 def test_a_second_pass_does_not_count_rows_twice(rng):
     X, y = draw(rng)
     stream = learned(X, y)
-    counts, steps = stream.to_frame("a")["count"], stream._stream.model.n_steps
-    weights = stream._trunk.parameters.copy()
+    counts, steps = stream.to_frame("a")["count"], stream._learned.model.n_steps
+    weights = stream._latest.trunk.parameters.copy()
     for chunk in chunks(X, y, 10):
         stream.partial_fit(*chunk)
-    assert stream._stream.model.n_steps == steps
-    assert_array_equal(stream._trunk.parameters, weights)
+    assert stream._learned.model.n_steps == steps
+    assert_array_equal(stream._latest.trunk.parameters, weights)
     assert stream.n_iter_ == 20
     assert stream.to_frame("a")["count"].equals(counts)
 
@@ -512,7 +511,7 @@ def test_a_first_chunk_that_fails_leaves_an_unfitted_encoder(rng):
         stream.partial_fit(X, np.where(y > 1, np.nan, y))
     with pytest.raises(NotFittedError):
         stream.transform(X)
-    with pytest.raises(AttributeError, match="no attribute 'categories_'"):
+    with pytest.raises(NotFittedError, match="not fitted yet"):
         _ = stream.categories_
 
 

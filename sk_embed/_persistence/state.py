@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from sk_embed._arrays import BoolArray, FloatArray
 from sk_embed._columns.context import ContextScaler
 from sk_embed._columns.table import TableColumns
-from sk_embed._columns.target import TARGET_TYPES
+from sk_embed._columns.target import TARGET_TYPES, Target
 from sk_embed._columns.vocabulary import Vocabulary
 from sk_embed._engine.network.trunk import Trunk
+from sk_embed._fitted import FittedEncoding
 from sk_embed._persistence.members import Members, array_to_bytes, json_to_bytes
 from sk_embed._persistence.values import from_json, from_runs, to_json, to_runs
 from sk_embed._sklearn_compat import output_container, validate_parameters
@@ -52,7 +53,8 @@ def members_of(encoder: Any) -> dict[str, bytes]:
     TypeError
         If a category or a parameter is of a type that cannot be written.
     """
-    columns: TableColumns = encoder._columns
+    fitted: FittedEncoding = encoder._fitted
+    columns = fitted.columns
     document = {
         "format": FORMAT,
         "version": VERSION,
@@ -63,14 +65,14 @@ def members_of(encoder: Any) -> dict[str, bytes]:
         "output": output_container(encoder),
         "column_names": _column_names(columns),
         "has_feature_names": hasattr(encoder, "feature_names_in_"),
-        "target_type": encoder.target_type_,
-        "effect_names": encoder._effect_names,
-        "unit": encoder.unit_,
-        "loss_curve": encoder.loss_curve_,
+        "target_type": fitted.target.type,
+        "effect_names": fitted.effect_names,
+        "unit": fitted.unit,
+        "loss_curve": fitted.loss_curve,
         "trunk": {
-            "n_inputs": encoder._trunk.n_inputs,
-            "hidden_layer_sizes": encoder._trunk.hidden_layer_sizes,
-            "n_outputs": encoder._trunk.n_outputs,
+            "n_inputs": fitted.trunk.n_inputs,
+            "hidden_layer_sizes": fitted.trunk.hidden_layer_sizes,
+            "n_outputs": fitted.trunk.n_outputs,
         },
     }
     members = {
@@ -79,24 +81,24 @@ def members_of(encoder: Any) -> dict[str, bytes]:
         "context/center.npy": array_to_bytes(columns.scaler.center),
         "context/scale.npy": array_to_bytes(columns.scaler.scale),
         "context/with_indicator.npy": array_to_bytes(columns.scaler.with_indicator),
-        "trunk.npy": array_to_bytes(encoder._trunk.parameters),
+        "trunk.npy": array_to_bytes(fitted.trunk.parameters),
     }
     for number in range(len(columns.vocabularies)):
-        members |= _column_members(encoder, number)
-    if encoder.classes_ is not None:
-        members |= _values_member("classes", encoder.classes_, "The target")
+        members |= _column_members(fitted, number)
+    if fitted.target.classes is not None:
+        members |= _values_member("classes", fitted.target.classes, "The target")
     return members
 
 
-def _column_members(encoder: Any, number: int) -> dict[str, bytes]:
-    vocabulary: Vocabulary = encoder._columns.vocabularies[number]
+def _column_members(fitted: FittedEncoding, number: int) -> dict[str, bytes]:
+    vocabulary = fitted.columns.vocabularies[number]
     folder = f"columns/{number}"
     arrays = {
         "counts": vocabulary.counts.astype(np.int64),
         "is_infrequent": vocabulary.is_infrequent,
-        "embeddings": encoder.embeddings_[number],
-        "explained_variance_ratio": encoder.explained_variance_ratio_[number],
-        "reliability": encoder.reliability_[number],
+        "embeddings": fitted.embeddings[number],
+        "explained_variance_ratio": fitted.explained_variance_ratio[number],
+        "reliability": fitted.reliability[number],
     }
     owner = f"Column {vocabulary.name!r}"
     return {
@@ -168,26 +170,45 @@ def _restored(make: Callable[..., Any], members: Members) -> Any:
     is_categorical = members.array("is_categorical.npy", "b", (len(names),))
     if not is_categorical.any():
         raise ValueError("no column is categorical")
-    _set_attributes(encoder, document, members)
     context_names = [names[place] for place in np.flatnonzero(~is_categorical)]
     scaler = _restored_scaler(context_names, members)
-    columns = [
-        _restored_column(names[place], f"columns/{number}", encoder, members)
-        for number, place in enumerate(np.flatnonzero(is_categorical))
-    ]
-    vocabularies = [column.vocabulary for column in columns]
-    encoder._columns = TableColumns(is_categorical, vocabularies, scaler)
-    encoder._tables = [column.table for column in columns]
-    encoder.categories_ = [v.categories for v in vocabularies]
-    encoder.infrequent_categories_ = [v.infrequent_categories for v in vocabularies]
-    encoder.n_components_ = [column.table.shape[1] for column in columns]
-    encoder.explained_variance_ratio_ = [c.explained_variance_ratio for c in columns]
-    encoder.reliability_ = [column.reliability for column in columns]
+    encoder._keep(_restored_encoding(names, is_categorical, scaler, document, members))
     encoder.n_features_in_ = len(names)
     if document.get("has_feature_names", bool):
         encoder.feature_names_in_ = np.array(names, dtype=object)
     members.require_none_left()
     return encoder
+
+
+def _restored_encoding(
+    names: list[str],
+    is_categorical: BoolArray,
+    scaler: ContextScaler,
+    document: _Document,
+    members: Members,
+) -> FittedEncoding:
+    trunk = _restored_trunk(_Document(document.get("trunk", dict)), members)
+    target, effect_names = _restored_target(trunk.n_outputs, document, members)
+    unit = document.get("unit", float)
+    loss_curve = document.list_of("loss_curve", float)
+    if not all(map(isfinite, [unit, *loss_curve])) or unit <= 0:
+        raise ValueError("its 'unit' or 'loss_curve' is out of range")
+    columns = [
+        _restored_column(names[place], f"columns/{number}", len(effect_names), members)
+        for number, place in enumerate(np.flatnonzero(is_categorical))
+    ]
+    vocabularies = [column.vocabulary for column in columns]
+    return FittedEncoding(
+        columns=TableColumns(is_categorical, vocabularies, scaler),
+        target=target,
+        with_effects=len(effect_names) > 0,
+        tables=[column.table for column in columns],
+        explained_variance_ratio=[column.explained_variance_ratio for column in columns],
+        reliability=[column.reliability for column in columns],
+        unit=unit,
+        trunk=trunk,
+        loss_curve=loss_curve,
+    )
 
 
 class _Document:
@@ -279,10 +300,10 @@ class _Column(NamedTuple):
     reliability: FloatArray
 
 
-def _restored_column(name: str, folder: str, encoder: Any, members: Members) -> _Column:
+def _restored_column(name: str, folder: str, n_effects: int, members: Members) -> _Column:
     vocabulary = _restored_vocabulary(name, folder, members)
     table = _restored_table(len(vocabulary.categories), folder, members)
-    n_axes = (table.shape[1] - len(encoder._effect_names),)
+    n_axes = (table.shape[1] - n_effects,)
     share = _finite(members, f"{folder}/explained_variance_ratio.npy", n_axes)
     # NaN where there were too few rows to tell.
     reliability = members.array(f"{folder}/reliability.npy", "f", n_axes)
@@ -309,35 +330,32 @@ def _restored_table(n_categories: int, folder: str, members: Members) -> FloatAr
     return np.concatenate([vectors, np.zeros_like(vectors, shape=(1, vectors.shape[1]))])
 
 
-def _restored_classes(target_type: str, members: Members) -> NDArray[Any] | None:
-    if target_type.startswith("continuous"):
-        return None
-    return _restored_values("classes", "biufUS", members)
-
-
 def _restored_values(name: str, kinds: str, members: Members) -> NDArray[Any]:
     if f"{name}.npy" in members:
         return members.array(f"{name}.npy", kinds, (None,))
     return from_runs(members.json(f"{name}.json"))
 
 
-def _set_attributes(encoder: Any, document: _Document, members: Members) -> None:
-    """Set what is not of a single column."""
-    encoder.target_type_ = document.get("target_type", str)
-    if encoder.target_type_ not in TARGET_TYPES:
+def _restored_target(
+    n_outputs: int, document: _Document, members: Members
+) -> tuple[Target, list[str]]:
+    """Return the target, without values, and the names of the effects in the tables."""
+    target_type = document.get("target_type", str)
+    if target_type not in TARGET_TYPES:
         raise ValueError(f"its 'target_type' is none of {TARGET_TYPES}")
-    encoder.classes_ = _restored_classes(encoder.target_type_, members)
-    encoder.unit_ = document.get("unit", float)
-    encoder.loss_curve_ = document.list_of("loss_curve", float)
-    if not all(map(isfinite, [encoder.unit_, *encoder.loss_curve_])) or encoder.unit_ <= 0:
-        raise ValueError("its 'unit' or 'loss_curve' is out of range")
-    encoder.n_iter_ = len(encoder.loss_curve_)
-    encoder._trunk = _restored_trunk(_Document(document.get("trunk", dict)), members)
-    encoder._effect_names = document.list_of("effect_names", str)
-    if len(encoder._effect_names) not in (0, encoder._trunk.n_outputs):
-        raise ValueError(
-            f"{len(encoder._effect_names)} effects but {encoder._trunk.n_outputs} outputs"
-        )
+    has_classes = not target_type.startswith("continuous")
+    classes = _restored_values("classes", "biufUS", members) if has_classes else None
+    effect_names = document.list_of("effect_names", str)
+    if len(effect_names) not in (0, n_outputs):
+        raise ValueError(f"{len(effect_names)} effects but {n_outputs} outputs")
+    is_single = effect_names in ([], ["effect"])
+    output_names = [name.removeprefix("effect_") for name in effect_names]
+    target = Target(
+        target_type, classes, np.empty((0, n_outputs)), None if is_single else output_names
+    )
+    if effect_names not in ([], target.effect_names):
+        raise ValueError("'effect_names' holds names that no target gives")
+    return target, effect_names
 
 
 def _finite(members: Members, name: str, shape: tuple[int | None, ...]) -> FloatArray:
