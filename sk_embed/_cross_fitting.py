@@ -9,7 +9,7 @@ loses its identity to the next model where other categories lie between them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -86,11 +86,16 @@ def draw_folds(
     n_rows = len(y)
     if cv is None or isinstance(cv, Integral):
         labels = pd.factorize(y, use_na_sentinel=False)[0] if is_label else np.zeros(n_rows)
-        n_folds = 5 if cv is None else int(cv)
+        n_folds = number_of_folds(cv)
         return read_folds(_shuffled_folds(n_folds, labels.astype(np.intp), seed), n_rows)
     if y.dtype == object:
         y = pd.factorize(y)[0]
     return read_folds(check_cv(cv).split(X, y, **routed), n_rows)
+
+
+def number_of_folds(cv: Any) -> int:
+    """Return the number of folds that ``cv`` asks for, five where it is no number."""
+    return int(cv) if isinstance(cv, Integral) else 5
 
 
 def _shuffled_folds(
@@ -289,29 +294,45 @@ def choose_fold_vectors(
     return FoldVectors(np.where(chosen, every, np.int32(_FULL)), folds)
 
 
-def overwrite_training_rows(
-    blocks: Iterable[FloatArray],
-    fold_vectors: Iterable[FoldVectors],
-    codes: Iterable[IntArray],
-    fold_of_row: IntArray,
-    places: IntArray,
-) -> None:
-    """Overwrite encoded training rows where the full vector would leak their target.
+class CrossFitted(NamedTuple):
+    """Vectors that training rows get where the full vector would leak their target.
 
     Parameters
     ----------
-    blocks : iterable of ndarray of shape (n_rows, width)
-        Columns of each block in the encoded rows, which are written to.
-    fold_vectors : iterable of FoldVectors
-        Vectors without each fold, of each block.
-    codes : iterable of ndarray of shape (n_used_rows,)
-        Codes of the rows that were learned, in each block.
+    columns, crosses : list of FoldVectors
+        Vectors without each fold, of each categorical column and each cross.
+    table_rows : ndarray of shape (n_used_rows, n_columns)
+        Table row that each row that was learned reads, of each categorical column.
     fold_of_row : ndarray of shape (n_used_rows,)
         Number of the test fold of each of these rows.
     places : ndarray of shape (n_used_rows,)
         Places of these rows among the encoded rows.
     """
-    for block, of_block, of_row in zip(blocks, fold_vectors, codes, strict=True):
-        read = of_block.rows[of_row]
-        rows = np.flatnonzero(read != _FULL)
-        block[places[rows]] = of_block.vectors[fold_of_row[rows], read[rows]]
+
+    columns: list[FoldVectors]
+    crosses: list[FoldVectors]
+    table_rows: IntArray
+    fold_of_row: IntArray
+    places: IntArray
+
+    def overwrite_columns(self, blocks: Sequence[FloatArray]) -> None:
+        """Overwrite each categorical column's part of the encoded rows."""
+        self._overwrite(blocks, self.columns, list(self.table_rows.T))
+
+    def overwrite_crosses(
+        self, blocks: Sequence[FloatArray], cells: Sequence[IntArray]
+    ) -> None:
+        """Overwrite each cross's part, given the cell of each encoded row."""
+        self._overwrite(blocks, self.crosses, [of_row[self.places] for of_row in cells])
+
+    def _overwrite(
+        self,
+        blocks: Sequence[FloatArray],
+        fold_vectors: Sequence[FoldVectors],
+        codes: Sequence[IntArray],
+    ) -> None:
+        for block, of_block, of_row in zip(blocks, fold_vectors, codes, strict=True):
+            read = of_block.rows[of_row]
+            rows = np.flatnonzero(read != _FULL)
+            cross_fitted = of_block.vectors[self.fold_of_row[rows], read[rows]]
+            block[self.places[rows]] = cross_fitted

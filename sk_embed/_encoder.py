@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from numbers import Integral, Real
 from operator import attrgetter
 from os import PathLike
@@ -16,18 +17,20 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sk_embed._arrays import FloatArray
+from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.output import append_to_array, append_to_frame, table_like
 from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES, Target, as_target
 from sk_embed._cross_fitting import (
+    CrossFitted,
     Folds,
     FoldVectors,
     choose_fold_vectors,
     draw_folds,
     needs_folds,
-    overwrite_training_rows,
+    number_of_folds,
 )
+from sk_embed._crosses import Cross, read_pairs
 from sk_embed._decoding import require_encoded
 from sk_embed._engine.model import (
     ModelSettings,
@@ -39,6 +42,7 @@ from sk_embed._engine.sources import InMemory
 from sk_embed._fitted import FittedEncoding
 from sk_embed._fitting import Fit, finish
 from sk_embed._output_names import require_distinct
+from sk_embed._output_tables import OutputTables
 from sk_embed._progress import reporter
 from sk_embed._selection import largest_max_iter
 from sk_embed._settings import LOSSES, checked_dtype, model_settings
@@ -144,6 +148,14 @@ class EmbeddingEncoder(
     n_iter_no_change : int or "auto", default="auto"
         Stop after so many passes without such a fall, once the loss is below that of a
         constant prediction; "auto" is as many as take 1,500 batches, from 1 to 4.
+    crosses : "auto", None or list of pairs of columns, default="auto"
+        Pairs of categorical columns, by names or indices, that are learned as columns of
+        their own: one effect for each pair of categories, beyond the main effects of both,
+        in the same additive model. "auto" takes the pairs whose effects are beyond chance
+        in the residuals of rows that the model has not learned from, under the folds of
+        ``cv`` (by :meth:`fit`, which knows no groups: under five shuffled folds, unless
+        ``cv`` is a number), the largest gain first, at most as many as there are
+        categorical columns; none if the rows fit into one batch, too few to tell.
     cross_fit : bool, default=True
         Whether ``fit_transform`` encodes the training rows without leaking their
         targets.
@@ -206,6 +218,12 @@ class EmbeddingEncoder(
         Agreement of two halves of the rows on each axis: 1 is perfect, 0 is noise; NaN
         where the rows fit into one batch, and after ``partial_fit`` unless it began anew
         with ``n_components="auto"``.
+    crosses_ : list of Cross
+        Pairs of columns that are encoded as columns of their own: the names of both, and
+        ``explained_variance_ratio``, the share of the pair's own effects in the variance of
+        all effects. For each pair the output has, behind all columns' vectors, the effect
+        of the pair of categories, beyond those of both, and, if main effects are put out,
+        the total of all three. A pair that was not in ``fit`` has no effect of its own.
     infrequent_categories_ : list of ndarray or None
         Categories of each column that share a vector, None where none do.
     classes_ : ndarray of shape (n_classes,) or None
@@ -294,6 +312,7 @@ class EmbeddingEncoder(
             StrOptions({"auto"}),
             Interval(Integral, 1, None, closed="left"),
         ],
+        "crosses": [StrOptions({"auto"}), list, None],
         "cross_fit": ["boolean"],
         "cross_fit_below": [
             StrOptions({"auto"}),
@@ -331,6 +350,7 @@ class EmbeddingEncoder(
         max_iter: int | str = "auto",
         tol: float = 1e-3,
         n_iter_no_change: int | str = "auto",
+        crosses: Any = "auto",
         cross_fit: bool = True,
         cross_fit_below: int | str = "auto",
         cv: Any = 5,
@@ -358,6 +378,7 @@ class EmbeddingEncoder(
         self.max_iter = max_iter
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
+        self.crosses = crosses
         self.cross_fit = cross_fit
         self.cross_fit_below = cross_fit_below
         self.cv = cv
@@ -408,8 +429,12 @@ class EmbeddingEncoder(
         """
         with unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
-            learning_seed, _ = self._draw_seeds()
-            self._learn(training, None, learning_seed, end_subtask)
+            learning_seed, fold_seed = self._draw_seeds()
+            settings, folds = self._model_settings(training), None
+            if settings.crosses is None:
+                cv = number_of_folds(self.cv)
+                folds = self._draw_folds(cv, X, y, training, fold_seed)
+            self._learn(training, folds, settings, learning_seed, end_subtask)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
@@ -455,29 +480,30 @@ class EmbeddingEncoder(
             training = self._read(X, y, sample_weight)
             learning_seed, fold_seed = self._draw_seeds()
             routed = process_routing(self, "fit_transform", **params).splitter.split
-            folds = None
+            settings, folds = self._model_settings(training), None
             counts = training.rows.effective_counts()
-            if self.cross_fit and needs_folds(counts, self.cross_fit_below):
-                is_label = training.target.type in LABEL_TYPES
-                values = as_target(y).values
-                folds = draw_folds(self.cv, X, values, is_label, fold_seed, **routed)
-                folds = folds.restricted_to(training.row_numbers)
-            fit = self._learn(training, folds, learning_seed, end_subtask)
+            is_cross_fitted = self.cross_fit and (
+                settings.crosses != () or needs_folds(counts, self.cross_fit_below)
+            )
+            if is_cross_fitted or settings.crosses is None:
+                folds = self._draw_folds(self.cv, X, y, training, fold_seed, **routed)
+                n_folds = len(folds.is_training) if is_cross_fitted else 0
+                settings = replace(settings, n_fold_tables=n_folds)
+            fit = self._learn(training, folds, settings, learning_seed, end_subtask)
             columns = as_columns(X)
-            if training.holds_all_rows:
-                tables = [table.full for table in fit.tables]
-                codes, dtype = training.rows.codes.T, checked_dtype(self.dtype)
-                encoded = fit.encoding.look_up(tables, codes, dtype)
-            else:
-                encoded = self._encode(columns)
-            if folds is not None:
-                overwrite_training_rows(
-                    fit.encoding.blocks(encoded),
-                    self._fold_vectors(fit, counts),
-                    training.rows.codes.T,
+            cross_fitted = None
+            if folds is not None and is_cross_fitted:
+                cross_fitted = CrossFitted(
+                    *self._fold_vectors(fit, counts),
+                    training.rows.codes,
                     folds.of_row,
                     training.row_numbers,
                 )
+            if training.holds_all_rows:
+                codes = training.codes()
+            else:
+                codes = fit.encoding.columns.codes(columns, self.handle_unknown)
+            encoded = self._encode(codes, cross_fitted)
             return self._output(encoded, columns, X)
 
     def transform(self, X: Any) -> Any:
@@ -508,7 +534,8 @@ class EmbeddingEncoder(
         """
         check_is_fitted(self)
         columns = self._read_new(X)
-        return self._output(self._encode(columns), columns, X)
+        codes = self._fitted.columns.codes(columns, self.handle_unknown)
+        return self._output(self._encode(codes), columns, X)
 
     def inverse_transform(self, X: Any) -> Any:
         """Return the categories whose vectors are nearest to encoded rows.
@@ -572,8 +599,9 @@ class EmbeddingEncoder(
         names : ndarray of str
             ``brand_effect`` (several classes: ``brand_effect_<class>``; several outputs:
             ``brand_effect_<output>``, where the output is the name of the column of y, or
-            its number), ``brand_0``, ``brand_1`` and so on, then the names of context
-            columns passed through.
+            its number), ``brand_0``, ``brand_1`` and so on; of a cross of ``brand`` and
+            ``shop`` ``brand*shop_effect`` and ``brand*shop_total``; then the names of
+            context columns passed through.
 
         Raises
         ------
@@ -592,22 +620,25 @@ class EmbeddingEncoder(
 
         Parameters
         ----------
-        feature : str or int
-            Name of the column, or its number in X.
+        feature : str, int or tuple of two of them
+            Name of the column, or its number in X; a pair of columns for their cross.
 
         Returns
         -------
         frame : DataFrame of shape (n_categories, n_components_[j] + 1)
-            Indexed by category; one column for each output feature, and ``count``, the
-            rows of the category in ``fit``.
+            Indexed by category, that of a cross by two; one column for each output feature,
+            and ``count``, the rows of the category in ``fit`` (of a cross with weighted
+            rows the effective number).
 
         Raises
         ------
         ValueError
-            If the feature is not a categorical column.
+            If the feature is not a categorical column, or the pair no cross.
         """
         check_is_fitted(self)
         inputs = check_feature_names_in(self, None)
+        if isinstance(feature, tuple):
+            return self._fitted.cross_to_frame(feature, inputs)
         return self._fitted.to_frame(self._column_number(feature), inputs)
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -708,6 +739,18 @@ class EmbeddingEncoder(
     target_type_ = property(attrgetter("_latest.target.type"), doc="")
     unit_ = property(attrgetter("_fitted.unit"), doc="")
 
+    @property
+    def crosses_(self) -> list[Cross]:
+        """Return the pairs of columns that are encoded as columns of their own.
+
+        Returns
+        -------
+        crosses : list of Cross
+            Named tuples of two columns' names and ``explained_variance_ratio``, in the
+            order of their output.
+        """
+        return self._fitted.described_crosses(check_feature_names_in(self, None))
+
     def get_metadata_routing(self) -> Any:
         """Return what metadata is routed where: ``groups`` to the splitter.
 
@@ -790,22 +833,35 @@ class EmbeddingEncoder(
         n_subtasks = 1 + largest_max_iter(self.max_iter)
         return fit_task(self, n_subtasks, X=X, y=y, metadata=metadata)
 
+    def _model_settings(self, training: TrainingData) -> ModelSettings:
+        """Return the engine's settings, without tables of folds."""
+        names = getattr(self, "feature_names_in_", None)
+        weight = training.rows.weight
+        return model_settings(
+            self.get_params(deep=False),
+            len(weight),
+            float(weight.sum()),
+            crosses=read_pairs(self.crosses, training.columns.is_categorical, names),
+        )
+
+    def _draw_folds(
+        self, cv: Any, X: Any, y: Any, training: TrainingData, seed: int, **routed: Any
+    ) -> Folds:
+        """Draw folds over the rows that are learned from."""
+        is_label = training.target.type in LABEL_TYPES
+        folds = draw_folds(cv, X, as_target(y).values, is_label, seed, **routed)
+        return folds.restricted_to(training.row_numbers)
+
     def _learn(
         self,
         training: TrainingData,
         folds: Folds | None,
+        settings: ModelSettings,
         seed: int,
         end_subtask: Callable[[str], bool],
     ) -> Fit:
         """Learn, set the fitted state, and return it with each column's tables."""
         start = self._warm_start_of(training.target)
-        weight = training.rows.weight
-        settings = model_settings(
-            self.get_params(deep=False),
-            len(weight),
-            float(weight.sum()),
-            n_fold_tables=0 if folds is None else len(folds.is_training),
-        )
         with single_blas_thread():
             model = learn_model(
                 InMemory(training.rows, None if folds is None else folds.is_training),
@@ -863,10 +919,11 @@ class EmbeddingEncoder(
 
     # ------------------------------------------------------------ encoding
 
-    def _encode(self, columns: list[pd.Series]) -> FloatArray:
-        """Look the categories' vectors up."""
-        dtype = checked_dtype(self.dtype)
-        return self._fitted.encode(columns, self.handle_unknown, dtype)
+    def _encode(
+        self, codes: list[IntArray], cross_fitted: CrossFitted | None = None
+    ) -> FloatArray:
+        """Look the vectors of categories up, given their codes."""
+        return self._fitted.encode_codes(codes, checked_dtype(self.dtype), cross_fitted)
 
     def _output(self, encoded: FloatArray, columns: list[pd.Series], X: Any) -> Any:
         """Append the context, if it is passed through, in the container asked for."""
@@ -878,17 +935,24 @@ class EmbeddingEncoder(
         names = self.get_feature_names_out()
         return append_to_frame(adapter, encoded, context, X, ~learned.is_categorical, names)
 
-    def _fold_vectors(self, fit: Fit, counts: list[FloatArray]) -> list[FoldVectors]:
-        """Return what training rows get in place of each column's full vectors.
+    def _fold_vectors(
+        self, fit: Fit, counts: list[FloatArray]
+    ) -> tuple[list[FoldVectors], list[FoldVectors]]:
+        """Return what training rows get in place of full vectors of columns and crosses.
 
         ``counts`` are the effective numbers of rows of each column's codes.
         """
-        return [
-            choose_fold_vectors(
-                table.full, table.folds, n_rows, table.noise_ratio, self.cross_fit_below
-            )
-            for table, n_rows in zip(fit.tables, counts, strict=True)
-        ]
+
+        def chosen(
+            tables: list[OutputTables], counts: list[FloatArray]
+        ) -> list[FoldVectors]:
+            below = self.cross_fit_below
+            return [
+                choose_fold_vectors(t.full, t.folds, n_rows, t.noise_ratio, below)
+                for t, n_rows in zip(tables, counts, strict=True)
+            ]
+
+        return chosen(fit.tables, counts), chosen(fit.crosses, fit.n_cell_rows)
 
     # ------------------------------------------------------------ names
 

@@ -6,8 +6,8 @@ of its store, a file of its members; the estimator's attributes are views of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._columns.table import TableColumns
 from sk_embed._columns.target import Target
 from sk_embed._columns.vocabulary import UNKNOWN
+from sk_embed._cross_fitting import CrossFitted
+from sk_embed._crosses import Cross, CrossTable, read_pairs
 from sk_embed._decoding import decode
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.stream_settings import StreamStart
@@ -52,6 +54,8 @@ class FittedEncoding:
         Progressive loss of each pass, or of each chunk.
     start : StreamStart or None
         What ``partial_fit`` goes on from; None where it cannot.
+    crosses : list of CrossTable
+        Pairs of columns that are encoded as columns of their own, behind all others.
     """
 
     columns: TableColumns
@@ -64,6 +68,7 @@ class FittedEncoding:
     trunk: Trunk
     loss_curve: list[float]
     start: StreamStart | None = None
+    crosses: list[CrossTable] = field(default_factory=list)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave what a stream goes on from, as large as the tables, out of pickles."""
@@ -96,6 +101,11 @@ class FittedEncoding:
         return [table.shape[1] for table in self.tables]
 
     @property
+    def width(self) -> int:
+        """Output columns of all categorical columns and crosses."""
+        return sum(self.n_components) + sum(cross.width for cross in self.crosses)
+
+    @property
     def n_iter(self) -> int:
         """Passes, or chunks, that were learned."""
         return len(self.loss_curve)
@@ -107,40 +117,56 @@ class FittedEncoding:
 
     # ------------------------------------------------------------ encoding
 
-    def encode(
-        self, columns: list[pd.Series], handle_unknown: str, dtype: np.dtype[Any]
+    def encode_codes(
+        self,
+        codes: Sequence[IntArray],
+        dtype: np.dtype[Any],
+        cross_fitted: CrossFitted | None = None,
     ) -> FloatArray:
-        """Look the vectors of rows up: shape (n_rows, sum of the blocks' widths)."""
-        # An unknown category's code, -1, reads the last row: the origin.
-        codes = self.columns.codes(columns, handle_unknown)
-        return self.look_up(self.tables, codes, dtype)
-
-    def look_up(
-        self, tables: list[FloatArray], codes: Iterable[IntArray], dtype: np.dtype[Any]
-    ) -> FloatArray:
-        """Put rows of tables, those of the encoding or others like them, side by side.
+        """Put rows of all tables side by side.
 
         Parameters
         ----------
-        tables : list of ndarray of shape (n_codes, width)
-            Table of each block.
-        codes : iterable of ndarray of shape (n_rows,)
-            Row of the table that each row reads, for each block.
+        codes : sequence of ndarray of shape (n_rows,)
+            Code of each row's category, of each categorical column; -1, of an unknown one,
+            reads the last row of the table, the origin.
         dtype : dtype
             Floats of the output.
+        cross_fitted : CrossFitted, optional
+            Vectors that training rows get in place of those of the tables.
+
+        Returns
+        -------
+        encoded : ndarray of shape (n_rows, width)
         """
-        codes = list(codes)
-        encoded = np.empty((len(codes[0]), sum(self.n_components)), dtype)
-        for block, table, of_block in zip(self.blocks(encoded), tables, codes, strict=True):
-            block[:] = table.take(of_block, axis=0)
+        encoded = np.empty((len(codes[0]), self.width), dtype)
+        blocks = self._blocks(encoded)
+        columns, crosses = blocks[: len(self.tables)], blocks[len(self.tables) :]
+        for block, table, of_column in zip(columns, self.tables, codes, strict=True):
+            block[:] = table.take(of_column, axis=0)
+        if cross_fitted is not None:
+            cross_fitted.overwrite_columns(columns)
+        cells = self._cells(codes)
+        for cross, block, of_cross in zip(self.crosses, crosses, cells, strict=True):
+            cross.write(of_cross, columns, block)
+        if cross_fitted is not None:
+            cross_fitted.overwrite_crosses(crosses, cells)
         return encoded
 
-    def blocks(self, encoded: FloatArray) -> list[FloatArray]:
-        """Return the view of each block's columns in encoded rows."""
-        ends = np.cumsum(self.n_components)
+    def _cells(self, codes: Sequence[IntArray]) -> list[IntArray]:
+        """Return each row's cell of each cross."""
+        if not self.crosses:
+            return []
+        vocabularies = self.columns.vocabularies
+        rows = [v.rows_of(c) for v, c in zip(vocabularies, codes, strict=True)]
+        return [cross.codes(rows) for cross in self.crosses]
+
+    def _blocks(self, encoded: FloatArray) -> list[FloatArray]:
+        """Return the view of each column's and each cross's part of encoded rows."""
+        widths = [*self.n_components, *(cross.width for cross in self.crosses)]
+        ends = np.cumsum(widths)
         return [
-            encoded[:, end - width : end]
-            for end, width in zip(ends, self.n_components, strict=True)
+            encoded[:, end - width : end] for end, width in zip(ends, widths, strict=True)
         ]
 
     # ------------------------------------------------------------ names and tables
@@ -161,6 +187,9 @@ class FittedEncoding:
             for name, width in blocks
             for output_name in column_names(name, self.effect_names, width)
         ]
+        columns = self._block_names(inputs)
+        for cross in self.crosses:
+            names += cross.output_names(columns, self.target.effect_names)
         if with_context:
             names += [str(name) for name in inputs[~self.columns.is_categorical]]
         return np.array(names, dtype=object)
@@ -176,6 +205,30 @@ class FittedEncoding:
             index=pd.Index(self.categories[number], name=name),
             columns=column_names(name, self.effect_names, table.shape[1]),
         ).assign(count=self.columns.vocabularies[number].counts)
+
+    def cross_to_frame(self, pair: Any, inputs: NDArray[Any]) -> pd.DataFrame:
+        """Return the table of a cross, given the names or indices of its columns."""
+        is_categorical = self.columns.is_categorical
+        names = inputs if all(isinstance(column, str) for column in pair) else None
+        for asked in read_pairs([pair], is_categorical, names) or ():
+            for cross in self.crosses:
+                if cross.pair == asked:
+                    return cross.to_frame(
+                        self._block_names(inputs),
+                        self.target.effect_names,
+                        self.columns.vocabularies,
+                    )
+        kept = [(first, second) for first, second, _ in self.described_crosses(inputs)]
+        raise ValueError(f"{pair!r} is not a cross of this encoder; it has {kept}.")
+
+    def described_crosses(self, inputs: NDArray[Any]) -> list[Cross]:
+        """Return the crosses by the names of their columns."""
+        names = self._block_names(inputs)
+        return [
+            Cross(names[a], names[b], cross.explained_variance_ratio)
+            for cross in self.crosses
+            for a, b in [cross.pair]
+        ]
 
     def column_number(self, feature: Any, inputs: NDArray[Any]) -> int:
         """Return the place of a categorical column among the categorical ones."""
@@ -206,4 +259,6 @@ class FittedEncoding:
 
         ``with_origin`` says whether a vector may stand for an unknown category.
         """
+        n_encoded, n_columns = self.width, sum(self.n_components)
+        columns = columns[:n_columns] + columns[n_encoded:]
         return decode(columns, self.embeddings, self.columns, with_origin)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from sk_embed._arrays import FloatArray
 from sk_embed._columns.table import TableColumns
 from sk_embed._columns.target import Target
+from sk_embed._columns.vocabulary import Vocabulary
+from sk_embed._crosses import CrossTable
+from sk_embed._engine.crossed_effects import CrossEffects
 from sk_embed._engine.model import LearnedModel
 from sk_embed._fitted import FittedEncoding
-from sk_embed._output_tables import OutputTables, output_tables
+from sk_embed._output_tables import OutputTables, cross_tables, output_tables
 from sk_embed._selection import output_unit
 from sk_embed._settings import checked_dtype
 from sk_embed._warn import warn
@@ -23,12 +28,16 @@ class Fit(NamedTuple):
     ----------
     encoding : FittedEncoding
         The fitted state.
-    tables : list of OutputTables
-        Tables of each column, those without each fold among them.
+    tables, crosses : list of OutputTables
+        Tables of each column and of each cross, those without each fold among them.
+    n_cell_rows : list of ndarray of shape (n_cells + 1,)
+        Effective number of rows of each cell of each cross.
     """
 
     encoding: FittedEncoding
     tables: list[OutputTables]
+    crosses: list[OutputTables]
+    n_cell_rows: list[FloatArray]
 
 
 def finish(
@@ -58,6 +67,7 @@ def finish(
         output_tables(column, parameters["n_components"], with_effects, unit)
         for column in model.columns
     ]
+    crosses = [cross_tables(cross, tables, with_effects, unit) for cross in model.crosses]
     encoding = FittedEncoding(
         columns=columns,
         target=target.without_values(),
@@ -72,5 +82,23 @@ def finish(
         trunk=model.trunk,
         loss_curve=model.loss_curve,
         start=model.start,
+        crosses=[
+            CrossTable(
+                cross.pair,
+                _cells(cross, columns),
+                table.full.astype(dtype, copy=False),
+                cross.effects.shape[1] if with_effects else 0,
+                cross.explained_variance_ratio,
+            )
+            for cross, table in zip(model.crosses, crosses, strict=True)
+        ],
     )
-    return Fit(encoding, tables)
+    return Fit(encoding, tables, crosses, [cross.n_rows for cross in model.crosses])
+
+
+def _cells(cross: CrossEffects, columns: TableColumns) -> Vocabulary:
+    """Return the cells of a cross, by their keys."""
+    first, second = (columns.vocabularies[j].name for j in cross.pair)
+    never = np.zeros(len(cross.keys), dtype=bool)
+    counts = np.rint(cross.n_rows[:-1]).astype(np.intp)
+    return Vocabulary(f"{first}*{second}", cross.keys, counts, never)

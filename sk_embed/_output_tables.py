@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray
+from sk_embed._engine.cells import codes_of
 from sk_embed._engine.column_vectors import ColumnVectors
+from sk_embed._engine.crossed_effects import CrossEffects
 from sk_embed._selection import kept_axes
 
 
@@ -63,4 +65,34 @@ def output_tables(
         column.explained_variance_ratio[kept],
         column.reliability[kept],
         column.noise_ratio,
+    )
+
+
+def cross_tables(
+    cross: CrossEffects, columns: list[OutputTables], main_effects: bool, unit: float
+) -> OutputTables:
+    """Put the own effects of cells and, if main effects are given out, totals side by side.
+
+    A total is the sum of a cell's own effect and the main effects of both its categories,
+    all of them learned from the same rows. ``columns`` holds the tables of all columns.
+    """
+    n_totals = cross.effects.shape[1] if main_effects else 0
+    first, second = (columns[j] for j in cross.pair)
+    a, b = codes_of(cross.keys)
+
+    def beside_totals(own: FloatArray, of_a: FloatArray, of_b: FloatArray) -> FloatArray:
+        own = (own / unit).astype(of_a.dtype)
+        totals = of_a[..., a, :n_totals] + of_b[..., b, :n_totals]
+        totals = totals + own[..., :-1, :n_totals]
+        # What is not listed, in the last row, is filled in where it is looked up.
+        totals = np.concatenate([totals, np.zeros_like(own[..., -1:, :n_totals])], axis=-2)
+        return np.concatenate([own, totals], axis=-1)
+
+    none = np.empty(0)
+    return OutputTables(
+        beside_totals(cross.effects, first.full, second.full),
+        beside_totals(cross.fold_effects, first.folds, second.folds),
+        none,
+        none,
+        cross.noise_ratio,
     )

@@ -97,7 +97,8 @@ def model_settings(
         n_orders=n_orders,
         alpha=None if alpha == "auto" else float(alpha),
         n_fold_tables=n_fold_tables,
-        crosses=crosses,
+        # Rows that fit into one batch are too few to choose by.
+        crosses=() if crosses is None and n_rows <= batch_size else crosses,
         init_scale=parameters["init_scale"],
         less_effects=parameters["main_effects"],
         # Where all rows are one batch, precision costs nothing.

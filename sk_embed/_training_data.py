@@ -43,6 +43,11 @@ class TrainingData:
     row_numbers: IntArray
     holds_all_rows: bool
 
+    def codes(self) -> list[IntArray]:
+        """Return the code of each row's category, of each categorical column."""
+        vocabularies, table_rows = self.columns.vocabularies, self.rows.codes.T
+        return [v.codes_of(rows) for v, rows in zip(vocabularies, table_rows, strict=True)]
+
 
 def read_training_data(
     columns: list[pd.Series],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -17,7 +17,8 @@ from sk_embed import _encoder
 from sk_embed._arrays import FloatArray
 from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.target import LABEL_TYPES
-from sk_embed._cross_fitting import FoldVectors, needs_folds, overwrite_training_rows
+from sk_embed._cross_fitting import CrossFitted, FoldVectors, needs_folds
+from sk_embed._crosses import read_pairs
 from sk_embed._dask_partitions import (
     Delayed,
     PartitionBlocks,
@@ -255,7 +256,7 @@ class EmbeddingEncoder(
             self._fit_task(X, y, sample_weight) as end_subtask,
         ):
             self._require_usable(y)
-            n_folds = self._n_folds() if with_folds else 0
+            n_folds = self._n_folds() if with_folds or self.crosses == "auto" else 0
             partitions, divisions = joined(X, y, sample_weight)
             layout = self._layout(X)
             seed, fold_seed = self._draw_seeds()
@@ -271,10 +272,12 @@ class EmbeddingEncoder(
             del parts
             facts = facts_of(blocks)
             counts = facts.effective_counts(blocks.n_codes)
-            if not needs_folds(counts, self.cross_fit_below):
-                folds = folds._replace(n_folds=0)
+            settings = self._settings(learned)
+            has_crosses = settings.crosses != ()
+            if with_folds and (has_crosses or needs_folds(counts, self.cross_fit_below)):
+                settings = replace(settings, n_fold_tables=n_folds)
+            folds = folds._replace(n_folds=settings.n_fold_tables)
             source = Partitioned(blocks, facts, N_ROUNDS)
-            settings = self._settings(learned, folds.n_folds)
             fit = self._learn_blocks(source, learned, settings, seed, end_subtask)
         return _Fitted(partitions, divisions, layout, learned, folds, fit, counts)
 
@@ -303,13 +306,14 @@ class EmbeddingEncoder(
         )
         return PartitionBlocks(blocks, n_codes_of(learned.columns))
 
-    def _settings(self, learned: LearnedParts, n_fold_tables: int = 0) -> ModelSettings:
+    def _settings(self, learned: LearnedParts) -> ModelSettings:
+        names = getattr(self, "feature_names_in_", None)
         return model_settings(
             self.get_params(deep=False),
             learned.n_rows,
             learned.total_weight,
             -(-learned.n_rows // len(learned.numbers)),
-            n_fold_tables=n_fold_tables,
+            crosses=read_pairs(self.crosses, learned.columns.is_categorical, names),
         )
 
     def _learn_blocks(
@@ -342,7 +346,7 @@ class EmbeddingEncoder(
     def _empty_output(self, X: Any) -> pd.DataFrame:
         """Return the frame that the output is like, without rows."""
         names = self.get_feature_names_out()
-        n_vectors = sum(self.n_components_)
+        n_vectors = self._fitted.width
         empty = X._meta.iloc[:, :0].copy()
         encoded = np.empty((0, n_vectors), self.dtype)
         vectors = pd.DataFrame(encoded, empty.index, names[:n_vectors])
@@ -359,10 +363,10 @@ class EmbeddingEncoder(
             fitted.layout,
             fitted.learned,
             fitted.folds,
-            [
-                of_column.compact(checked_dtype(self.dtype))
-                for of_column in self._fold_vectors(fitted.fit, fitted.counts)
-            ],
+            *(
+                [vectors.compact(checked_dtype(self.dtype)) for vectors in of_blocks]
+                for of_blocks in self._fold_vectors(fitted.fit, fitted.counts)
+            ),
         )
 
     def _frame_encoder(self) -> _encoder.EmbeddingEncoder:
@@ -435,7 +439,8 @@ class _TrainingEncoder:
     layout: TableLayout
     learned: LearnedParts
     folds: FoldsOfParts
-    fold_vectors: list[FoldVectors]
+    columns: list[FoldVectors]
+    crosses: list[FoldVectors]
 
 
 def _encode_training_rows(
@@ -445,7 +450,6 @@ def _encode_training_rows(
     if not len(frame):
         return shared.empty
     columns = as_columns(frame)
-    encoded = encoder._encode(columns)
     part = read_part(number, *given, shared.layout)
     if digest_of(part) != learned.digests[number]:
         raise ValueError(
@@ -454,12 +458,10 @@ def _encode_training_rows(
         )
     fold_of_row = shared.folds.of_rows(part, learned.target.type in LABEL_TYPES)
     assert fold_of_row is not None  # noqa: S101 - there are folds
-    overwrite_training_rows(
-        encoder._fitted.blocks(encoded),
-        shared.fold_vectors,
-        table_rows_of(part, learned.columns).T,
-        fold_of_row,
-        part.row_numbers,
-    )
+    table_rows = table_rows_of(part, learned.columns)
+    vectors = shared.columns, shared.crosses
+    cross_fitted = CrossFitted(*vectors, table_rows, fold_of_row, part.row_numbers)
+    codes = encoder._fitted.columns.codes(columns, encoder.handle_unknown)
+    encoded = encoder._encode(codes, cross_fitted)
     output: pd.DataFrame = encoder._output(encoded, columns, frame)
     return output.astype(shared.empty.dtypes)

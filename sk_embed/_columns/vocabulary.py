@@ -78,12 +78,32 @@ class Vocabulary:
         """Table row of each code, and last, at code UNKNOWN, the row behind all others."""
         return np.append(self.groups, self.n_groups)
 
+    def rows_of(self, codes: IntArray) -> IntArray:
+        """Return the row of the table that each code reads."""
+        return self.table_rows.take(codes)
+
+    def codes_of(self, rows: IntArray) -> IntArray:
+        """Return a code that reads each row of the table; the row behind them stays."""
+        if not self.is_infrequent.any():
+            return rows
+        table_rows = self.table_rows
+        codes = np.empty(self.n_groups + 1, dtype=np.intp)
+        codes[table_rows] = np.arange(len(table_rows))
+        return codes.take(rows)
+
     def spread(self, table: NDArray[Any]) -> NDArray[Any]:
         """Return the row of each code, given the rows of a table and the one behind them.
 
         That of UNKNOWN is last.
         """
         return table[self.table_rows] if self.is_infrequent.any() else table
+
+    def row_labels(self) -> pd.Index:
+        """Return a label for each row of the table: its category, or "infrequent"."""
+        labels = pd.Index(self.categories, dtype=self.categories.dtype)
+        if not self.is_infrequent.any():
+            return labels
+        return labels[~self.is_infrequent].astype(object).append(pd.Index(["infrequent"]))
 
     @property
     def infrequent_categories(self) -> NDArray[Any] | None:

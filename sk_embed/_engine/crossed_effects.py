@@ -51,8 +51,8 @@ class CrossEffects(NamedTuple):
         Effects without each fold.
     n_rows : ndarray of shape (n_cells + 1,)
         Effective number of each cell's rows.
-    weight : ndarray of shape (n_cells + 1,)
-        Weight of each cell's rows.
+    explained_variance_ratio : float
+        Share of these effects in the variance of all effects, of columns and of crosses.
     noise_ratio : float
         Rows of a cell that weigh as much as the prior of its effect; of several outputs
         the largest.
@@ -63,7 +63,7 @@ class CrossEffects(NamedTuple):
     effects: FloatArray
     fold_effects: FloatArray
     n_rows: FloatArray
-    weight: FloatArray
+    explained_variance_ratio: float
     noise_ratio: float
 
 
@@ -97,16 +97,26 @@ class Crossed(NamedTuple):
         return effects, list(self._crosses(joint)) if self.pairs else []
 
     def _crosses(self, joint: MainEffects) -> Iterator[CrossEffects]:
-        n_rows, weight = self.source.effective_counts(), self.source.counts()
-        ends = np.cumsum(self.source.n_codes)
+        n_rows = self.source.effective_counts()
+        by_column = np.split(joint.effects, np.cumsum(self.source.n_codes)[:-1], axis=1)
+        weights = [of_column[0] for of_column in self.source.counts()]
+        moments = [
+            float(weight @ (effects[0] ** 2).sum(axis=1))
+            for effects, weight in zip(by_column, weights, strict=True)
+        ]
         first = len(self.columns.n_codes)
         for j, (pair, keys) in enumerate(zip(self.pairs, self.keys, strict=True), first):
-            effects = joint.effects[:, ends[j] - len(keys) - 1 : ends[j]].copy()
+            effects = by_column[j].copy()
             # The last stands for cells that are not listed, whatever it has learned.
             effects[:, -1] = 0
-            noise_ratio = float(joint.noise_ratio[:, j].max())
             yield CrossEffects(
-                pair, keys, effects[0], effects[1:], n_rows[j], weight[j][0], noise_ratio
+                pair,
+                keys,
+                effects[0],
+                effects[1:],
+                n_rows[j],
+                moments[j] / (sum(moments) or 1.0),
+                float(joint.noise_ratio[:, j].max()),
             )
 
 

@@ -73,7 +73,7 @@ class Rows:
         """Return the rows with further columns of codes behind their own."""
         return replace(
             self,
-            codes=np.hstack([self.codes, codes.astype(self.codes.dtype)]),
+            codes=np.hstack([self.codes, codes], dtype=np.int32, casting="unsafe"),
             n_codes=np.concatenate([self.n_codes, n_codes]),
         )
 

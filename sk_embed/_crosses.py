@@ -1,0 +1,182 @@
+"""Crosses as users meet them: which pairs are asked for, and the table of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._columns.vocabulary import Vocabulary
+from sk_embed._engine.cells import Pair, codes_of, keys_of
+
+
+class Cross(NamedTuple):
+    """A pair of columns that is encoded as a column of its own.
+
+    Parameters
+    ----------
+    first, second : str
+        Names of the two columns.
+    explained_variance_ratio : float
+        Share of the pair's own effects in the variance of all effects, of columns and of
+        crosses.
+    """
+
+    first: str
+    second: str
+    explained_variance_ratio: float
+
+
+@dataclass(frozen=True, eq=False)
+class CrossTable:
+    """The table of one pair of categorical columns.
+
+    Parameters
+    ----------
+    pair : tuple of int
+        Places of the two columns among the categorical ones.
+    cells : Vocabulary
+        Keys of the pairs of table rows that had rows in fit, and their counts: see
+        :mod:`sk_embed._engine.cells`.
+    table : ndarray of shape (n_cells + 1, n_effects + n_totals)
+        Own effects of each cell, then its totals; zero, in the last row, of a cell that is
+        not listed.
+    n_totals : int
+        Number of totals: that of the main effects, 0 where these are not given out.
+    explained_variance_ratio : float
+        Share of the own effects in the variance of all effects.
+    """
+
+    pair: Pair
+    cells: Vocabulary
+    table: FloatArray
+    n_totals: int
+    explained_variance_ratio: float
+
+    @property
+    def width(self) -> int:
+        """Number of output columns."""
+        return self.table.shape[1]
+
+    def codes(self, table_rows: Sequence[IntArray]) -> IntArray:
+        """Return the cell of each row, -1 where it is not listed.
+
+        ``table_rows`` holds the row of its table that each categorical column reads.
+        """
+        first, second = (table_rows[j].astype(np.int64) for j in self.pair)
+        return self.cells.encode(pd.Series(keys_of(first, second)))
+
+    def write(
+        self,
+        codes: IntArray,
+        columns: Sequence[FloatArray],
+        output: FloatArray,
+    ) -> None:
+        """Look cells up; the totals of those that are not listed are their categories'.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n_rows,)
+            Cell of each row.
+        columns : sequence of ndarray of shape (n_rows, width_of_column)
+            Encoded categorical columns, which begin with their main effects.
+        output : ndarray of shape (n_rows, width)
+            Columns of the cross in the encoded rows, which are written to.
+        """
+        output[:] = self.table.take(codes, axis=0)
+        n, unlisted = self.n_totals, np.flatnonzero(codes < 0)
+        if n and len(unlisted):
+            first, second = (columns[j][unlisted, :n] for j in self.pair)
+            output[unlisted, self.width - n :] = first + second
+
+    def output_names(self, names: Sequence[Any], effects: list[str]) -> list[str]:
+        """Return the names of the output columns.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Names of the categorical columns.
+        effects : list of str
+            Names of the effects, one for each output of the model.
+        """
+        first, second = (names[j] for j in self.pair)
+        totals = [f"total{name.removeprefix('effect')}" for name in effects]
+        return [f"{first}*{second}_{name}" for name in (effects + totals)[: self.width]]
+
+    def to_frame(
+        self, names: Sequence[Any], effects: list[str], vocabularies: list[Vocabulary]
+    ) -> pd.DataFrame:
+        """Return the table, indexed by pairs of categories."""
+        codes = codes_of(self.cells.categories)
+        levels = [
+            vocabularies[j].row_labels().take(of_pair)
+            for j, of_pair in zip(self.pair, codes, strict=True)
+        ]
+        index = pd.MultiIndex.from_arrays(levels, names=[names[j] for j in self.pair])
+        columns = self.output_names(names, effects)
+        frame = pd.DataFrame(self.table[:-1], index=index, columns=columns)
+        return frame.assign(count=self.cells.counts)
+
+
+def read_pairs(
+    crosses: Any, is_categorical: BoolArray, names: NDArray[Any] | None
+) -> tuple[Pair, ...] | None:
+    """Return the pairs of categorical columns that are asked for, by place among these.
+
+    Parameters
+    ----------
+    crosses : "auto", None or list of pairs
+        The estimator's parameter; names or indices of two columns each.
+    is_categorical : ndarray of bool of shape (n_columns,)
+        Categorical columns of X.
+    names : ndarray of shape (n_columns,) or None
+        Names of the columns of X, where all are strings.
+
+    Returns
+    -------
+    pairs : tuple of tuple of int, or None
+        None where pairs are to be chosen.
+
+    Raises
+    ------
+    ValueError
+        If a pair is none of two different categorical columns, or is given twice.
+    """
+    if isinstance(crosses, str):
+        return None if is_categorical.sum() > 1 else ()
+    pairs: list[Pair] = []
+    for pair in crosses or ():
+        a, b = sorted(_places(pair, is_categorical, names))
+        if (a, b) in pairs:
+            raise ValueError(f"crosses holds the pair {pair!r} twice; give each once.")
+        pairs.append((a, b))
+    return tuple(pairs)
+
+
+def _places(
+    pair: Any, is_categorical: BoolArray, names: NDArray[Any] | None
+) -> Iterator[int]:
+    is_pair = isinstance(pair, (tuple, list, np.ndarray)) and len(pair) == 2
+    if not is_pair or pair[0] == pair[1]:
+        raise ValueError(
+            f"crosses holds {pair!r}, but must hold pairs of two different columns, by "
+            "name or index."
+        )
+    for column in pair:
+        if isinstance(column, str):
+            found = np.flatnonzero([] if names is None else names == column)
+        else:
+            found = np.flatnonzero(np.arange(len(is_categorical)) == column)
+        if len(found) != 1 or not is_categorical[found[0]]:
+            known = np.flatnonzero(is_categorical)
+            columns = known if names is None else names[known]
+            raise ValueError(
+                f"crosses names column {column!r}, which is not one of the categorical "
+                f"columns {columns.tolist()}."
+            )
+        yield int(is_categorical[: found[0]].sum())
