@@ -52,8 +52,8 @@ def draw_cells(rng, n_rows=4_000, size=1.0, n_codes=(12, 9, 5)):
     return make_rows(codes, target, n_codes=np.array(n_codes) + 1), cells
 
 
-def effects_of(source, loss=SQUARED, alpha=None):
-    return fit_effects(source, loss, alpha, N_FOLDS, map_in_turn)
+def effects_of(source, loss=SQUARED, alpha=None, known=None):
+    return fit_effects(source, loss, alpha, known, N_FOLDS, map_in_turn)
 
 
 # ------------------------------------------------------------------ cells
@@ -112,6 +112,20 @@ def test_independent_cells_are_found_again(rng):
     a, b = codes_of(found.keys)
     centred = cells - cells.mean(axis=0) - cells.mean(axis=1, keepdims=True)
     assert np.corrcoef(found.effects[:-1, 0], centred[a, b])[0, 1] > 0.95
+
+
+def test_columns_keep_the_penalties_that_they_had_without_crosses(rng):
+    rows, _ = draw_cells(rng, 4_000)
+    source = in_memory(rows)
+    without = effects_of(source)
+    crossed = cross(source, [(0, 1)])
+    effects, _ = crossed.split(effects_of(crossed.source, known=without.alpha))
+    assert_array_equal(effects.alpha, without.alpha)
+    # So that a cell that is not listed has what its categories say, less what may as well
+    # be of the cells that were met.
+    a, b = effects.effects[0, :, 0], without.effects[0, :, 0]
+    assert np.corrcoef(a, b)[0, 1] > 0.98
+    assert 0.5 < a.std() / b.std() < 1
 
 
 def test_cells_are_more_than_the_dtype_of_codes_holds(rng):

@@ -144,10 +144,21 @@ def choose_pairs(source: RowSource, loss: Loss, effects: MainEffects) -> list[Pa
 
 
 def fit_effects(
-    source: RowSource, loss: Loss, alpha: float | None, n_folds: int, map_tasks: TaskMap
+    source: RowSource,
+    loss: Loss,
+    alpha: float | None,
+    known: FloatArray | None,
+    n_folds: int,
+    map_tasks: TaskMap,
 ) -> MainEffects:
-    """Solve the additive model for all rows, and without each of ``n_folds`` folds."""
-    wholes = fit_whole(source, loss, alpha)
+    """Solve the additive model for all rows, and without each of ``n_folds`` folds.
+
+    The penalties of the columns are ``known`` from the model without crosses. Estimated
+    again, those of columns with few categories might go to infinity, for the cells can say
+    what their categories have in common; cells of few rows, and those that are not listed,
+    would then have nothing to fall back to.
+    """
+    wholes = fit_whole(source, loss, alpha, known)
     folds = map_tasks(call, fold_tasks(source, loss, wholes, n_folds))
     return collect(wholes, batched(folds, len(wholes)))
 

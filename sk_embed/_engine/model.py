@@ -150,8 +150,7 @@ def learn_model(
     learning_the_trunk = partial(
         source.learn_trunk, initial, loss, draw_prior, settings.training, report
     )
-    crossed = cross(source, settings.crosses or ())
-    solving = partial(fit_whole, crossed.source, loss, settings.alpha)
+    solving = partial(fit_whole, source, loss, settings.alpha)
     (trunk, curve), wholes = map_tasks(call, [learning_the_trunk, solving])
 
     plan = _plan(source, draw_prior(), settings.n_fold_tables)
@@ -161,31 +160,32 @@ def learn_model(
         for part in plan.parts
     ]
     n_folds = source.n_folds if settings.crosses is None else settings.n_fold_tables
-    effect_tasks = fold_tasks(crossed.source, loss, wholes, n_folds)
+    effect_tasks = fold_tasks(source, loss, wholes, n_folds)
     results = map_tasks(call, table_tasks + effect_tasks)
     tables, fold_effects = results[: len(table_tasks)], results[len(table_tasks) :]
 
     by_order = [list(chain.from_iterable(of)) for of in batched(tables, len(plan.parts))]
     learned = LearnedTables(plan.prior, by_order, plan.counts, plan.samples)
     effects = collect(wholes, batched(fold_effects, len(wholes)))
-    if settings.crosses is None:
-        crossed, effects = _cross_by_choice(source, loss, effects, settings, map_tasks)
+    crossed, effects = _cross(source, loss, effects, settings, map_tasks)
     slopes = source.sensitivity(trunk, by_order[0][0])
     return _put_together(learned, crossed, effects, slopes, (trunk, curve), settings)
 
 
-def _cross_by_choice(
+def _cross(
     source: RowSource,
     loss: Loss,
     effects: MainEffects,
     settings: ModelSettings,
     map_tasks: TaskMap,
 ) -> tuple[Crossed, MainEffects]:
-    """Choose pairs of columns, and solve the additive model with them, if any."""
-    crossed = cross(source, choose_pairs(source, loss, effects))
-    n_folds = settings.n_fold_tables
+    """Solve the additive model with pairs of columns, if any are given or chosen."""
+    pairs, n_folds = settings.crosses, settings.n_fold_tables
+    crossed = cross(source, choose_pairs(source, loss, effects) if pairs is None else pairs)
     if crossed.pairs:
-        effects = fit_effects(crossed.source, loss, settings.alpha, n_folds, map_tasks)
+        effects = fit_effects(
+            crossed.source, loss, settings.alpha, effects.alpha, n_folds, map_tasks
+        )
     return crossed, effects.first_folds(n_folds)
 
 

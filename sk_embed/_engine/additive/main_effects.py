@@ -134,7 +134,12 @@ def output_groups(source: ObjectiveSource, loss: Loss) -> list[slice]:
     return loss.joint_outputs(len(source.mean_target))
 
 
-def fit_whole(source: ObjectiveSource, loss: Loss, alpha: float | None) -> list[Whole]:
+def fit_whole(
+    source: ObjectiveSource,
+    loss: Loss,
+    alpha: float | None,
+    known: FloatArray | None = None,
+) -> list[Whole]:
     """Solve the additive model for all rows, each group of outputs by itself.
 
     Parameters
@@ -145,20 +150,28 @@ def fit_whole(source: ObjectiveSource, loss: Loss, alpha: float | None) -> list[
         What is minimised.
     alpha : float or None
         Penalty of every column, or None to estimate one for each column.
+    known : ndarray of shape (n_groups, n_known), optional
+        Penalties of the first columns, which are not estimated again.
     """
     sample = source.sample(ROWS_OF_FIRST_ESTIMATE) if alpha is None else None
+    groups = output_groups(source, loss)
+    known = np.empty((len(groups), 0)) if known is None else known
     return [
         solve_whole(
             source.objective(loss, outputs, 0),
             None if sample is None else of_all_rows(sample.with_outputs(outputs), loss),
             alpha,
+            of_group,
         )
-        for outputs in output_groups(source, loss)
+        for outputs, of_group in zip(groups, known, strict=True)
     ]
 
 
 def solve_whole(
-    model: AdditiveObjective, sample: AdditiveObjective | None, alpha: float | None
+    model: AdditiveObjective,
+    sample: AdditiveObjective | None,
+    alpha: float | None,
+    known: FloatArray | tuple[()] = (),
 ) -> Whole:
     """Solve the additive model for all rows.
 
@@ -170,9 +183,11 @@ def solve_whole(
         Of some of the rows, where there are many: see :func:`estimate_alpha`.
     alpha : float or None
         As in :func:`fit_whole`.
+    known : ndarray of shape (n_known,)
+        Penalties of the first columns, which are not estimated again.
     """
     if alpha is None:
-        alphas, start = estimate_alpha(model, sample)
+        alphas, start = estimate_alpha(model, sample, known)
     else:
         alphas, start = np.full(len(model.n_codes), float(alpha)), model.at_empty
     solution = minimize(model, alphas, start)
@@ -229,7 +244,9 @@ def of_a_sample(rows: Rows, loss: Loss) -> AdditiveModel | None:
 
 
 def estimate_alpha(
-    model: AdditiveObjective, sample: AdditiveObjective | None = None
+    model: AdditiveObjective,
+    sample: AdditiveObjective | None = None,
+    known: FloatArray | tuple[()] = (),
 ) -> tuple[FloatArray, Evaluation]:
     """Estimate the penalty of each column by empirical Bayes.
 
@@ -239,6 +256,8 @@ def estimate_alpha(
         Of all rows.
     sample : AdditiveObjective, optional
         Of some of them: its penalties are where those of all begin.
+    known : ndarray of shape (n_known,), optional
+        Penalties of the first columns, which are not estimated again.
 
     Returns
     -------
@@ -247,6 +266,7 @@ def estimate_alpha(
         The model of all rows close to its solution.
     """
     alpha: FloatArray = np.ones(len(model.n_codes))
+    alpha[: len(known)] = known
     for asked in [model] if sample is None else [sample, model]:
         at = asked.at_empty
         update = AlphaUpdate()
@@ -255,6 +275,7 @@ def estimate_alpha(
             at = solution.at
             new_alpha, _ = evidence(asked, solution, alpha)
             change = np.log(new_alpha / alpha)
+            change[: len(known)] = 0
             alpha = np.clip(alpha * np.exp(update(alpha, change)), *ALPHA_RANGE)
             if np.abs(change).max() < _ALPHA_TOLERANCE:
                 break
