@@ -27,6 +27,36 @@ from sk_embed._output_names import column_names
 
 
 @dataclass(frozen=True, eq=False)
+class ResumeState:
+    """What ``partial_fit`` goes on from, beside the tables that are given out.
+
+    The trunk's own tables are not kept: rows that are given out are taken back to its
+    coordinates by a matrix, in which axes that are not given out count as zero.
+
+    Parameters
+    ----------
+    to_trunk : list of ndarray of shape (width, trunk_width)
+        Matrix of each column that takes rows of its table to the trunk's coordinates.
+    alpha, noise_ratio : ndarray of shape (n_groups, n_columns)
+        Penalty of each column's effects, for each group of outputs that the loss ties, and
+        the rows of a category that weigh as much.
+    total_weight : float
+        Weight of all rows of fit.
+    weights : list of (ndarray of shape (n_categories,) or None)
+        Weight of each category's rows; None where it is their number.
+    effects : list of (ndarray of shape (n_categories, n_outputs) or None)
+        Main effects of each column; None where its table begins with them.
+    """
+
+    to_trunk: list[FloatArray]
+    alpha: FloatArray
+    noise_ratio: FloatArray
+    total_weight: float
+    weights: list[FloatArray | None]
+    effects: list[FloatArray | None]
+
+
+@dataclass(frozen=True, eq=False)
 class FittedEncoding:
     """A fitted encoder without its parameters.
 
@@ -52,7 +82,7 @@ class FittedEncoding:
         The network above the tables, from which ``warm_start`` goes on.
     loss_curve : list of float
         Progressive loss of each pass, or of each chunk.
-    start : StreamStart or None
+    resume : ResumeState or None
         What ``partial_fit`` goes on from; None where it cannot.
     crosses : list of CrossTable
         Pairs of columns that are encoded as columns of their own, behind all others.
@@ -67,12 +97,8 @@ class FittedEncoding:
     unit: float
     trunk: Trunk
     loss_curve: list[float]
-    start: StreamStart | None = None
+    resume: ResumeState | None = None
     crosses: list[CrossTable] = field(default_factory=list)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave what a stream goes on from, as large as the tables, out of pickles."""
-        return {**vars(self), "start": None}
 
     def encoding(self) -> FittedEncoding:
         """Return the encoding itself: it is made already, as that of a stream is not."""
@@ -262,3 +288,30 @@ class FittedEncoding:
         n_encoded, n_columns = self.width, sum(self.n_components)
         columns = columns[:n_columns] + columns[n_encoded:]
         return decode(columns, self.embeddings, self.columns, with_origin)
+
+    # ------------------------------------------------------------ going on
+
+    def stream_start(self) -> StreamStart | None:
+        """Return what a stream goes on from, or None where that is not known."""
+        if self.resume is None:
+            return None
+        origin, dtype = np.zeros(1), self.trunk.parameters.dtype
+        vectors, effects, weights = [], [], []
+        for number, vocabulary in enumerate(self.columns.vocabularies):
+            table = self.tables[number]
+            vectors.append(table @ self.resume.to_trunk[number])
+            of_column = self.resume.effects[number]
+            if of_column is None:
+                of_column = self.unit * table[:-1, : len(self.effect_names)]
+            effects.append(np.pad(of_column, ((0, 1), (0, 0))))
+            weight = self.resume.weights[number]
+            weights += [vocabulary.counts if weight is None else weight, origin]
+        return StreamStart(
+            vectors=np.concatenate(vectors).astype(dtype),
+            effects=np.concatenate(effects).astype(dtype),
+            alpha=self.resume.alpha,
+            noise_ratio=self.resume.noise_ratio,
+            weight=np.concatenate(weights).astype(dtype),
+            n_codes=np.array([len(table) for table in self.tables]),
+            total_weight=self.resume.total_weight,
+        )

@@ -14,7 +14,7 @@ from sk_embed._columns.vocabulary import Vocabulary
 from sk_embed._crosses import CrossTable
 from sk_embed._engine.crossed_effects import CrossEffects
 from sk_embed._engine.model import LearnedModel
-from sk_embed._fitted import FittedEncoding
+from sk_embed._fitted import FittedEncoding, ResumeState
 from sk_embed._output_tables import OutputTables, cross_tables, output_tables
 from sk_embed._selection import output_unit
 from sk_embed._settings import checked_dtype
@@ -62,7 +62,8 @@ def finish(
             ConvergenceWarning,
         )
     unit = output_unit(model.context_sensitivity)
-    with_effects, dtype = parameters["main_effects"], checked_dtype(parameters["dtype"])
+    dtype = checked_dtype(parameters["dtype"])
+    with_effects = bool(parameters["main_effects"])
     tables = [
         output_tables(column, parameters["n_components"], with_effects, unit)
         for column in model.columns
@@ -81,7 +82,7 @@ def finish(
         unit=unit,
         trunk=model.trunk,
         loss_curve=model.loss_curve,
-        start=model.start,
+        resume=_resume_state(columns, model, tables, parameters),
         crosses=[
             CrossTable(
                 cross.pair,
@@ -102,3 +103,37 @@ def _cells(cross: CrossEffects, columns: TableColumns) -> Vocabulary:
     never = np.zeros(len(cross.keys), dtype=bool)
     counts = np.rint(cross.n_rows[:-1]).astype(np.intp)
     return Vocabulary(f"{first}*{second}", cross.keys, counts, never)
+
+
+def _resume_state(
+    columns: TableColumns,
+    model: LearnedModel,
+    tables: list[OutputTables],
+    parameters: dict[str, Any],
+) -> ResumeState:
+    """Return what ``partial_fit`` goes on from, beside the tables that are given out."""
+    dtype = checked_dtype(parameters["dtype"])
+    pairs = list(zip(columns.vocabularies, model.columns, strict=True))
+    effects: list[FloatArray | None] = [None] * len(pairs)
+    if not parameters["main_effects"]:
+        effects = [v.spread(column.effects)[:-1].astype(dtype) for v, column in pairs]
+    return ResumeState(
+        to_trunk=[table.to_trunk.astype(dtype) for table in tables],
+        alpha=model.alpha,
+        noise_ratio=model.noise_ratio,
+        total_weight=float(model.columns[0].weight.sum(dtype=np.float64)),
+        weights=[_weights(vocabulary, column.weight) for vocabulary, column in pairs],
+        effects=effects,
+    )
+
+
+def _weights(vocabulary: Vocabulary, weight: FloatArray) -> FloatArray | None:
+    """Return the weight of each category's rows, or None if each row has weight 1.
+
+    Categories that share a vector share the weight of its rows by their numbers of rows.
+    """
+    groups, counts = vocabulary.groups, vocabulary.counts
+    n_rows = np.bincount(groups, counts, minlength=len(weight))
+    of_row = np.divide(weight, n_rows, out=np.zeros_like(n_rows), where=n_rows > 0)
+    weights = counts * of_row[groups]
+    return None if np.array_equal(weights, counts) else weights.astype(weight.dtype)

@@ -26,6 +26,9 @@ class OutputTables(NamedTuple):
         Of the axes that are kept.
     noise_ratio : float
         Rows of a category that weigh as much as the prior of its main effect.
+    to_trunk : ndarray of shape (width, trunk_width)
+        Matrix that takes rows of ``full`` back to the trunk's coordinates; empty for a
+        cross, which the trunk does not read.
     """
 
     full: FloatArray
@@ -33,6 +36,7 @@ class OutputTables(NamedTuple):
     explained_variance_ratio: FloatArray
     reliability: FloatArray
     noise_ratio: float
+    to_trunk: FloatArray
 
 
 def output_tables(
@@ -59,12 +63,14 @@ def output_tables(
     fold_effects = column.fold_effects[..., :n_effects].astype(dtype)
     folds = np.concatenate([fold_effects, column.fold_vectors[..., kept]], axis=-1)
     folds /= unit
+    given_out = np.append(np.arange(n_effects), n_effects + np.flatnonzero(kept))
     return OutputTables(
         full,
         folds,
         column.explained_variance_ratio[kept],
         column.reliability[kept],
         column.noise_ratio,
+        to_trunk=unit * column.back.matrix(given_out),
     )
 
 
@@ -95,4 +101,5 @@ def cross_tables(
         none,
         none,
         cross.noise_ratio,
+        to_trunk=np.empty((0, 0)),
     )

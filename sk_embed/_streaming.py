@@ -75,8 +75,8 @@ class PartialFitMixin:
         ValueError
             If X, y or a parameter cannot be used, as ``min_frequency`` and
             ``max_categories``, which no chunk can tell. Also if the encoder comes from
-            :meth:`load`, or from a pickle of one that ``fit`` learned alone, which hold
-            no state of learning. The encoder is then as before.
+            a file of one that had learned by ``partial_fit``, or of an older version,
+            which holds no state of learning. The encoder is then as before.
         TypeError
             If X is sparse or lazy, or a cell holds a list or a dict; likewise.
 
@@ -286,16 +286,18 @@ def _new_stream(
 
 def _continued(fitted: FittedEncoding, parameters: dict[str, Any]) -> Stream:
     """Return a stream that goes on from a fit."""
-    if fitted.start is None:
+    start = fitted.stream_start()
+    if start is None:
         raise ValueError(
-            "This encoder comes from a file or a pickle, which holds what transform needs "
-            "but not the state of learning: partial_fit cannot go on from it; learn by "
-            "partial_fit before you pickle it, or fit again."
+            "This encoder comes from a file of an older version, or of one that had "
+            "learned by partial_fit, which holds what transform needs but not the state "
+            "of learning: partial_fit cannot go on from it; pickle the encoder, or fit "
+            "again."
         )
     is_fixed = not isinstance(parameters["categories"], str)
     growing = GrowingColumns(fitted.columns, is_fixed, parameters["handle_unknown"])
     stream = Stream(growing, fitted.target, parameters)
-    stream.go_on_from(fitted, fitted.start)
+    stream.go_on_from(fitted, start)
     return stream
 
 

@@ -159,8 +159,8 @@ WRONG_ENTRIES = [
     ("format", "another", "its format is not"),
     (
         "version",
-        2,
-        r"version 2, but this version of sk-embed reads up to 1; upgrade sk-embed",
+        3,
+        r"version 3, but this version of sk-embed reads up to 2; upgrade sk-embed",
     ),
     ("version", 0, "no version 0"),
     ("version", True, "lacks 'version'"),
@@ -176,6 +176,12 @@ WRONG_ENTRIES = [
     ("target_type", "ordinal", "'target_type' is none of"),
     ("effect_names", ["a", "b"], "2 effects but 1 outputs"),
     ("effect_names", [], "does not fit the rest"),
+    ("effect_names", ["another"], "'effect_names' are not those of its 'output_names'"),
+    ("output_names", ["p", "q"], "'effect_names' are not those of its 'output_names'"),
+    ("output_names", "p", "lacks 'output_names'"),
+    ("total_weight", 0.0, "'total_weight', or a penalty of effects, is out of range"),
+    ("total_weight", "much", "lacks 'total_weight'"),
+    ("total_weight", None, "belongs to no encoder"),
     ("unit", 0.0, "out of range"),
     ("unit", 1, "lacks 'unit'"),
     ("loss_curve", [1.0, 2], "'loss_curve' holds something else"),
@@ -239,6 +245,12 @@ WRONG_ARRAYS = [
     ("columns/0/embeddings", np.ravel, "does not fit the rest"),
     ("columns/0/explained_variance_ratio", lambda a: a[1:], "does not fit the rest"),
     ("columns/0/reliability", lambda a: a > 0, "does not fit the rest"),
+    ("columns/0/to_trunk", lambda a: altered(a, 0, np.nan), "holds NaN or infinity"),
+    ("columns/0/to_trunk", lambda a: a[1:], "does not fit the rest"),
+    ("columns/1/to_trunk", lambda a: a[:, 1:], "does not fit the rest"),
+    ("resume/alpha", lambda a: -a, "a penalty of effects, is out of range"),
+    ("resume/alpha", lambda a: a[:, 1:], "does not fit the rest"),
+    ("resume/noise_ratio", lambda a: a * 0, "a penalty of effects, is out of range"),
     ("columns/1/categories", lambda a: a * 0, "column 'b' has a category twice"),
     ("columns/1/categories", lambda a: a > 3, "does not fit the rest"),
 ]
@@ -249,6 +261,29 @@ def test_an_array_that_does_not_fit_is_refused(name, change, match, saved, tmp_p
     content = unzipped(saved)[f"{name}.npy"]
     array = np.lib.format.read_array(io.BytesIO(content))
     content = changed(saved, f"{name}.npy", npy(np.array(change(array), order="C")))
+    assert_refused(content, tmp_path, match)
+
+
+WRONG_SCALES = [
+    ("target/center", lambda a: altered(a, 0, np.inf), "holds NaN or infinity"),
+    ("target/scale", lambda a: a * 0, "scale of the target is not positive"),
+    ("target/scale", lambda a: a[1:], "does not fit the rest"),
+    ("columns/0/effects", lambda a: a[1:], "does not fit the rest"),
+    ("columns/0/effects", lambda a: altered(a, 0, np.nan), "holds NaN or infinity"),
+    ("columns/1/weights", lambda a: -a, "holds a weight below zero"),
+    ("columns/1/weights", lambda a: a[1:], "does not fit the rest"),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "match"), WRONG_SCALES)
+def test_an_array_of_a_weighted_fit_of_numbers_that_does_not_fit_is_refused(
+    name, change, match, tmp_path
+):
+    X, y = draw()
+    make(main_effects=False).fit(X, y, 1 + np.arange(len(y)) % 3).save(tmp_path / "saved")
+    content = (tmp_path / "saved").read_bytes()
+    array = np.lib.format.read_array(io.BytesIO(unzipped(content)[f"{name}.npy"]))
+    content = changed(content, f"{name}.npy", npy(np.array(change(array), order="C")))
     assert_refused(content, tmp_path, match)
 
 

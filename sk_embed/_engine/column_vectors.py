@@ -19,8 +19,37 @@ from sk_embed._engine.axes import (
     split_half_reliability,
 )
 
+# Share of the largest eigenvalue below which a direction of the regressors holds nothing.
+_RANK_TOLERANCE = 1e-10
 # Tables may take most of the memory, and so are turned part by part.
 _CATEGORIES_AT_A_TIME = 2**16
+
+
+class BackToTrunk(NamedTuple):
+    """Moments of a regression of the trunk's table on effects and canonical vectors.
+
+    The ``n`` regressors ``r`` of a category are its main effects, where these are taken out
+    of the vectors, and its vector; ``t`` is its row of the first table.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (n, n)
+        Mean of ``r r^T`` over the rows of the training data.
+    moments : ndarray of shape (n, width)
+        Mean of ``r t^T``.
+    """
+
+    gram: FloatArray
+    moments: FloatArray
+
+    def matrix(self, chosen: IntArray) -> FloatArray:
+        """Return the matrix that takes some of the regressors to the trunk's coordinates.
+
+        Of all linear maps it has the least squared error, so that axes which are not
+        chosen count as zero.
+        """
+        gram = self.gram[np.ix_(chosen, chosen)]
+        return np.linalg.pinv(gram, _RANK_TOLERANCE, hermitian=True) @ self.moments[chosen]
 
 
 @dataclass(frozen=True)
@@ -49,6 +78,10 @@ class ColumnVectors:
     reliability : ndarray of shape (n_axes,)
         Agreement of two halves of the rows on each axis; NaN where all rows fit into
         one batch, too few for halves.
+    weight : ndarray of shape (n_codes,)
+        Weight of each code's rows.
+    back : BackToTrunk
+        The way from effects and vectors back to the trunk's coordinates.
     """
 
     effects: FloatArray
@@ -60,6 +93,8 @@ class ColumnVectors:
     n_categories: int
     noise_ratio: float
     reliability: FloatArray
+    weight: FloatArray
+    back: BackToTrunk
 
 
 class LearnedTables(NamedTuple):
@@ -118,7 +153,7 @@ def column_vectors(
         sample, n_rows = learned.samples[number], learned.counts[number][0]
         sampled = slice(sample_ends[number] - len(sample.codes), sample_ends[number])
         said = effects.effects[:, part, :n_outputs]
-        axes, vectors, reliability = _in_canonical_axes(
+        axes, vectors, reliability, back = _in_canonical_axes(
             [[of[0][part], *(t[part] for t in of[3:])] for of in learned.by_order],
             np.stack([[of[1][sampled], of[2][sampled]] for of in learned.by_order]),
             learned.prior[part],
@@ -141,6 +176,8 @@ def column_vectors(
                 n_categories=int(np.sum(n_rows > 0)),
                 noise_ratio=float(effects.noise_ratio[:, number].max()),
                 reliability=reliability,
+                weight=n_rows,
+                back=back,
             )
         )
     return columns
@@ -154,7 +191,7 @@ def _in_canonical_axes(
     counts: FloatArray,
     sample: Sample,
     metric: FloatArray,
-) -> tuple[Axes, FloatArray, FloatArray]:
+) -> tuple[Axes, FloatArray, FloatArray, BackToTrunk]:
     """Bring one column's tables to common axes, and take the mean over row orders.
 
     Axes, signs and reliability are those of what was learned, the tables less their
@@ -190,10 +227,13 @@ def _in_canonical_axes(
         Means over the orders, in these axes.
     reliability : ndarray of shape (n_axes,)
         Agreement of the halves.
+    back : BackToTrunk
+        The way back to the first full table, about the sample.
     """
     dtype, (codes, shares) = prior.dtype, sample
     sampled = np.stack([[table[codes] for table in of_order] for of_order in tables])
     sampled, halves = sampled - prior[codes], halves - prior[codes]
+    in_trunk = sampled[0, 0]
     first = canonical_axes(sampled[0, 0], shares, metric).rotation.astype(dtype)
     sampled, halves = sampled @ first, halves @ first
     # An order's tables are turned as its full table is turned to that of the first order;
@@ -211,6 +251,7 @@ def _in_canonical_axes(
     axes = canonical_axes(asked[0], shares, np.eye(asked.shape[2]))
     asked = asked @ axes.rotation
     reliability = split_half_reliability(asked[1], asked[2], shares)
+    back = _back_to_trunk(effects[0, codes], asked[0], in_trunk, shares)
 
     turns = first @ turns @ axes.rotation.astype(dtype) / dtype.type(len(tables))
     vectors = np.empty((*counts.shape, axes.rotation.shape[1]), dtype)
@@ -221,4 +262,13 @@ def _in_canonical_axes(
         for of_order, of_turns in zip(tables, turns, strict=True):
             for number, table in enumerate(of_order):
                 vectors[number, part] += (table[part] - left[number]) @ of_turns[number]
-    return axes, vectors, reliability
+    return axes, vectors, reliability, back
+
+
+def _back_to_trunk(
+    effects: FloatArray, vectors: FloatArray, in_trunk: FloatArray, counts: FloatArray
+) -> BackToTrunk:
+    """Return the moments over categories, each counted as often as it occurs."""
+    regressors = np.hstack([effects, vectors]).astype(np.float64)
+    weighted = regressors.T * (counts / (float(counts.sum()) or 1.0))
+    return BackToTrunk(weighted @ regressors, weighted @ in_trunk)

@@ -32,7 +32,6 @@ from sk_embed._engine.network.training import TrainingSettings
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.partitions import N_WHOLE_AND_HALVES
 from sk_embed._engine.sources import Report, RowSource
-from sk_embed._engine.stream_settings import StreamStart
 from sk_embed._engine.tasks import TaskMap, batched, call, map_in_turn
 
 # Tables are learned side by side as long as they, without their optimiser's state, take no
@@ -85,7 +84,8 @@ class LearnedModel:
 
     ``context_sensitivity``, shape (n_context,), is the change of the raw prediction over
     one standard deviation of each context column; empty where the rows fit into one
-    batch, too few to tell. ``start`` is what a stream goes on from.
+    batch, too few to tell. ``alpha`` and ``noise_ratio`` are those of
+    :class:`~sk_embed._engine.additive.main_effects.MainEffects`.
     """
 
     columns: list[ColumnVectors]
@@ -94,7 +94,8 @@ class LearnedModel:
     trunk: Trunk
     loss_curve: list[float]
     main_effects_converged: bool
-    start: StreamStart
+    alpha: FloatArray
+    noise_ratio: FloatArray
 
 
 def learn_model(
@@ -207,16 +208,15 @@ def _put_together(
         # Too few rows to tell.
         columns = [replace(c, reliability=c.reliability * np.nan) for c in columns]
         slopes = slopes._replace(context=np.empty(0))
-    start = StreamStart(
-        vectors=np.ascontiguousarray(learned.by_order[0][0]),
-        effects=effects.effects[0].astype(settings.dtype),
+    return LearnedModel(
+        columns=columns,
+        crosses=crosses,
+        context_sensitivity=slopes.context,
+        trunk=trunk,
+        loss_curve=loss_curve,
+        main_effects_converged=effects.converged,
         alpha=effects.alpha,
         noise_ratio=effects.noise_ratio,
-        weight=np.concatenate([of_column[0] for of_column in learned.counts]),
-        n_codes=source.n_codes,
-    )
-    return LearnedModel(
-        columns, crosses, slopes.context, trunk, loss_curve, effects.converged, start
     )
 
 

@@ -109,7 +109,7 @@ class StreamModel:
         self.effects.go_on_from(evidence, curvature, alpha, start.weight)
         self._vectors = GrowingArray(start.vectors)
         self._weight = GrowingArray(start.weight.astype(np.float64))
-        self.total_weight = float(start.weight.sum()) / len(start.n_codes)
+        self.total_weight = start.total_weight
         squares = np.repeat(self._squared_gradients(first), start.n_codes, axis=0)
         squares = ACCUMULATOR + squares * start.weight[:, None]
         self._accumulator = GrowingArray(squares.astype(start.vectors.dtype))

@@ -87,6 +87,8 @@ class StreamStart:
         Of each category's rows.
     n_codes : ndarray of shape (n_columns,)
         Codes of each column; the last stands for what is not in a given vocabulary.
+    total_weight : float
+        Weight of all rows so far.
     """
 
     vectors: FloatArray
@@ -95,6 +97,7 @@ class StreamStart:
     noise_ratio: FloatArray
     weight: FloatArray
     n_codes: IntArray
+    total_weight: float
 
     def by_output(self, of_groups: FloatArray, loss: Loss) -> FloatArray:
         """Return what each group has, for its outputs: shape (n_columns, n_outputs)."""

@@ -1,6 +1,6 @@
 """An encoder as a file: plain arrays and JSON, which are read without running any code.
 
-The format, version 1. A file is a zip archive whose members are stored, not compressed,
+The format, version 2. A file is a zip archive whose members are stored, not compressed,
 so that no member is larger than the file. The archive's comment is ``sha256:`` and the
 digest, in 64 hexadecimal digits, of all bytes before these digits: any flipped byte shows.
 Numbers are little-endian. The same encoder gives the same bytes.
@@ -9,11 +9,14 @@ Numbers are little-endian. The same encoder gives the same bytes.
 member                                       holds
 ============================================ ==============================================
 ``encoder.json``                             ``format`` ("sk-embed encoder"), ``version``
-                                             (1), ``parameters`` (typed values by name),
+                                             (2), ``parameters`` (typed values by name),
                                              ``output`` (of ``set_output``, or null),
                                              ``column_names`` (of all columns of X),
                                              ``has_feature_names``, ``target_type``,
-                                             ``effect_names``, ``unit``, ``loss_curve``,
+                                             ``effect_names`` (none, if the tables hold no
+                                             effects), ``output_names`` (or null), ``unit``,
+                                             ``loss_curve``, ``total_weight`` (of all rows,
+                                             or null where ``partial_fit`` cannot go on),
                                              ``trunk`` (``n_inputs``, ``n_outputs``,
                                              ``hidden_layer_sizes``)
 ``is_categorical.npy``                       bool, one for each column of X
@@ -25,10 +28,17 @@ member                                       holds
 ``columns/<j>/embeddings.npy``               a row for each category
 ``columns/<j>/explained_variance_ratio.npy`` one for each axis
 ``columns/<j>/reliability.npy``              one for each axis, or NaN
+``columns/<j>/to_trunk.npy``                 takes a row of ``embeddings`` to the network's
+                                             coordinates
+``columns/<j>/weights.npy``                  weight of each category's rows, if they are not
+                                             all of weight 1
+``columns/<j>/effects.npy``                  main effects, if they are not in ``embeddings``
+``resume/alpha.npy``, ``noise_ratio.npy``    one for each group of outputs and column
 ``context/center.npy``, ``scale.npy``        float64, one for each context column
 ``context/with_indicator.npy``               bool, context columns that had missing values
 ``trunk.npy``                                the network's weights, flat
 ``classes.npy``, ``.json``                   where the target has any
+``target/center.npy``, ``scale.npy``         float64, one for each output that is numbers
 ============================================ ==============================================
 
 A typed value is a pair, the name of its type and the value as JSON; a list of them is
@@ -36,6 +46,10 @@ written as runs of one type, ``[["str", ["a", "b"]], ["float", ["nan"]]]``. The 
 how each is written are in :mod:`sk_embed._persistence.values`. A reader refuses members,
 types and parameters that it does not know, and a ``version`` above its own; a parameter
 that the file lacks has its default.
+
+Version 1 lacked ``output_names``, ``total_weight``, ``target``, ``resume``, ``to_trunk``,
+``weights`` and ``effects``: ``partial_fit`` does not go on from such a file, nor from that
+of an encoder that has learned by ``partial_fit``, in which ``total_weight`` is null.
 """
 
 from sk_embed._persistence.archive import read_archive, write_archive

@@ -21,13 +21,14 @@ from sk_embed._columns.table import TableColumns
 from sk_embed._columns.target import TARGET_TYPES, Target
 from sk_embed._columns.vocabulary import Vocabulary
 from sk_embed._engine.network.trunk import Trunk
-from sk_embed._fitted import FittedEncoding
+from sk_embed._fitted import FittedEncoding, ResumeState
 from sk_embed._persistence.members import Members, array_to_bytes, json_to_bytes
 from sk_embed._persistence.values import from_json, from_runs, to_json, to_runs
+from sk_embed._settings import LOSSES
 from sk_embed._sklearn_compat import output_container, validate_parameters
 
 FORMAT = "sk-embed encoder"
-VERSION = 1
+VERSION = 2
 
 _OUTPUTS = ("default", "pandas", "polars")
 _Encoder = TypeVar("_Encoder")
@@ -67,8 +68,10 @@ def members_of(encoder: Any) -> dict[str, bytes]:
         "has_feature_names": hasattr(encoder, "feature_names_in_"),
         "target_type": fitted.target.type,
         "effect_names": fitted.effect_names,
+        "output_names": fitted.target.output_names,
         "unit": fitted.unit,
         "loss_curve": fitted.loss_curve,
+        "total_weight": None if fitted.resume is None else fitted.resume.total_weight,
         "trunk": {
             "n_inputs": fitted.trunk.n_inputs,
             "hidden_layer_sizes": fitted.trunk.hidden_layer_sizes,
@@ -85,9 +88,35 @@ def members_of(encoder: Any) -> dict[str, bytes]:
     }
     for number in range(len(columns.vocabularies)):
         members |= _column_members(fitted, number)
-    if fitted.target.classes is not None:
-        members |= _values_member("classes", fitted.target.classes, "The target")
+    members |= _target_members(fitted.target)
+    if fitted.resume is not None:
+        members |= _resume_members(fitted.resume)
     return members
+
+
+def _target_members(target: Target) -> dict[str, bytes]:
+    members: dict[str, bytes] = {}
+    if target.classes is not None:
+        members |= _values_member("classes", target.classes, "The target")
+    if target.center is not None and target.scale is not None:
+        members["target/center.npy"] = array_to_bytes(target.center)
+        members["target/scale.npy"] = array_to_bytes(target.scale)
+    return members
+
+
+def _resume_members(resume: ResumeState) -> dict[str, bytes]:
+    arrays: dict[str, FloatArray | None] = {
+        "resume/alpha.npy": resume.alpha,
+        "resume/noise_ratio.npy": resume.noise_ratio,
+    }
+    for number, to_trunk in enumerate(resume.to_trunk):
+        folder = f"columns/{number}"
+        arrays[f"{folder}/to_trunk.npy"] = to_trunk
+        arrays[f"{folder}/weights.npy"] = resume.weights[number]
+        arrays[f"{folder}/effects.npy"] = resume.effects[number]
+    return {
+        name: array_to_bytes(array) for name, array in arrays.items() if array is not None
+    }
 
 
 def _column_members(fitted: FittedEncoding, number: int) -> dict[str, bytes]:
@@ -197,9 +226,9 @@ def _restored_encoding(
         _restored_column(names[place], f"columns/{number}", len(effect_names), members)
         for number, place in enumerate(np.flatnonzero(is_categorical))
     ]
-    vocabularies = [column.vocabulary for column in columns]
+    learned = TableColumns(is_categorical, [c.vocabulary for c in columns], scaler)
     return FittedEncoding(
-        columns=TableColumns(is_categorical, vocabularies, scaler),
+        columns=learned,
         target=target,
         with_effects=len(effect_names) > 0,
         tables=[column.table for column in columns],
@@ -208,7 +237,69 @@ def _restored_encoding(
         unit=unit,
         trunk=trunk,
         loss_curve=loss_curve,
+        resume=_restored_resume(columns, learned, target, trunk, document, members),
     )
+
+
+def _restored_resume(
+    columns: list[_Column],
+    learned: TableColumns,
+    target: Target,
+    trunk: Trunk,
+    document: _Document,
+    members: Members,
+) -> ResumeState | None:
+    """Return what ``partial_fit`` goes on from, where the file holds it."""
+    if document.entries.get("total_weight") is None:
+        return None
+    groups = LOSSES[target.type]().joint_outputs(trunk.n_outputs)
+    shape = (len(list(groups)), len(columns))
+    total_weight = document.get("total_weight", float)
+    alpha = _finite(members, "resume/alpha.npy", shape)
+    noise_ratio = _finite(members, "resume/noise_ratio.npy", shape)
+    in_range = total_weight > 0 and (alpha >= 0).all() and (noise_ratio > 0).all()
+    if not in_range or not isfinite(total_weight):
+        raise ValueError("its 'total_weight', or a penalty of effects, is out of range")
+    n_context = len(learned.scaler.names) + int(learned.scaler.with_indicator.sum())
+    width, rest = divmod(trunk.n_inputs - n_context, len(columns))
+    if rest or width < 0:
+        raise ValueError(f"its network has {trunk.n_inputs} inputs, which fit no columns")
+    return ResumeState(
+        to_trunk=[
+            _finite(members, f"columns/{number}/to_trunk.npy", (c.table.shape[1], width))
+            for number, c in enumerate(columns)
+        ],
+        alpha=alpha,
+        noise_ratio=noise_ratio,
+        total_weight=total_weight,
+        weights=[
+            _restored_weights(f"columns/{number}/weights.npy", len(c.table) - 1, members)
+            for number, c in enumerate(columns)
+        ],
+        effects=_restored_effects(columns, trunk.n_outputs, document, members),
+    )
+
+
+def _restored_weights(name: str, n_categories: int, members: Members) -> FloatArray | None:
+    if name not in members:
+        return None
+    weights = _finite(members, name, (n_categories,))
+    if (weights < 0).any():
+        raise ValueError(f"its member {name!r} holds a weight below zero")
+    return weights
+
+
+def _restored_effects(
+    columns: list[_Column], n_outputs: int, document: _Document, members: Members
+) -> list[FloatArray | None]:
+    """Return the main effects that the tables do not begin with."""
+    if document.get("effect_names", list):
+        return [None] * len(columns)
+    shapes = [(len(column.table) - 1, n_outputs) for column in columns]
+    return [
+        _finite(members, f"columns/{number}/effects.npy", shape)
+        for number, shape in enumerate(shapes)
+    ]
 
 
 class _Document:
@@ -343,19 +434,34 @@ def _restored_target(
     target_type = document.get("target_type", str)
     if target_type not in TARGET_TYPES:
         raise ValueError(f"its 'target_type' is none of {TARGET_TYPES}")
-    has_classes = not target_type.startswith("continuous")
-    classes = _restored_values("classes", "biufUS", members) if has_classes else None
+    classes = center = scale = None
+    if not target_type.startswith("continuous"):
+        classes = _restored_values("classes", "biufUS", members)
+    elif document.get("version", int) > 1:
+        center = _finite(members, "target/center.npy", (n_outputs,))
+        scale = _finite(members, "target/scale.npy", (n_outputs,))
+        if not (scale > 0).all():
+            raise ValueError("the scale of the target is not positive")
     effect_names = document.list_of("effect_names", str)
     if len(effect_names) not in (0, n_outputs):
         raise ValueError(f"{len(effect_names)} effects but {n_outputs} outputs")
-    is_single = effect_names in ([], ["effect"])
-    output_names = [name.removeprefix("effect_") for name in effect_names]
-    target = Target(
-        target_type, classes, np.empty((0, n_outputs)), None if is_single else output_names
-    )
+    names = _restored_output_names(effect_names, document)
+    target = Target(target_type, classes, np.empty((0, n_outputs)), names, center, scale)
     if effect_names not in ([], target.effect_names):
-        raise ValueError("'effect_names' holds names that no target gives")
+        raise ValueError("its 'effect_names' are not those of its 'output_names'")
     return target, effect_names
+
+
+def _restored_output_names(
+    effect_names: list[str], document: _Document
+) -> list[str] | None:
+    """Return the names of the outputs, which version 1 holds in those of the effects."""
+    if document.get("version", int) == 1:
+        is_single = effect_names in ([], ["effect"])
+        return None if is_single else [n.removeprefix("effect_") for n in effect_names]
+    if document.entries.get("output_names") is None:
+        return None
+    return document.list_of("output_names", str)
 
 
 def _finite(members: Members, name: str, shape: tuple[int | None, ...]) -> FloatArray:
