@@ -123,6 +123,15 @@ class CrossTable:
         return frame.assign(count=self.cells.counts)
 
 
+def cells_of(
+    pair: Pair, keys: IntArray, counts: IntArray, vocabularies: Sequence[Vocabulary]
+) -> Vocabulary:
+    """Return the cells of a pair of columns, by their keys."""
+    first, second = (vocabularies[j].name for j in pair)
+    never = np.zeros(len(keys), dtype=bool)
+    return Vocabulary(f"{first}*{second}", keys, counts.astype(np.intp), never)
+
+
 def read_pairs(
     crosses: Any, is_categorical: BoolArray, names: NDArray[Any] | None
 ) -> tuple[Pair, ...] | None:

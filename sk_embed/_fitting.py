@@ -10,9 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sk_embed._arrays import FloatArray
 from sk_embed._columns.table import TableColumns
 from sk_embed._columns.target import Target
-from sk_embed._columns.vocabulary import Vocabulary
-from sk_embed._crosses import CrossTable
-from sk_embed._engine.crossed_effects import CrossEffects
+from sk_embed._crosses import CrossTable, cells_of
 from sk_embed._engine.model import LearnedModel
 from sk_embed._fitted import FittedEncoding, ResumeState
 from sk_embed._output_tables import OutputTables, cross_tables, output_tables
@@ -86,7 +84,12 @@ def finish(
         crosses=[
             CrossTable(
                 cross.pair,
-                _cells(cross, columns),
+                cells_of(
+                    cross.pair,
+                    cross.keys,
+                    np.rint(cross.n_rows[:-1]),
+                    columns.vocabularies,
+                ),
                 table.full.astype(dtype, copy=False),
                 cross.effects.shape[1] if with_effects else 0,
                 cross.explained_variance_ratio,
@@ -95,14 +98,6 @@ def finish(
         ],
     )
     return Fit(encoding, tables, crosses, [cross.n_rows for cross in model.crosses])
-
-
-def _cells(cross: CrossEffects, columns: TableColumns) -> Vocabulary:
-    """Return the cells of a cross, by their keys."""
-    first, second = (columns.vocabularies[j].name for j in cross.pair)
-    never = np.zeros(len(cross.keys), dtype=bool)
-    counts = np.rint(cross.n_rows[:-1]).astype(np.intp)
-    return Vocabulary(f"{first}*{second}", cross.keys, counts, never)
 
 
 def _resume_state(

@@ -14,7 +14,9 @@ member                                       holds
                                              ``column_names`` (of all columns of X),
                                              ``has_feature_names``, ``target_type``,
                                              ``effect_names`` (none, if the tables hold no
-                                             effects), ``output_names`` (or null), ``unit``,
+                                             effects), ``output_names`` (or null),
+                                             ``crosses`` (two columns each, and the share
+                                             of variance that they explain), ``unit``,
                                              ``loss_curve``, ``total_weight`` (of all rows,
                                              or null where ``partial_fit`` cannot go on),
                                              ``trunk`` (``n_inputs``, ``n_outputs``,
@@ -33,6 +35,10 @@ member                                       holds
 ``columns/<j>/weights.npy``                  weight of each category's rows, if they are not
                                              all of weight 1
 ``columns/<j>/effects.npy``                  main effects, if they are not in ``embeddings``
+``crosses/<k>/keys.npy``                     int64, rising: ``row_a * 2**32 + row_b``, of
+                                             the tables of both columns
+``crosses/<k>/counts.npy``                   int64, rows of each cell in fit
+``crosses/<k>/table.npy``                    a row for each cell: own effects, then totals
 ``resume/alpha.npy``, ``noise_ratio.npy``    one for each group of outputs and column
 ``context/center.npy``, ``scale.npy``        float64, one for each context column
 ``context/with_indicator.npy``               bool, context columns that had missing values
@@ -47,7 +53,7 @@ how each is written are in :mod:`sk_embed._persistence.values`. A reader refuses
 types and parameters that it does not know, and a ``version`` above its own; a parameter
 that the file lacks has its default.
 
-Version 1 lacked ``output_names``, ``total_weight``, ``target``, ``resume``, ``to_trunk``,
+Version 1 lacked ``output_names``, ``crosses``, ``total_weight``, ``target``, ``resume``, ``to_trunk``,
 ``weights`` and ``effects``: ``partial_fit`` does not go on from such a file, nor from that
 of an encoder that has learned by ``partial_fit``, in which ``total_weight`` is null.
 """

@@ -22,6 +22,11 @@ from sk_embed._columns.target import TARGET_TYPES, Target
 from sk_embed._columns.vocabulary import Vocabulary
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._fitted import FittedEncoding, ResumeState
+from sk_embed._persistence.crosses import (
+    cross_members,
+    crosses_to_json,
+    restored_crosses,
+)
 from sk_embed._persistence.members import Members, array_to_bytes, json_to_bytes
 from sk_embed._persistence.values import from_json, from_runs, to_json, to_runs
 from sk_embed._settings import LOSSES
@@ -69,6 +74,7 @@ def members_of(encoder: Any) -> dict[str, bytes]:
         "target_type": fitted.target.type,
         "effect_names": fitted.effect_names,
         "output_names": fitted.target.output_names,
+        "crosses": crosses_to_json(fitted.crosses),
         "unit": fitted.unit,
         "loss_curve": fitted.loss_curve,
         "total_weight": None if fitted.resume is None else fitted.resume.total_weight,
@@ -88,6 +94,7 @@ def members_of(encoder: Any) -> dict[str, bytes]:
     }
     for number in range(len(columns.vocabularies)):
         members |= _column_members(fitted, number)
+    members |= cross_members(fitted.crosses)
     members |= _target_members(fitted.target)
     if fitted.resume is not None:
         members |= _resume_members(fitted.resume)
@@ -238,6 +245,13 @@ def _restored_encoding(
         trunk=trunk,
         loss_curve=loss_curve,
         resume=_restored_resume(columns, learned, target, trunk, document, members),
+        crosses=restored_crosses(
+            document.entries.get("crosses", []),
+            learned.vocabularies,
+            trunk.n_outputs,
+            len(effect_names) > 0,
+            members,
+        ),
     )
 
 

@@ -1,0 +1,90 @@
+"""Crosses as members of a file, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from sk_embed._columns.vocabulary import Vocabulary
+from sk_embed._crosses import CrossTable, cells_of
+from sk_embed._engine.cells import codes_of
+from sk_embed._persistence.members import Members, array_to_bytes
+
+
+def crosses_to_json(crosses: Sequence[CrossTable]) -> list[Any]:
+    """Return the entries of a document: the pair of each cross, and what it explains."""
+    return [[*cross.pair, cross.explained_variance_ratio] for cross in crosses]
+
+
+def cross_members(crosses: Sequence[CrossTable]) -> dict[str, bytes]:
+    """Return the members that hold the crosses, by name."""
+    members = {}
+    for number, cross in enumerate(crosses):
+        folder = f"crosses/{number}"
+        members[f"{folder}/keys.npy"] = array_to_bytes(cross.cells.categories)
+        members[f"{folder}/counts.npy"] = array_to_bytes(
+            cross.cells.counts.astype(np.int64)
+        )
+        members[f"{folder}/table.npy"] = array_to_bytes(cross.table[:-1])
+    return members
+
+
+def restored_crosses(
+    entries: Sequence[Any],
+    vocabularies: Sequence[Vocabulary],
+    n_outputs: int,
+    with_effects: bool,
+    members: Members,
+) -> list[CrossTable]:
+    """Return the crosses that :func:`crosses_to_json` and :func:`cross_members` wrote.
+
+    Parameters
+    ----------
+    entries : sequence
+        Entries of the document.
+    vocabularies : sequence of Vocabulary
+        Categories of each categorical column.
+    n_outputs : int
+        Number of outputs of the model.
+    with_effects : bool
+        Whether totals are given out beside the own effects.
+    members : Members
+        Members of the file.
+
+    Raises
+    ------
+    ValueError
+        If they make no crosses of these columns.
+    """
+    crosses = []
+    for number, entry in enumerate(entries):
+        if [type(part) for part in entry] != [int, int, float] or not isfinite(entry[2]):
+            raise ValueError("an entry of its 'crosses' is no pair and what it explains")
+        a, b, explained = entry
+        if not 0 <= a < b < len(vocabularies):
+            raise ValueError(f"its cross {number} is of columns that there are not")
+        folder = f"crosses/{number}"
+        keys = members.array(f"{folder}/keys.npy", "i", (None,))
+        counts = members.array(f"{folder}/counts.npy", "i", keys.shape)
+        width = n_outputs * (1 + with_effects)
+        table = members.array(f"{folder}/table.npy", "f", (len(keys), width))
+        of_codes = zip(codes_of(keys), (a, b), strict=True)
+        is_known = all(
+            ((codes >= 0) & (codes < vocabularies[j].n_groups)).all()
+            for codes, j in of_codes
+        )
+        is_finite = table.dtype.itemsize in (4, 8) and np.isfinite(table).all()
+        if (
+            not is_known
+            or (np.diff(keys) <= 0).any()
+            or (counts < 0).any()
+            or not is_finite
+        ):
+            raise ValueError(f"its cross {number} holds values that are out of range")
+        cells = cells_of((a, b), keys, counts, vocabularies)
+        table = np.concatenate([table, np.zeros_like(table, shape=(1, width))])
+        crosses.append(CrossTable((a, b), cells, table, width - n_outputs, explained))
+    return crosses
