@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sk_embed._arrays import FloatArray
 from sk_embed._columns.table import TableColumns
 from sk_embed._columns.target import Target
+from sk_embed._columns.vocabulary import Vocabulary
 from sk_embed._crosses import CrossTable, cells_of
 from sk_embed._engine.model import LearnedModel
 from sk_embed._fitted import FittedEncoding, ResumeState

@@ -35,8 +35,8 @@ member                                       holds
 ``columns/<j>/weights.npy``                  weight of each category's rows, if they are not
                                              all of weight 1
 ``columns/<j>/effects.npy``                  main effects, if they are not in ``embeddings``
-``crosses/<k>/keys.npy``                     int64, rising: ``row_a * 2**32 + row_b``, of
-                                             the tables of both columns
+``crosses/<k>/keys.npy``                     int64, ``row_a * 2**32 + row_b`` of the rows of
+                                             both columns' tables, each once
 ``crosses/<k>/counts.npy``                   int64, rows of each cell in fit
 ``crosses/<k>/table.npy``                    a row for each cell: own effects, then totals
 ``resume/alpha.npy``, ``noise_ratio.npy``    one for each group of outputs and column
@@ -53,9 +53,10 @@ how each is written are in :mod:`sk_embed._persistence.values`. A reader refuses
 types and parameters that it does not know, and a ``version`` above its own; a parameter
 that the file lacks has its default.
 
-Version 1 lacked ``output_names``, ``crosses``, ``total_weight``, ``target``, ``resume``, ``to_trunk``,
-``weights`` and ``effects``: ``partial_fit`` does not go on from such a file, nor from that
-of an encoder that has learned by ``partial_fit``, in which ``total_weight`` is null.
+Version 1 lacked ``output_names``, ``crosses``, ``total_weight``, ``target``, ``resume``,
+``to_trunk``, ``weights`` and ``effects``: ``partial_fit`` does not go on from such a file,
+nor from that of an encoder that has learned by ``partial_fit``, in which ``total_weight`` is
+null.
 """
 
 from sk_embed._persistence.archive import read_archive, write_archive

@@ -21,14 +21,17 @@ def crosses_to_json(crosses: Sequence[CrossTable]) -> list[Any]:
 
 def cross_members(crosses: Sequence[CrossTable]) -> dict[str, bytes]:
     """Return the members that hold the crosses, by name."""
-    members = {}
+    members: dict[str, bytes] = {}
     for number, cross in enumerate(crosses):
         folder = f"crosses/{number}"
-        members[f"{folder}/keys.npy"] = array_to_bytes(cross.cells.categories)
-        members[f"{folder}/counts.npy"] = array_to_bytes(
-            cross.cells.counts.astype(np.int64)
-        )
-        members[f"{folder}/table.npy"] = array_to_bytes(cross.table[:-1])
+        arrays = {
+            "keys": cross.cells.categories,
+            "counts": cross.cells.counts.astype(np.int64),
+            "table": cross.table[:-1],
+        }
+        members |= {
+            f"{folder}/{name}.npy": array_to_bytes(array) for name, array in arrays.items()
+        }
     return members
 
 
@@ -72,17 +75,11 @@ def restored_crosses(
         width = n_outputs * (1 + with_effects)
         table = members.array(f"{folder}/table.npy", "f", (len(keys), width))
         of_codes = zip(codes_of(keys), (a, b), strict=True)
-        is_known = all(
-            ((codes >= 0) & (codes < vocabularies[j].n_groups)).all()
-            for codes, j in of_codes
-        )
-        is_finite = table.dtype.itemsize in (4, 8) and np.isfinite(table).all()
-        if (
-            not is_known
-            or (np.diff(keys) <= 0).any()
-            or (counts < 0).any()
-            or not is_finite
-        ):
+        is_sound = table.dtype.itemsize in (4, 8) and bool(np.isfinite(table).all())
+        is_sound &= len(np.unique(keys)) == len(keys) and bool((counts >= 0).all())
+        for codes, j in of_codes:
+            is_sound &= bool(((codes >= 0) & (codes < vocabularies[j].n_groups)).all())
+        if not is_sound:
             raise ValueError(f"its cross {number} holds values that are out of range")
         cells = cells_of((a, b), keys, counts, vocabularies)
         table = np.concatenate([table, np.zeros_like(table, shape=(1, width))])
