@@ -646,9 +646,9 @@ class EmbeddingEncoder(
 
         The file holds parameters, fitted attributes and the state of ``set_output``, as
         plain arrays and JSON: categories with their types, so that the loaded encoder
-        gives the same bits, and ``warm_start`` goes on as from this one. It holds neither
-        callbacks nor metadata requests. A file of this name is replaced at once, and left
-        whole if anything fails.
+        gives the same bits, and ``warm_start`` goes on as from this one, as does
+        ``partial_fit`` unless it was called before. It holds neither callbacks nor metadata
+        requests. A file of this name is replaced at once, and left whole if anything fails.
 
         Parameters
         ----------

@@ -451,6 +451,8 @@ def _restored_target(
     classes = center = scale = None
     if not target_type.startswith("continuous"):
         classes = _restored_values("classes", "biufUS", members)
+        if target_type != "binary" and len(classes) != n_outputs:
+            raise ValueError(f"{len(classes)} classes but {n_outputs} outputs")
     elif document.get("version", int) > 1:
         center = _finite(members, "target/center.npy", (n_outputs,))
         scale = _finite(members, "target/scale.npy", (n_outputs,))
