@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_embed._arrays import FloatArray
+from sk_embed._chunks import FitChunksMixin
 from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.output import append_to_array, append_to_frame, table_like
 from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES, Target, as_target
@@ -51,7 +52,6 @@ from sk_embed._sklearn_compat import (
     RealNotInt,
     StrOptions,
     check_feature_names_in,
-    check_sample_weight,
     fit_context,
     fit_task,
     frame_adapter,
@@ -61,12 +61,13 @@ from sk_embed._sklearn_compat import (
 )
 from sk_embed._stream import Stream
 from sk_embed._streaming import PartialFitMixin
-from sk_embed._training_data import TrainingData, read_training_data
+from sk_embed._training_data import TrainingData, read_given, read_training_data
 from sk_embed._unchanged import unchanged_on_error
 
 
 class EmbeddingEncoder(
     PartialFitMixin,
+    FitChunksMixin,
     CallbackSupportMixin,  # type: ignore[misc]
     TransformerMixin,  # type: ignore[misc]
     BaseEstimator,  # type: ignore[misc]
@@ -221,8 +222,8 @@ class EmbeddingEncoder(
         network's own weights have: with many context columns and few rows the loss is too
         low (pure noise, 10 context beside 2 categorical columns, mean of 16 tables: the
         last loss by 3.5 % for 1,000 rows, 2.3 % for 4,000). Of each call of
-        ``partial_fit`` that of its rows, which is honest in all respects unless the
-        chunk came before.
+        ``partial_fit`` that of its rows, which is honest in all respects unless rows
+        came before.
     n_features_in_ : int
         Columns of X in ``fit``.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -750,11 +751,7 @@ class EmbeddingEncoder(
     def _read(self, X: Any, y: Any, sample_weight: Any) -> TrainingData:
         """Turn X, y and weights into arrays; learn vocabularies and scales."""
         self._require_usable(y)
-        columns = as_columns(X)
-        validate_data(self, X=for_names(X), skip_check_array=True)
-        target = as_target(y)
-        check_consistent_length(columns[0], target.values)
-        weight = check_sample_weight(sample_weight, columns[0])
+        columns, target, weight = read_given(self, X, y, sample_weight)
         names = getattr(self, "feature_names_in_", None)
         parameters = self.get_params(deep=False)
         return read_training_data(columns, names, target, weight, parameters)
@@ -808,7 +805,11 @@ class EmbeddingEncoder(
         )
         with single_blas_thread():
             model = learn_model(
-                InMemory(training.rows, None if folds is None else folds.is_training),
+                InMemory(
+                    training.rows,
+                    None if folds is None else folds.is_training,
+                    training.n_in_reach,
+                ),
                 LOSSES[training.target.type](),
                 settings,
                 np.random.default_rng(seed),
