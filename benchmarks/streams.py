@@ -1,8 +1,9 @@
-"""partial_fit against fit on the same rows; cost of a call; fit from more than memory.
+"""fit_chunks and partial_fit against fit on the same rows; cost of a call; large files.
 
     python benchmarks/streams.py FOLDER     scores, for a folder of tables with a catalog
     python benchmarks/streams.py --cost     seconds of a call, by what is known before
     python benchmarks/streams.py --out-of-core FILE.parquet [--rows 20000000]
+    python benchmarks/streams.py --spool    time and memory of fit_chunks and fit
 
 Scores: half of the rows teach the encoder, a quarter the model behind it, which both
 encoders have never seen, and a quarter tests. Prints the tables of benchmarks/README.md.
@@ -11,8 +12,13 @@ encoders have never seen, and a quarter tests. Prints the tables of benchmarks/R
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -53,34 +59,35 @@ def scores(table: Table, parts: list[pd.DataFrame], ys: list[np.ndarray], encode
     return [scorer(m.fit(encoded[0], ys[0]), encoded[1], ys[1]) for m in behind.values()]
 
 
-def compare(table: Table, seed: int, n_passes: int) -> list[tuple[str, list, float]]:
-    """Return scores and seconds of fit, and of partial_fit after each pass."""
+def compare(table: Table, seed: int) -> list[tuple[str, list, float]]:
+    """Return scores and seconds of fit, of fit_chunks and of partial_fit."""
     X = pd.concat([table.categories, table.numbers], axis=1)
     order = np.random.default_rng(seed).permutation(len(X))
     first, second = len(X) // 2, len(X) * 3 // 4
     rows = np.split(order, [first, second])
     (learned, *parts), (y, *ys) = [X.iloc[r] for r in rows], [table.y[r] for r in rows]
     chosen = {"categorical_features": list(table.categories), "random_state": seed}
-    start = time.perf_counter()
-    encoder = EmbeddingEncoder(**chosen).fit(learned, y)
-    seconds = time.perf_counter() - start
-    lines = [("fit", scores(table, parts, ys, encoder), seconds)]
-    stream, seconds = EmbeddingEncoder(**chosen), 0.0
-    for number in range(n_passes):
-        start = time.perf_counter()
-        for chunk in np.array_split(np.arange(len(y)), N_CHUNKS):
-            stream.partial_fit(learned.iloc[chunk], y[chunk])
-        seconds += time.perf_counter() - start
-        name = f"partial_fit, pass {number + 1}"
-        lines.append((name, scores(table, parts, ys, stream), seconds))
+    cuts = np.array_split(np.arange(len(y)), N_CHUNKS)
+    chunks = [(learned.iloc[cut], y[cut]) for cut in cuts]
+    ways = {
+        "fit": lambda encoder: encoder.fit(learned, y),
+        "fit_chunks": lambda encoder: encoder.fit_chunks(chunks),
+        "partial_fit": lambda encoder: [encoder.partial_fit(*chunk) for chunk in chunks],
+    }
+    lines = []
+    for name, learn in ways.items():
+        encoder, start = EmbeddingEncoder(**chosen), time.perf_counter()
+        learn(encoder)
+        seconds = time.perf_counter() - start
+        lines.append((name, scores(table, parts, ys, encoder), seconds))
     return lines
 
 
-def print_scores(folder: Path, n_rows: int, n_seeds: int, n_passes: int) -> None:
+def print_scores(folder: Path, n_rows: int, n_seeds: int) -> None:
     """Print the mean scores over seeds."""
     print("| table | learned by | boosting | linear | seconds |\n|" + " --- |" * 5)
     for table in load_tables(folder, NAMES, n_rows, "random"):
-        runs = [compare(table, seed, n_passes) for seed in range(n_seeds)]
+        runs = [compare(table, seed) for seed in range(n_seeds)]
         for of_seeds in zip(*runs, strict=True):
             means = np.mean([line[1] for line in of_seeds], axis=0)
             seconds = np.mean([line[2] for line in of_seeds])
@@ -155,7 +162,7 @@ def write_rows(path: Path, n_rows: int) -> None:
 
 
 class ParquetChunks:
-    """The rows of a file, 100,000 at a time; prints time and memory after each pass."""
+    """The rows of a file, 100,000 at a time; prints time and memory after the last."""
 
     def __init__(self, path: Path, columns: list[str], target: str) -> None:
         self.path, self.columns, self.target = path, columns, target
@@ -173,14 +180,35 @@ class ParquetChunks:
             yield chunk[self.columns], chunk[self.target]
         seconds = time.process_time() - start
         print(
-            f"a pass: {n_seen:,} rows in {seconds:.0f} s, {n_seen / seconds:,.0f} rows/s, "
+            f"spooled: {n_seen:,} rows in {seconds:.0f} s, {n_seen / seconds:,.0f} rows/s, "
             f"peak {peak_bytes() / 2**20:.0f} MiB",
             flush=True,
         )
 
 
-def print_out_of_core(path: Path, n_rows: int, n_passes: int) -> None:
-    """Learn from the file; print rows per second of processor time, memory and loss."""
+@contextmanager
+def largest_size(folder: str) -> Iterator[list[int]]:
+    """Look at a folder's size twice a second; the list holds the bytes seen so far."""
+    is_over, sizes = threading.Event(), [0]
+
+    def look() -> None:
+        while not is_over.wait(0.5):
+            # Files that are removed meanwhile have no size.
+            with suppress(FileNotFoundError):
+                files = Path(folder).rglob("*")
+                sizes.append(sum(file.stat().st_blocks * 512 for file in files))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield sizes
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def print_out_of_core(path: Path, n_rows: int) -> None:
+    """Learn from the file; print time of the processor, memory, and the spool's size."""
     if not path.exists():
         write_rows(path, n_rows)
     categories, numbers = ["user", "item", "place"], ["x0", "x1"]
@@ -189,13 +217,64 @@ def print_out_of_core(path: Path, n_rows: int, n_passes: int) -> None:
     )
     chunks = ParquetChunks(path, categories + numbers, "y")
     encoder = EmbeddingEncoder(3, categorical_features=categories, random_state=0)
-    encoder.fit_chunks(chunks, n_passes)
+    processor, wall = time.process_time(), time.perf_counter()
+    with (
+        tempfile.TemporaryDirectory(dir=path.parent) as folder,
+        largest_size(folder) as spooled,
+    ):
+        encoder.fit_chunks(chunks, spool_dir=folder)
+    processor, wall = time.process_time() - processor, time.perf_counter() - wall
     sizes = [len(of_column) for of_column in encoder.categories_]
+    print(
+        f"learned in {processor:.0f} s of the processor, {wall:.0f} s in all; spool "
+        f"{max(spooled) / 2**30:.2f} GiB; peak {peak_bytes() / 2**20:.0f} MiB"
+    )
     X, _ = next(iter(chunks))
     encoder.transform(X)
-    losses = np.reshape(encoder.loss_curve_, (n_passes, -1))[:, -20:].mean(axis=1)
-    print(f"loss of the last 20 chunks of each pass: {losses.round(4).tolist()}")
+    print(f"loss of each pass: {np.round(encoder.loss_curve_, 4).tolist()}")
     print(f"categories {sizes}; after transform peak {peak_bytes() / 2**20:.0f} MiB")
+
+
+def learn_once(way: str, n_rows: int) -> None:
+    """Draw rows and learn them in one way; print time and memory."""
+    rng = np.random.default_rng(0)
+    sizes = {"user": 200_000, "item": 20_000, "place": 300}
+    truth = {name: rng.normal(size=size) for name, size in sizes.items()}
+    columns = [*sizes, "x0", "x1"]
+    encoder = EmbeddingEncoder(3, categorical_features=list(sizes), random_state=0)
+
+    def chunks() -> Iterator[tuple[pd.DataFrame, pd.Series]]:
+        for _ in range(n_rows // 100_000):
+            rows = draw(rng, 100_000, truth)
+            yield rows[columns], rows["y"]
+
+    if way == "fit":
+        parts = list(chunks())
+        X, y = (pd.concat(part, ignore_index=True) for part in zip(*parts, strict=True))
+        del parts
+        start = time.process_time()
+        encoder.fit(X, y)
+    else:
+        # What it takes to draw the rows is not of learning.
+        state, start = rng.bit_generator.state, time.process_time()
+        for _ in chunks():
+            pass
+        rng.bit_generator.state, start = state, 2 * time.process_time() - start
+        encoder.fit_chunks(chunks())
+    seconds = time.process_time() - start
+    print(
+        f"| {way} | {n_rows:,} | {seconds:.1f} | {peak_bytes() / 2**20:.0f} |", flush=True
+    )
+
+
+def print_spool(n_rows: int) -> None:
+    """Print time and memory of both ways, each in a process of its own."""
+    print(
+        "| learned by | rows | seconds | peak, MiB |\n| --- | --- | --- | --- |", flush=True
+    )
+    for way in ("fit", "fit_chunks"):
+        command = [sys.executable, __file__, "--way", way, "--rows", str(n_rows)]
+        subprocess.run(command, check=True)
 
 
 def main() -> None:
@@ -206,16 +285,21 @@ def main() -> None:
     parser.add_argument("--out-of-core", type=Path, metavar="FILE")
     parser.add_argument("--rows", type=int, default=None)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--passes", type=int, default=2)
+    parser.add_argument("--spool", action="store_true")
+    parser.add_argument("--way", choices=["fit", "fit_chunks"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.folder is not None:
         n_rows = arguments.rows or 60_000
-        print_scores(arguments.folder, n_rows, arguments.seeds, arguments.passes)
+        print_scores(arguments.folder, n_rows, arguments.seeds)
     if arguments.cost:
         print_cost()
     if arguments.out_of_core is not None:
         n_rows = arguments.rows or 20_000_000
-        print_out_of_core(arguments.out_of_core, n_rows, arguments.passes)
+        print_out_of_core(arguments.out_of_core, n_rows)
+    if arguments.spool:
+        print_spool(arguments.rows or 2_000_000)
+    if arguments.way is not None:
+        learn_once(arguments.way, arguments.rows)
 
 
 if __name__ == "__main__":

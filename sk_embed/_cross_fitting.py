@@ -315,6 +315,15 @@ class CrossFitted(NamedTuple):
     fold_of_row: IntArray
     places: IntArray
 
+    def of_stretch(self, first: int, end: int) -> CrossFitted:
+        """Return what the rows in these places get, counted from the first."""
+        used = slice(*np.searchsorted(self.places, [first, end]))
+        return self._replace(
+            table_rows=self.table_rows[used],
+            fold_of_row=self.fold_of_row[used],
+            places=self.places[used] - first,
+        )
+
     def overwrite_columns(self, blocks: Sequence[FloatArray]) -> None:
         """Overwrite each categorical column's part of the encoded rows."""
         self._overwrite(blocks, self.columns, list(self.table_rows.T))

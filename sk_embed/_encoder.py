@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 from operator import attrgetter
 from os import PathLike
@@ -14,10 +15,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._chunks import FitChunksMixin
 from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.output import append_to_array, append_to_frame, table_like
 from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES, Target, as_target
@@ -55,7 +57,6 @@ from sk_embed._sklearn_compat import (
     RealNotInt,
     StrOptions,
     check_feature_names_in,
-    check_sample_weight,
     fit_context,
     fit_task,
     frame_adapter,
@@ -65,12 +66,13 @@ from sk_embed._sklearn_compat import (
 )
 from sk_embed._stream import Stream
 from sk_embed._streaming import PartialFitMixin
-from sk_embed._training_data import TrainingData, read_training_data
+from sk_embed._training_data import TrainingData, read_given, read_training_data
 from sk_embed._unchanged import unchanged_on_error
 
 
 class EmbeddingEncoder(
     PartialFitMixin,
+    FitChunksMixin,
     CallbackSupportMixin,  # type: ignore[misc]
     TransformerMixin,  # type: ignore[misc]
     BaseEstimator,  # type: ignore[misc]
@@ -239,8 +241,8 @@ class EmbeddingEncoder(
         network's own weights have: with many context columns and few rows the loss is too
         low (pure noise, 10 context beside 2 categorical columns, mean of 16 tables: the
         last loss by 3.5 % for 1,000 rows, 2.3 % for 4,000). Of each call of
-        ``partial_fit`` that of its rows, which is honest in all respects unless the
-        chunk came before.
+        ``partial_fit`` that of its rows, which is honest in all respects unless rows
+        came before.
     n_features_in_ : int
         Columns of X in ``fit``.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -430,11 +432,10 @@ class EmbeddingEncoder(
         with unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
             learning_seed, fold_seed = self._draw_seeds()
-            settings, folds = self._model_settings(training), None
-            if settings.crosses is None:
-                cv = number_of_folds(self.cv)
-                folds = self._draw_folds(cv, X, y, training, fold_seed)
-            self._learn(training, folds, settings, learning_seed, end_subtask)
+            folds = partial(
+                self._draw_folds, number_of_folds(self.cv), X, y, training, fold_seed
+            )
+            self._fit(training, folds, False, learning_seed, end_subtask)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
@@ -480,29 +481,12 @@ class EmbeddingEncoder(
             training = self._read(X, y, sample_weight)
             learning_seed, fold_seed = self._draw_seeds()
             routed = process_routing(self, "fit_transform", **params).splitter.split
-            settings, folds = self._model_settings(training), None
-            counts = training.rows.effective_counts()
-            is_cross_fitted = self.cross_fit and (
-                settings.crosses != () or needs_folds(counts, self.cross_fit_below)
+            folds = partial(self._draw_folds, self.cv, X, y, training, fold_seed, **routed)
+            cross_fitted = self._fit(
+                training, folds, self.cross_fit, learning_seed, end_subtask
             )
-            if is_cross_fitted or settings.crosses is None:
-                folds = self._draw_folds(self.cv, X, y, training, fold_seed, **routed)
-                n_folds = len(folds.is_training) if is_cross_fitted else 0
-                settings = replace(settings, n_fold_tables=n_folds)
-            fit = self._learn(training, folds, settings, learning_seed, end_subtask)
             columns = as_columns(X)
-            cross_fitted = None
-            if folds is not None and is_cross_fitted:
-                cross_fitted = CrossFitted(
-                    *self._fold_vectors(fit, counts),
-                    training.rows.codes,
-                    folds.of_row,
-                    training.row_numbers,
-                )
-            if training.holds_all_rows:
-                codes = training.codes()
-            else:
-                codes = fit.encoding.columns.codes(columns, self.handle_unknown)
+            codes = training.codes() or self._codes(columns)
             encoded = self._encode(codes, cross_fitted)
             return self._output(encoded, columns, X)
 
@@ -534,8 +518,7 @@ class EmbeddingEncoder(
         """
         check_is_fitted(self)
         columns = self._read_new(X)
-        codes = self._fitted.columns.codes(columns, self.handle_unknown)
-        return self._output(self._encode(codes), columns, X)
+        return self._output(self._encode(self._codes(columns)), columns, X)
 
     def inverse_transform(self, X: Any) -> Any:
         """Return the categories whose vectors are nearest to encoded rows.
@@ -793,11 +776,7 @@ class EmbeddingEncoder(
     def _read(self, X: Any, y: Any, sample_weight: Any) -> TrainingData:
         """Turn X, y and weights into arrays; learn vocabularies and scales."""
         self._require_usable(y)
-        columns = as_columns(X)
-        validate_data(self, X=for_names(X), skip_check_array=True)
-        target = as_target(y)
-        check_consistent_length(columns[0], target.values)
-        weight = check_sample_weight(sample_weight, columns[0])
+        columns, target, weight = read_given(self, X, y, sample_weight)
         names = getattr(self, "feature_names_in_", None)
         parameters = self.get_params(deep=False)
         return read_training_data(columns, names, target, weight, parameters)
@@ -852,6 +831,45 @@ class EmbeddingEncoder(
         folds = draw_folds(cv, X, as_target(y).values, is_label, seed, **routed)
         return folds.restricted_to(training.row_numbers)
 
+    def _fit(
+        self,
+        training: TrainingData,
+        draw_folds: Callable[[], Folds],
+        is_cross_fitted: bool,
+        seed: int,
+        end_subtask: Callable[[str], bool],
+    ) -> CrossFitted | None:
+        """Learn, set the fitted state, and return what training rows are encoded by.
+
+        Parameters
+        ----------
+        training : TrainingData
+            Rows to learn from.
+        draw_folds : callable
+            Returns folds over these rows; called where they are needed.
+        is_cross_fitted : bool
+            Whether training rows are to be encoded without leaking their targets.
+        seed : int
+            Seed of learning.
+        end_subtask : callable
+            Is told of each epoch, and of the tables.
+        """
+        settings, folds = self._model_settings(training), None
+        counts = training.rows.effective_counts()
+        is_cross_fitted &= settings.crosses != () or needs_folds(
+            counts, self.cross_fit_below
+        )
+        if is_cross_fitted or settings.crosses is None:
+            folds = draw_folds()
+            n_fold_tables = len(folds.is_training) if is_cross_fitted else 0
+            settings = replace(settings, n_fold_tables=n_fold_tables)
+        fit = self._learn(training, folds, settings, seed, end_subtask)
+        if folds is None or not is_cross_fitted:
+            return None
+        vectors = self._fold_vectors(fit, counts)
+        places = training.row_numbers
+        return CrossFitted(*vectors, training.rows.codes, folds.of_row, places)
+
     def _learn(
         self,
         training: TrainingData,
@@ -864,7 +882,11 @@ class EmbeddingEncoder(
         start = self._warm_start_of(training.target)
         with single_blas_thread():
             model = learn_model(
-                InMemory(training.rows, None if folds is None else folds.is_training),
+                InMemory(
+                    training.rows,
+                    None if folds is None else folds.is_training,
+                    training.n_in_reach,
+                ),
                 LOSSES[training.target.type](),
                 settings,
                 np.random.default_rng(seed),
@@ -918,6 +940,10 @@ class EmbeddingEncoder(
         )
 
     # ------------------------------------------------------------ encoding
+
+    def _codes(self, columns: list[pd.Series]) -> list[IntArray]:
+        """Return the codes of new rows' categories, of each categorical column."""
+        return self._fitted.columns.codes(columns, self.handle_unknown)
 
     def _encode(
         self, codes: list[IntArray], cross_fitted: CrossFitted | None = None

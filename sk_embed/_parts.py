@@ -7,7 +7,7 @@ from all rows together.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
@@ -74,20 +74,19 @@ class TableLayout(NamedTuple):
 
 
 def layout_of(
-    empty: pd.DataFrame, feature_names: NDArray[Any] | None, parameters: dict[str, Any]
+    columns: list[pd.Series], feature_names: NDArray[Any] | None, parameters: dict[str, Any]
 ) -> TableLayout:
     """Tell which columns are categorical by their names and dtypes.
 
     Parameters
     ----------
-    empty : DataFrame
-        Without rows, with the columns of the table.
+    columns : list of Series
+        Columns of the table, with any rows or none.
     feature_names : ndarray of shape (n_columns,) or None
         Their names, where all are strings.
     parameters : dict
         Those of the estimator, by name.
     """
-    columns = [column for _, column in empty.items()]
     chosen = parameters["categorical_features"]
     is_categorical = categorical_mask(chosen, columns, feature_names)
     names = (
@@ -104,8 +103,8 @@ class Part:
     ----------
     number : int
         Of the part.
-    categories : list of SeenCategories
-        Of each categorical column.
+    categories : iterable of SeenCategories
+        Categories of each categorical column that the part holds.
     codes : ndarray of shape (n_used_rows, n_categorical_columns)
         In these.
     numbers : ndarray of shape (n_used_rows, n_context_columns)
@@ -119,7 +118,7 @@ class Part:
     """
 
     number: int
-    categories: list[SeenCategories]
+    categories: Iterable[SeenCategories]
     codes: IntArray
     numbers: FloatArray
     target: GivenTarget
@@ -146,22 +145,43 @@ def read_part(
         What is known before.
     """
     with told_of(f"Partition {number}"):
-        return _read(number, frame, y, sample_weight, layout)
-
-
-def _read(
-    number: int, frame: pd.DataFrame, y: Any, sample_weight: Any, layout: TableLayout
-) -> Part:
-    _require_same_rows(frame, y, "y")
-    if sample_weight is not None:
-        _require_same_rows(frame, sample_weight, "sample_weight")
-    target = as_target(y)
-    weight = np.ones(0)
-    if len(frame):
+        _require_same_rows(frame, y, "y")
+        if sample_weight is not None:
+            _require_same_rows(frame, sample_weight, "sample_weight")
+        if not len(frame):
+            columns = [column for _, column in frame.items()]
+            return make_part(number, columns, as_target(y), np.ones(0), layout)
         weight = check_sample_weight(sample_weight, y, may_be_zero=True)
+        return make_part(number, as_columns(frame), as_target(y), weight, layout)
+
+
+def make_part(
+    number: int,
+    columns: list[pd.Series],
+    target: GivenTarget,
+    weight: FloatArray,
+    layout: TableLayout,
+) -> Part:
+    """Encode the rows of a part that have a positive weight, by categories of its own.
+
+    Parameters
+    ----------
+    number : int
+        Place of the part in the table.
+    columns : list of Series of shape (n_rows,)
+        All columns of the table.
+    target : GivenTarget
+        Numbers or labels of all rows.
+    weight : ndarray of shape (n_rows,)
+        Weights, some or all of which may be zero.
+    layout : TableLayout
+        What is known before.
+    """
+    if len(weight):
         require_finite(target.values, weight > 0)
     row_numbers = np.flatnonzero(weight > 0).astype(np.int32)
-    columns = _columns_of(frame, row_numbers)
+    if len(row_numbers) < len(weight):
+        columns = [column.iloc[row_numbers] for column in columns]
     is_categorical, parameters = layout.is_categorical, layout.parameters
     chosen = [c for c, is_one in zip(columns, is_categorical, strict=True) if is_one]
     listed = listed_categories(parameters["categories"], len(chosen))
@@ -203,12 +223,6 @@ def _require_same_rows(frame: pd.DataFrame, values: Any, name: str) -> None:
             f"{frame.index[row]!r}; take both from one frame, so that their rows are the "
             "same."
         )
-
-
-def _columns_of(frame: pd.DataFrame, row_numbers: IntArray) -> list[pd.Series]:
-    if not len(frame):
-        return [column for _, column in frame.items()]
-    return [column.iloc[row_numbers] for column in as_columns(frame)]
 
 
 class LearnedParts(NamedTuple):

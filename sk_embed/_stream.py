@@ -108,7 +108,6 @@ class Stream:
         y: GivenTarget,
         weight: FloatArray,
         parameters: dict[str, Any],
-        came_before: bool = False,
     ) -> None:
         """Learn a chunk; change nothing if it fails."""
         dtype_of_output = checked_dtype(parameters["dtype"])
@@ -127,14 +126,12 @@ class Stream:
             targets=targets.astype(dtype),
             weight=weight.astype(dtype),
         )
-        loss, is_repeated = self._learn_rows(chunk, n_new, parameters, came_before)
-        self._grow(coded, counts=not is_repeated)
+        loss = self._learn_rows(chunk, n_new, parameters)
+        self._grow(coded)
         self.loss_curve = [*self.loss_curve, loss]
         self._encoding, self._dtype = None, dtype_of_output
 
-    def _learn_rows(
-        self, chunk: Rows, n_new: int, parameters: dict[str, Any], came_before: bool
-    ) -> tuple[float, bool]:
+    def _learn_rows(self, chunk: Rows, n_new: int, parameters: dict[str, Any]) -> float:
         rng = np.random.default_rng([self._seed, self._n_calls])
         model = self._begun(chunk, rng) if self.model is None else self.model
         total = model.total_weight + float(chunk.weight.sum())
@@ -142,13 +139,13 @@ class Stream:
         model.grow(n_new, rng)
         try:
             with single_blas_thread():
-                learned = model.learn(chunk, settings, rng, came_before)
+                loss = model.learn(chunk, settings, rng)
         except BaseException:
             model.cut(self._n_known)
             raise
         self.model, self._start = model, None
         self._n_calls += 1
-        return learned
+        return loss
 
     def _begun(self, chunk: Rows, rng: np.random.Generator) -> StreamModel:
         """Return a model that has not learned yet, or goes on from a fit."""
@@ -174,7 +171,7 @@ class Stream:
             n_new += more
         return np.column_stack(parts), n_new
 
-    def _grow(self, coded: list[Coded], counts: bool) -> None:
+    def _grow(self, coded: list[Coded]) -> None:
         """Take over the new categories of a chunk that was learned."""
         first = self._n_known
         for rows, vocabulary, of_column in zip(
@@ -182,8 +179,7 @@ class Stream:
         ):
             end = first + len(of_column.new)
             vocabulary.grow(of_column.new)
-            if counts:
-                vocabulary.count(of_column.codes)
+            vocabulary.count(of_column.codes)
             rows.grow(len(of_column.new), np.arange(first, end, dtype=np.int32))
             first = end
         self._n_known = first

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import check_consistent_length
-from sklearn.utils.validation import validate_data
 
 from sk_embed._arrays import FloatArray
-from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.growing import GrowingColumns
 from sk_embed._columns.stream_target import first_target, require_same_classes
 from sk_embed._columns.table import TableColumns, learn_columns
-from sk_embed._columns.target import GivenTarget, as_target
+from sk_embed._columns.target import GivenTarget
 from sk_embed._fitted import FittedEncoding
-from sk_embed._sklearn_compat import check_sample_weight, fit_context
+from sk_embed._sklearn_compat import fit_context
 from sk_embed._stream import Stream
-from sk_embed._told import told_of
+from sk_embed._training_data import read_given
 from sk_embed._unchanged import unchanged_on_error
 
 
 class PartialFitMixin:
-    """Gives an estimator ``partial_fit`` and ``fit_chunks``."""
+    """Gives an estimator ``partial_fit``."""
 
     @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def partial_fit(
@@ -47,11 +42,9 @@ class PartialFitMixin:
         that ``fit`` would not keep are zero; columns after :meth:`fit` keep their width.
 
         Each row counts the same, whichever chunk it comes in, unless ``half_life`` is
-        given. A chunk of 32 or more different rows that were learned before in the same
-        order, as in a second pass over the chunks, is recognised: it does not count
-        again, and only its vectors and effects learn further, not the network, which must
-        not see vectors that know the row. Effects do so once in a pass, until all chunks
-        have come again, and not under ``half_life``, which is not to bring the past back.
+        given. A row that comes again counts again, and the network then meets vectors that
+        have seen its target: a table that can be read several times is learned by
+        :meth:`fit_chunks`.
 
         Parameters
         ----------
@@ -101,120 +94,6 @@ class PartialFitMixin:
             _learn_chunk(self, X, y, classes, sample_weight, is_first)
         return self
 
-    @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
-    def fit_chunks(
-        self, chunks: Iterable[Any], n_passes: int = 2, classes: Any = None
-    ) -> Any:
-        """Learn from chunks that can be gone over again, as files larger than memory.
-
-        Begins anew, whatever was learned before, and learns as a new encoder does by
-        :meth:`partial_fit` of each chunk, in passes over all of them; but chunks of too few
-        rows to be recognised do not count again either. One chunk is in memory at a time.
-
-        Parameters
-        ----------
-        chunks : iterable of tuples (X, y) or (X, y, sample_weight)
-            As of :meth:`partial_fit`: a list, or an object whose ``__iter__`` reads them
-            again, each with its rows in the same order, so that they are recognised.
-            Chunks without rows of positive weight are passed over. The first should be a
-            fair sample.
-        n_passes : int, default=2
-            Passes over the chunks. Further ones bring little: the network learns in the
-            first alone.
-        classes : array-like of shape (n_classes,), default=None
-            All labels, unless the first chunk holds them all.
-
-        Returns
-        -------
-        self : EmbeddingEncoder
-            The encoder.
-
-        Raises
-        ------
-        ValueError
-            If a chunk or a parameter cannot be used, there is no chunk, or a later pass
-            brings other chunks than the first. The encoder is then as before.
-        TypeError
-            If ``chunks`` is an iterator, which lasts for one pass, and ``n_passes`` is
-            more than 1, or a chunk is no such tuple; likewise.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sk_embed import EmbeddingEncoder
-        >>> class Days:
-        ...     def __iter__(self):
-        ...         for day in range(3):  # here a file would be read
-        ...             rng = np.random.default_rng(day)
-        ...             X = rng.choice(["pear", "plum"], size=(100, 1))
-        ...             yield X, (X[:, 0] == "plum") + rng.normal(size=100)
-        >>> encoder = EmbeddingEncoder(n_components=0, random_state=0).fit_chunks(Days())
-        >>> encoder.to_frame(0)["count"].tolist()
-        [143, 157]
-        """
-        _require_passes(chunks, n_passes)
-        with unchanged_on_error(self):
-            n_chunks = _learn_pass(self, chunks, classes, begins=True)
-            if n_chunks == 0:
-                raise ValueError("chunks holds no rows; give at least one chunk of rows.")
-            for number in range(1, n_passes):
-                n_again = _learn_pass(self, chunks, None, begins=False)
-                if n_again != n_chunks:
-                    raise ValueError(
-                        f"chunks gave {n_chunks} chunks in pass 1, but {n_again} in pass "
-                        f"{number + 1}; its __iter__ must read them from the start."
-                    )
-        return self
-
-
-def _require_passes(chunks: Any, n_passes: Any) -> None:
-    """Raise TypeError or ValueError unless the chunks can be passed over so often."""
-    if not isinstance(n_passes, Integral) or int(n_passes) < 1:
-        raise ValueError(f"n_passes must be an integer from 1, but is {n_passes!r}.")
-    if not isinstance(chunks, Iterable):
-        raise TypeError(
-            f"chunks must be a list or another iterable of (X, y), but is {chunks!r:.80}."
-        )
-    if int(n_passes) > 1 and iter(chunks) is chunks:
-        raise TypeError(
-            f"chunks is a {type(chunks).__name__}, which lasts for one pass of {n_passes}; "
-            "give a list, or an object whose __iter__ reads the chunks anew."
-        )
-
-
-def _learn_pass(encoder: Any, chunks: Any, classes: Any, begins: bool) -> int:
-    """Learn each chunk that has rows, and return their number."""
-    n_chunks = 0
-    for number, chunk in enumerate(chunks):
-        X, y, sample_weight = _parts_of_chunk(chunk, number)
-        if _teaches_nothing(y, sample_weight):
-            continue
-        is_first = begins and n_chunks == 0
-        known = classes if is_first else None
-        with told_of(f"Chunk {number}"):
-            _learn_chunk(encoder, X, y, known, sample_weight, is_first, not begins)
-        n_chunks += 1
-    return n_chunks
-
-
-def _teaches_nothing(y: Any, sample_weight: Any) -> bool:
-    """Return whether a chunk has no rows, or none of positive weight."""
-    if hasattr(y, "__dask_graph__") or not hasattr(y, "__len__"):
-        return False  # an error, which is told where X is read
-    return len(y) == 0 or (sample_weight is not None and not np.any(sample_weight))
-
-
-def _parts_of_chunk(chunk: Any, number: int) -> tuple[Any, Any, Any]:
-    """Return X, y and weights of a chunk."""
-    if not isinstance(chunk, tuple) or len(chunk) not in (2, 3):
-        length = f" of length {len(chunk)}" if isinstance(chunk, tuple) else ""
-        raise TypeError(
-            f"Chunk {number} is a {type(chunk).__name__}{length}; each chunk must be a "
-            "tuple (X, y) or (X, y, sample_weight)."
-        )
-    X, y, *weight = chunk
-    return X, y, weight[0] if weight else None
-
 
 def _learn_chunk(
     encoder: Any,
@@ -223,24 +102,19 @@ def _learn_chunk(
     classes: Any,
     sample_weight: Any,
     is_first: bool,
-    came_before: bool = False,
 ) -> None:
     """Learn a chunk, which goes on or begins anew, and set the fitted state."""
     encoder._require_usable(y)
     parameters = encoder.get_params(deep=False)
     _require_no_rare(parameters)
-    columns = as_columns(X)
-    validate_data(encoder, X=for_names(X), reset=is_first, skip_check_array=True)
-    target = as_target(y)
-    check_consistent_length(columns[0], target.values)
-    weight = check_sample_weight(sample_weight, columns[0])
+    columns, target, weight = read_given(encoder, X, y, sample_weight, is_first=is_first)
     if is_first:
         stream = _new_stream(encoder, columns, target, weight, classes, parameters)
     else:
         learned = encoder._learned
         require_same_classes(learned.target.classes, classes)
         stream = learned if isinstance(learned, Stream) else _continued(learned, parameters)
-    stream.learn(columns, target, weight, parameters, came_before)
+    stream.learn(columns, target, weight, parameters)
     encoder._keep(stream)
 
 

@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import validate_data
 
 from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.table import TableColumns, learn_columns
-from sk_embed._columns.target import GivenTarget, Target, read_target
+from sk_embed._columns.target import GivenTarget, Target, as_target, read_target
 from sk_embed._engine.rows import Rows
 from sk_embed._settings import model_settings
+from sk_embed._sklearn_compat import check_sample_weight
 
 # Squares of weights, and of gradients that they multiply, must not overflow.
 _ROOM_FOR_SQUARES = 0.4
@@ -35,6 +39,8 @@ class TrainingData:
         Their places in X.
     holds_all_rows : bool
         Whether no row of X is left out.
+    n_in_reach : int, optional
+        Number of rows that memory can hold at a time; all of them, unless given.
     """
 
     columns: TableColumns
@@ -42,11 +48,44 @@ class TrainingData:
     rows: Rows
     row_numbers: IntArray
     holds_all_rows: bool
+    n_in_reach: int | None = None
 
     def codes(self) -> list[IntArray]:
-        """Return the code of each row's category, of each categorical column."""
+        """Return the codes of all rows of X, or none if some are left out."""
+        if not self.holds_all_rows:
+            return []
         vocabularies, table_rows = self.columns.vocabularies, self.rows.codes.T
         return [v.codes_of(rows) for v, rows in zip(vocabularies, table_rows, strict=True)]
+
+
+def read_given(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    *,
+    is_first: bool = True,
+    may_be_zero: bool = False,
+) -> tuple[list[pd.Series], GivenTarget, FloatArray]:
+    """Return the columns of X, the target and the weights, as many of each.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Estimator that remembers, or compares, the names of the columns.
+    X, y, sample_weight
+        Arguments of its method.
+    is_first : bool, default=True
+        Whether the names are remembered; else they must be those of before.
+    may_be_zero : bool, default=False
+        Whether all weights may be zero, as those of one chunk of several.
+    """
+    columns = as_columns(X)
+    validate_data(estimator, X=for_names(X), reset=is_first, skip_check_array=True)
+    target = as_target(y)
+    check_consistent_length(columns[0], target.values)
+    weight = check_sample_weight(sample_weight, columns[0], may_be_zero)
+    return columns, target, weight
 
 
 def read_training_data(
@@ -102,13 +141,13 @@ def read_training_data(
         n_codes=np.array([v.n_groups + 1 for v in learned.vocabularies]),
         context=context.astype(dtype),
         targets=target.values.astype(dtype),
-        weight=_weight_of_each(weight.astype(dtype)),
+        weight=weight_of_each(weight.astype(dtype)),
     )
     target = replace(target, values=rows.targets)
     return TrainingData(learned, target, rows, row_numbers, holds_all_rows)
 
 
-def _weight_of_each(weight: FloatArray) -> FloatArray:
+def weight_of_each(weight: FloatArray) -> FloatArray:
     """Return the weights, one number seen from all rows where they are all the same."""
     is_same = bool((weight == weight[0]).all())
     return np.broadcast_to(weight[:1].copy(), weight.shape) if is_same else weight

@@ -293,7 +293,8 @@ class EmbeddingEncoder(
         """Tell which columns are categorical, and remember their names."""
         validate_data(self, X=for_names(X._meta), skip_check_array=True)
         names = getattr(self, "feature_names_in_", None)
-        return layout_of(X._meta, names, self.get_params(deep=False))
+        columns = [column for _, column in X._meta.items()]
+        return layout_of(columns, names, self.get_params(deep=False))
 
     def _blocks(
         self, parts: list[Delayed], learned: LearnedParts, folds: FoldsOfParts, seed: int

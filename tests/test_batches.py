@@ -15,7 +15,12 @@ from engine_data import (
 )
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sk_embed._engine.network.batches import RowOrder, copies_for_tables, scatter
+from sk_embed._engine.network.batches import (
+    RowOrder,
+    copies_for_tables,
+    random_order,
+    scatter,
+)
 from sk_embed._engine.network.optimizers import RowAdagrad
 from sk_embed._engine.network.training import TrunkLearner, leave_frozen, run_pass
 
@@ -463,3 +468,33 @@ def test_targets_drawn_again_would_be_noticed(rng):
     first, _ = learn(rows, every_row(rows), trunk, loss, prior, order)
     second, _ = learn(others, every_row(rows), trunk, loss, prior, order)
     assert np.abs(first - second).max() > 1e-3
+
+
+# ------------------------------------------------------------------ orders
+
+
+@pytest.mark.parametrize("n_in_reach", [1_000, 1_001, 10**9])
+def test_rows_within_reach_are_permuted_by_one_call(n_in_reach):
+    order = random_order(np.random.default_rng(0), 1_000, n_in_reach)
+    rows = np.arange(1_000, dtype=np.int32)
+    assert_array_equal(order, np.random.default_rng(0).permutation(rows))
+    assert order.dtype == np.int32
+
+
+@pytest.mark.parametrize("n_in_reach", [1, 15, 16, 160, 999])
+def test_every_order_holds_each_row_once(n_in_reach, rng):
+    order = random_order(rng, 1_000, n_in_reach)
+    assert_array_equal(np.sort(order), np.arange(1_000))
+    assert np.abs(np.diff(order)).mean() > 300
+
+
+def test_rows_beyond_reach_are_read_in_stretches(rng):
+    order = random_order(rng, 100_000, 10_000)
+    for reach in np.split(order, 10):
+        # Some twenty stretches of 625 rows, all of whose rows are close together.
+        gaps = np.diff(np.sort(reach)) > 1
+        assert gaps.sum() <= 17
+        # Within reach each stretch is spread over all places.
+        first = reach // 625 == reach[0] // 625
+        assert np.flatnonzero(first).std() > 2_000
+    assert not np.array_equal(order, random_order(rng, 100_000, 10_000))

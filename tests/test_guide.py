@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 
 from sk_embed import EmbeddingEncoder
 
@@ -53,11 +54,16 @@ def test_files_are_learned_as_their_chunks_are(tmp_path, monkeypatch):
     for number, (rows, target) in enumerate(chunks):
         path = f"folder_of_parquet_files/{number}.parquet"
         rows.assign(sales=target).to_parquet(path, index=False)
-    [code] = code_of("chunk-by-chunk")
-    encoder = run(code)["encoder"]
-    expected = EmbeddingEncoder(**encoder.get_params()).fit_chunks(chunks)
-    assert encoder.n_iter_ == 4
+    learning, encoding = code_of("chunk-by-chunk")
+    names = run(learning)
+    encoder = names["encoder"]
+    expected = EmbeddingEncoder(**encoder.get_params()).fit(X, y)
     assert_array_equal(encoder.transform(X), expected.transform(X))
+    run(encoding, **names)
+    encoded = [pd.read_parquet(f"encoded_{number}.parquet") for number in range(2)]
+    rows = clone(expected).set_output(transform="pandas").fit_transform(X, y)
+    assert [len(of_chunk) for of_chunk in encoded] == [500, 400]
+    pd.testing.assert_frame_equal(pd.concat(encoded, ignore_index=True), rows)
 
 
 # ------------------------------------------------------------------ other engines

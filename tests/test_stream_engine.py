@@ -1,4 +1,4 @@
-"""The engine of a stream: arrays that grow, effects of a chunk, chunks that come again."""
+"""The engine of a stream: arrays that grow, effects of a chunk, the whole model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from sk_embed._engine.additive.main_effects import fit_whole
 from sk_embed._engine.additive.online import StreamEffects
 from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.online_model import StreamModel
-from sk_embed._engine.passes import Passes, Visit
 from sk_embed._engine.sources import InMemory
 from sk_embed._engine.stream_settings import ChunkSettings, StreamSettings
 
@@ -71,7 +70,7 @@ def effects_of(stream, rows):
 def test_one_chunk_gives_the_effects_of_the_additive_model(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs, n_rows=300)
     stream = stream_effects(rows, loss)
-    stream.commit(stream.learn(rows, np.arange(rows.n_table_rows), Visit()))
+    stream.commit(stream.learn(rows, np.arange(rows.n_table_rows)))
     expected = np.hstack([whole.effects for whole in fit_whole(InMemory(rows), loss, 2.0)])
     assert_allclose(effects_of(stream, rows), expected, atol=1e-3)
 
@@ -80,7 +79,7 @@ def test_chunks_of_a_single_column_count_every_row_the_same(rng):
     rows = make_rows(np.tile([0, 1], 500), rng.normal(size=1_000) + np.tile([1, -1], 500))
     stream = stream_effects(rows, SQUARED)
     for part in np.array_split(np.arange(1_000), 10):
-        stream.commit(stream.learn(rows.part(part), np.arange(2), Visit()))
+        stream.commit(stream.learn(rows.part(part), np.arange(2)))
     expected = fit_whole(InMemory(rows), SQUARED, 2.0)[0].effects
     # A constant may lie in the intercept.
     (ours,), (theirs,) = np.diff(effects_of(stream, rows).T), np.diff(expected.T)
@@ -90,10 +89,10 @@ def test_chunks_of_a_single_column_count_every_row_the_same(rng):
 def test_learning_a_chunk_changes_nothing_before_it_is_committed(rng):
     rows = draw_rows(rng)
     stream = stream_effects(rows, SQUARED)
-    stream.commit(stream.learn(rows, np.arange(rows.n_table_rows), Visit()))
+    stream.commit(stream.learn(rows, np.arange(rows.n_table_rows)))
     before = effects_of(stream, rows)
     other = replace(rows, targets=-rows.targets)
-    update = stream.learn(other, np.arange(rows.n_table_rows), Visit())
+    update = stream.learn(other, np.arange(rows.n_table_rows))
     assert_array_equal(effects_of(stream, rows), before)
     stream.commit(update)
     assert np.all(effects_of(stream, rows) != before)
@@ -106,114 +105,10 @@ def test_penalties_are_estimated_from_the_chunks(rng):
     rows = make_rows(codes, targets, n_codes=(200, 200))
     stream = stream_effects(rows, SQUARED, alpha=None)
     for part in np.array_split(np.arange(20_000), 20):
-        stream.commit(stream.learn(rows.part(part), np.arange(400), Visit()))
+        stream.commit(stream.learn(rows.part(part), np.arange(400)))
     expected = fit_whole(InMemory(rows), SQUARED, None)[0].alpha
     assert stream.alpha[0, 0] == pytest.approx(expected[0], rel=0.3)
     assert stream.alpha[1, 0] > 50
-
-
-# ------------------------------------------------------------------ passes
-
-
-def visits(passes, fingerprints):
-    """Return (is_repeated, is_early, pass_number) of chunks that come in turn."""
-    found = []
-    for fingerprint in fingerprints:
-        visit = passes.visit(fingerprint)
-        passes.commit(fingerprint, visit)
-        found.append((visit.is_repeated, visit.is_early, visit.pass_number))
-    return found
-
-
-NEW, AGAIN, EARLY = (False, False, 0), (True, False, 0), (True, True, 0)
-
-
-def test_a_pass_ends_when_it_has_met_all_chunks_in_any_order():
-    passes = Passes()
-    assert visits(passes, [b"a", b"b", b"c"]) == [NEW] * 3
-    assert visits(passes, [b"b", b"c", b"a"]) == [AGAIN] * 3
-    assert visits(passes, [b"c", b"c"]) == [(True, False, 1), (True, True, 1)]
-
-
-def test_a_chunk_that_comes_before_all_others_have_come_again_is_early():
-    passes = Passes()
-    assert visits(passes, [b"a", b"b"]) == [NEW] * 2
-    assert visits(passes, [b"a", b"a", b"a"]) == [AGAIN, EARLY, EARLY]
-    assert visits(passes, [b"c", b"b", b"c"]) == [NEW, AGAIN, AGAIN]
-    assert visits(passes, [b"a"]) == [(True, False, 1)]
-
-
-def test_a_chunk_that_cannot_be_recognised_holds_no_pass_up():
-    passes = Passes()
-    assert visits(passes, [b"a", None, b"a", None]) == [NEW, NEW, AGAIN, NEW]
-    assert visits(passes, [b"a"]) == [(True, False, 1)]
-
-
-def learn_in_turn(stream, passes, rows, parts):
-    for number, part in parts:
-        chunk = rows.part(part)
-        visit = passes.visit(b"%d" % number)
-        update = stream.learn(chunk, np.arange(rows.n_table_rows), visit)
-        passes.commit(b"%d" % number, visit)
-        stream.commit(update)
-
-
-def gap_of(stream, rows, expected):
-    """Distance of predictions from those of other effects, as a share of theirs."""
-    stacked = rows.stacked_codes_of(slice(None))
-    ours, theirs = (
-        table[stacked].sum(axis=1) for table in (effects_of(stream, rows), expected)
-    )
-    # A constant may lie in the intercept.
-    return (ours - theirs).std(axis=0).max() / theirs.std(axis=0).min()
-
-
-@each_loss
-def test_rows_that_come_again_do_not_count_again(loss, n_outputs, rng):
-    rows = draw_rows(rng, loss, n_outputs, n_codes=(6,), n_context=0, n_rows=400)
-    # Twice the rows would overcome so strong a prior to a half more.
-    stream, passes = stream_effects(rows, loss, alpha=100.0), Passes()
-    parts = list(enumerate(np.array_split(np.arange(400), 4)))
-    expected = np.hstack(
-        [whole.effects for whole in fit_whole(InMemory(rows), loss, 100.0)]
-    )
-    for order in ([0, 0, 1, 1, 2, 3], [2, 3], [3, 0, 1, 2], [1, 0, 3, 2]):
-        learn_in_turn(stream, passes, rows, [parts[number] for number in order])
-    assert gap_of(stream, rows, expected) < 0.1
-
-
-def test_passes_over_nested_columns_go_to_the_joint_solution(rng):
-    rows = draw_rows(rng, n_codes=(40, 8), n_context=1, n_rows=800)
-    inner = rows.codes[:, 0]
-    truth = rng.normal(size=40)[inner] + rng.normal(size=8)[inner % 8]
-    rows = replace(
-        rows,
-        codes=np.column_stack([inner, inner % 8]),
-        targets=truth[:, None] + rows.targets,
-    )
-    expected = fit_whole(InMemory(rows), SQUARED, 2.0)[0].effects
-    stream, passes, gaps = stream_effects(rows, SQUARED), Passes(), []
-    for _ in range(4):
-        parts = enumerate(np.array_split(np.arange(800), 8))
-        learn_in_turn(stream, passes, rows, parts)
-        gaps.append(gap_of(stream, rows, expected))
-    assert gaps[1] < 0.7 * gaps[0]
-
-
-def test_a_chunk_that_this_pass_has_met_changes_no_effect(rng):
-    rows = draw_rows(rng)
-    stream = stream_effects(rows, SQUARED)
-    everything = np.arange(rows.n_table_rows)
-    stream.commit(stream.learn(rows, everything, Visit()))
-    assert stream.learn(rows, everything, Visit(is_repeated=True, is_early=True)) is None
-
-
-def test_where_the_past_is_forgotten_no_pass_renews_it(rng):
-    rows = draw_rows(rng)
-    stream = stream_effects(rows, SQUARED, half_life=100.0)
-    everything = np.arange(rows.n_table_rows)
-    stream.commit(stream.learn(rows, everything, Visit()))
-    assert stream.learn(rows, everything, Visit(is_repeated=True)) is None
 
 
 # ------------------------------------------------------------------ the whole model
@@ -247,22 +142,6 @@ def test_a_chunk_leaves_categories_that_it_does_not_hold_as_they_are(rng):
     model.learn(stored(rows.part(chosen)), CHUNK, rng)
     is_moved = (model._vectors.values != before).any(axis=1)
     assert_array_equal(np.flatnonzero(is_moved[:9]), np.arange(4))
-
-
-def test_a_chunk_is_known_again_by_its_rows(rng):
-    rows = draw_rows(rng, n_rows=60)
-    model = stream_model(rows, rng)
-    assert model.learn(stored(rows), CHUNK, rng)[1] is False
-    assert model.learn(stored(rows.part(np.arange(59, -1, -1))), CHUNK, rng)[1] is False
-    trunk = model.trunk.parameters.copy()
-    assert model.learn(stored(rows), CHUNK, rng)[1] is True
-    assert_array_equal(model.trunk.parameters, trunk)
-
-
-def test_rows_that_are_all_alike_are_never_known_again(rng):
-    rows = make_rows(np.zeros(200, int), np.tile([1.0, -1.0], 100))
-    model = stream_model(rows, rng)
-    assert [model.learn(stored(rows), CHUNK, rng)[1] for _ in range(3)] == [False] * 3
 
 
 def test_the_trunk_passes_over_a_chunk_from_the_vectors_before_it(rng):

@@ -265,14 +265,18 @@ def _standardised(
     y: NDArray[Any], weight: FloatArray, names: list[str] | None
 ) -> tuple[FloatArray, list[str] | None, FloatArray, FloatArray]:
     """Return standardised columns, their names, and what they were standardised by."""
-    parts = [_standardised_column(column, weight) for column in y.T]
+    parts = [standardised_column(column, weight) for column in y.T]
     values, center, scale = zip(*parts, strict=True)
     return np.column_stack(values), names, np.array(center), np.array(scale)
 
 
-def _standardised_column(
+def standardised_column(
     y: NDArray[Any], weight: FloatArray
 ) -> tuple[FloatArray, float, float]:
+    """Return a column of numbers less its mean, over its deviation; and these two.
+
+    A constant column has a deviation of 1, scaled as its numbers are.
+    """
     try:
         numbers = y.astype(np.float64)
     except (TypeError, ValueError) as error:

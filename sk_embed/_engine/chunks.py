@@ -1,8 +1,7 @@
-"""The rows of one chunk of a stream: their own codes, and how they are known again."""
+"""The rows of one chunk of a stream, with codes of their own."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,10 +12,6 @@ from sk_embed._engine.rows import Rows
 
 # Rows that stand for the stream where axes are found.
 _RECENT_ROWS = 4_000
-# A chunk is known again if among its first rows there are so many different ones: in the
-# same order they do not come by chance.
-_ASKED_ROWS = 256
-_MIN_DIFFERENT_ROWS = 32
 
 
 class LocalRows(NamedTuple):
@@ -54,19 +49,3 @@ def last_rows(before: Rows, chunk: Rows) -> Rows:
         for name in ("codes", "context", "targets", "weight")
     }
     return replace(chunk, **joined)
-
-
-def fingerprint_of(chunk: Rows) -> bytes | None:
-    """Return what tells the rows of a chunk from those of any other.
-
-    None if its rows are too few or too much alike: others like them may well come.
-    """
-    parts = [chunk.codes, chunk.context, chunk.targets, chunk.weight[:, None]]
-    first = [np.ascontiguousarray(part[:_ASKED_ROWS]) for part in parts if part.size]
-    rows = np.hstack([part.view(np.uint8) for part in first])
-    if len(np.unique(rows, axis=0)) < _MIN_DIFFERENT_ROWS:
-        return None
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(np.ascontiguousarray(part).data)
-    return digest.digest()

@@ -9,9 +9,6 @@ and put back, so that the cost of a chunk is that of its rows.
 trunk passes over the chunk several times, as long as it has taken few steps, each time
 from these same vectors, which the pass learns as it goes; those that the last pass ends
 with are put back. So every row meets vectors that have not seen its target.
-
-A chunk of 32 or more different rows that comes again meets vectors that have seen it,
-from which the trunk must not learn: only the vectors do, under a frozen trunk.
 """
 
 from __future__ import annotations
@@ -24,7 +21,6 @@ from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.additive.online import StreamEffects, first_intercept
 from sk_embed._engine.chunks import (
     LocalRows,
-    fingerprint_of,
     last_rows,
     local_rows,
     weight_of_codes,
@@ -36,7 +32,6 @@ from sk_embed._engine.network.optimizers import RowAdagrad
 from sk_embed._engine.network.sensitivity import sensitivity
 from sk_embed._engine.network.training import TrunkLearner, look_up, run_pass
 from sk_embed._engine.network.trunk import Trunk
-from sk_embed._engine.passes import Passes
 from sk_embed._engine.rows import Rows
 from sk_embed._engine.stream_columns import Halves, StreamColumn, in_canonical_axes
 from sk_embed._engine.stream_settings import (
@@ -84,7 +79,6 @@ class StreamModel:
         self._weight = GrowingArray(np.zeros(0))
         self._adam: tuple[FloatArray, FloatArray, int] | None = None
         self._recent = first.part(np.arange(0))
-        self._seen = Passes()
         self.total_weight = 0.0
 
     def go_on_from(self, start: StreamStart, trunk: Trunk, first: Rows) -> None:
@@ -106,7 +100,7 @@ class StreamModel:
         of_row = start.by_output(start.alpha / start.noise_ratio, self.loss)
         curvature = np.repeat(of_row, start.n_codes, axis=0) * start.weight[:, None]
         evidence = start.effects * (curvature + np.repeat(alpha, start.n_codes, axis=0))
-        self.effects.go_on_from(evidence, curvature, alpha, start.weight)
+        self.effects.go_on_from(evidence, curvature, alpha)
         self._vectors = GrowingArray(start.vectors)
         self._weight = GrowingArray(start.weight.astype(np.float64))
         self.total_weight = start.total_weight
@@ -165,9 +159,8 @@ class StreamModel:
         chunk: Rows,
         settings: ChunkSettings,
         rng: np.random.Generator,
-        came_before: bool = False,
-    ) -> tuple[float, bool]:
-        """Learn a chunk; return its progressive loss, and whether it came before.
+    ) -> float:
+        """Learn a chunk, and return its progressive loss.
 
         Nothing is changed if anything fails.
 
@@ -179,20 +172,15 @@ class StreamModel:
             How.
         rng : Generator
             For the order of the rows.
-        came_before : bool
-            Whether the caller knows that it did.
 
         Raises
         ------
         ValueError
-            If the network diverges, or a chunk that came before is not recognised.
+            If the network diverges.
         """
-        fingerprint = fingerprint_of(chunk)
-        visit = self._seen.visit(fingerprint, came_before)
-        is_repeated = visit.is_repeated
         local = local_rows(chunk)
-        update = self.effects.learn(local.rows, local.touched, visit)
-        trunk, tables, loss, adam = self._passes(local, settings, rng, is_repeated)
+        update = self.effects.learn(local.rows, local.touched)
+        trunk, tables, loss, adam = self._passes(local, settings, rng)
         halves = self._halves.learned(local, trunk, self.loss, settings.batch_size, rng)
         # From here on nothing fails.
         self._halves.commit(halves, local.touched)
@@ -200,30 +188,27 @@ class StreamModel:
         self._vectors.values[local.touched] = tables.table
         self._accumulator.values[local.touched] = tables.accumulator
         self._recent = last_rows(self._recent, chunk)
-        self.trunk = trunk
-        self._seen.commit(fingerprint, visit)
-        if not is_repeated:
-            self._adam = adam
-            self._weight.values[local.touched] += weight_of_codes(local.rows)
-            self.total_weight += float(chunk.weight.sum())
-        return loss, is_repeated
+        self.trunk, self._adam = trunk, adam
+        self._weight.values[local.touched] += weight_of_codes(local.rows)
+        self.total_weight += float(chunk.weight.sum())
+        return loss
 
     def _passes(
         self,
         local: LocalRows,
         settings: ChunkSettings,
         rng: np.random.Generator,
-        is_repeated: bool,
     ) -> tuple[Trunk, RowAdagrad, float, tuple[FloatArray, FloatArray, int]]:
         """Pass over a chunk; return copies of what has learned, and the loss."""
         trunk, rows = self.trunk.copy(), local.rows
-        rate = 0.0 if is_repeated else self.settings.learning_rate
-        learner = TrunkLearner(trunk, self.loss, rate, settings.weight_decay)
+        learner = TrunkLearner(
+            trunk, self.loss, self.settings.learning_rate, settings.weight_decay
+        )
         if self._adam is not None:
             learner.adam.go_on_from(self._adam)
         losses = []
-        for _ in range(1 if is_repeated else settings.n_passes):
-            tables = self._tables(local, fades=not is_repeated)
+        for _ in range(settings.n_passes):
+            tables = self._tables(local)
             order = RowOrder(
                 rows, rng.permutation(len(rows)).astype(np.int32), settings.batch_size
             )
@@ -237,13 +222,12 @@ class StreamModel:
                 )
         return trunk, tables, losses[0], learner.adam.state
 
-    def _tables(self, local: LocalRows, fades: bool) -> RowAdagrad:
+    def _tables(self, local: LocalRows) -> RowAdagrad:
         """Return the chunk's tables as the store has them."""
         accumulator = self._accumulator.values[local.touched]
-        if fades:
-            left = 0.5 ** (weight_of_codes(local.rows) / self.settings.half_life)
-            left = left.astype(accumulator.dtype)[:, None]
-            accumulator = ACCUMULATOR + left * (accumulator - ACCUMULATOR)
+        left = 0.5 ** (weight_of_codes(local.rows) / self.settings.half_life)
+        left = left.astype(accumulator.dtype)[:, None]
+        accumulator = ACCUMULATOR + left * (accumulator - ACCUMULATOR)
         return RowAdagrad(
             self._vectors.values[local.touched],
             self.settings.table_learning_rate,

@@ -18,7 +18,7 @@ from sk_embed._engine.additive.objective import AdditiveModel, AdditiveObjective
 from sk_embed._engine.additive.partitioned import BlocksModel
 from sk_embed._engine.cells import Pair, columns_of_cells, listed_keys
 from sk_embed._engine.losses import Loss
-from sk_embed._engine.network.batches import RowOrder
+from sk_embed._engine.network.batches import RowOrder, random_order
 from sk_embed._engine.network.local_sgd import (
     Rounds,
     learn_tables_in_rounds,
@@ -136,10 +136,19 @@ class InMemory:
         Training rows.
     is_training : ndarray of bool of shape (n_folds, n_rows), optional
         Rows that each fold's tables are learned from; without it no fold is learned.
+    n_in_reach : int, optional
+        Number of rows that can be read in any order at once; all of them, unless given.
+        See :func:`~sk_embed._engine.network.batches.random_order`.
     """
 
-    def __init__(self, rows: Rows, is_training: BoolArray | None = None) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        is_training: BoolArray | None = None,
+        n_in_reach: int | None = None,
+    ) -> None:
         self.rows = rows
+        self._n_in_reach = len(rows) if n_in_reach is None else n_in_reach
         none = np.empty((0, len(rows)), dtype=bool)
         self._is_training = none if is_training is None else is_training
         self.n_folds = len(self._is_training)
@@ -176,7 +185,7 @@ class InMemory:
         self._orders = [self._permutation(order_rng) for _ in range(n_orders)]
 
     def _permutation(self, rng: np.random.Generator) -> IntArray:
-        return rng.permutation(np.arange(len(self.rows), dtype=np.int32))
+        return random_order(rng, len(self.rows), self._n_in_reach)
 
     def counts(self) -> list[FloatArray]:
         """Return the weight of each code's rows in each subset."""
@@ -209,6 +218,7 @@ class InMemory:
         crossed = InMemory(
             rows.with_columns(*columns_of_cells(rows.codes, pairs, known)),
             self._is_training,
+            self._n_in_reach,
         )
         crossed._is_used = self._is_used
         return crossed, known

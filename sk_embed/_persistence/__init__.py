@@ -55,7 +55,7 @@ that the file lacks has its default.
 
 Version 1 lacked ``output_names``, ``crosses``, ``total_weight``, ``target``, ``resume``,
 ``to_trunk``, ``weights`` and ``effects``: ``partial_fit`` does not go on from such a file,
-nor from that of an encoder that has learned by ``partial_fit``, in which ``total_weight`` is
+nor from that of an encoder that has learned by ``partial_fit``, whose ``total_weight`` is
 null.
 """
 

@@ -12,11 +12,9 @@ response prediction for display advertising, ACM TIST 5, 2014). Kept is not the 
 ``m (H + alpha)``, so that all means follow when the estimate of alpha changes, and old
 evidence is forgotten by scaling it and H alike.
 
-A chunk that comes again must not count twice: what it said before, or as much as that, is
-taken out of ``m (H + alpha)`` and H first (``stream_evidence``), and it is solved jointly
-under what the others say. A pass over all chunks is a step towards the joint solution of
-all rows, which matters where columns are nested: what product, type and department share,
-the first pass, which takes their errors for independent, divides among them by chance.
+The errors of coefficients are taken for independent. So what nested columns share, as
+product, type and department do, is divided among them by chance; the joint solution of all
+rows is that of ``fit``.
 
 The variance of a column's effects, ``tau^2 = phi / alpha``, is found by moments: with
 ``u = m (H + alpha) / H`` the effect before it is shrunk, ``E[u^2] = tau^2 + phi / H``. A
@@ -42,7 +40,6 @@ from sk_embed._engine.additive.objective import CONTEXT_ALPHA, Evaluation
 from sk_embed._engine.additive.sites import Evidence, Sums
 from sk_embed._engine.chunks import weight_of_codes
 from sk_embed._engine.losses import Loss
-from sk_embed._engine.passes import Visit
 from sk_embed._engine.rows import Rows
 
 # Rows after which what was said about noise and variance of effects counts a half.
@@ -89,8 +86,6 @@ class Update(NamedTuple):
         Coefficients of the chunk: intercept and slopes, then its categories.
     sums : Sums
         What all chunks say of them.
-    pass_number : int
-        Of the pass.
     alpha : ndarray of shape (n_columns, n_outputs)
         Penalty of each column.
     moments : Moments
@@ -99,7 +94,6 @@ class Update(NamedTuple):
 
     chosen: IntArray
     sums: Sums
-    pass_number: int
     alpha: FloatArray
     moments: Moments
 
@@ -148,14 +142,11 @@ class StreamEffects:
     def effects(self, rows: IntArray, column: int) -> FloatArray:
         """Return the effects of a column's categories, given their store rows."""
         assert self.alpha is not None  # noqa: S101 - something was learned
-        sums = self._evidence.of(self._n_leading + rows, 0)
+        sums = self._evidence.of(self._n_leading + rows)
         return _mean(sums.evidence, sums.curvature + self.alpha[column])
 
-    def learn(self, chunk: Rows, touched: IntArray, visit: Visit) -> Update | None:
-        """Return what a chunk changes, or None; nothing is changed yet.
-
-        A chunk that this pass has met already changes nothing, nor does one that comes
-        again where the past is forgotten: what was, is not to be renewed.
+    def learn(self, chunk: Rows, touched: IntArray) -> Update:
+        """Return what a chunk changes; nothing is changed yet.
 
         Parameters
         ----------
@@ -163,19 +154,11 @@ class StreamEffects:
             Its rows, with codes of their own.
         touched : ndarray of shape (sum(n_codes),)
             Store row of each code, column by column.
-        visit : Visit
-            Whether it was learned before.
         """
-        if visit.is_early or (visit.is_repeated and np.isfinite(self._half_life)):
-            return None
         alpha = self._first_alpha(chunk) if self.alpha is None else self.alpha
         prior, weight = _prior(chunk, alpha), _weights(chunk)
         chosen = np.append(np.arange(self._n_leading), self._n_leading + touched)
-        now = self._evidence.of(chosen, visit.pass_number)
-        if visit.is_repeated:
-            others = now.without(weight)
-        else:
-            others = now.faded(0.5 ** (weight / self._half_life))
+        others = self._evidence.of(chosen).faded(0.5 ** (weight / self._half_life))
         center = _mean(others.evidence, others.curvature + prior)
         if not others.curvature[: self._n_leading].any():
             center[0] = first_intercept(chunk, self._loss)
@@ -184,26 +167,21 @@ class StreamEffects:
         at, (own, _), _ = minimize(model, np.zeros(len(chunk.n_codes)), model.at_empty)
         solved = center + at.coefficients
         site = solved * (others.curvature + own + prior) - others.evidence
-        sums = others.plus(np.column_stack([site, own, weight]), visit)
+        sums = others.plus(site, own)
         moments = self._moments.faded(len(chunk)).plus(
             _moments(chunk, self._loss, at, sums, prior, own)
         )
         if self._given_alpha is None:
             alpha = _alpha(moments, self._loss)
-        return Update(chosen, sums, visit.pass_number, alpha, moments)
+        return Update(chosen, sums, alpha, moments)
 
-    def commit(self, update: Update | None) -> None:
+    def commit(self, update: Update) -> None:
         """Take over what a chunk changes."""
-        if update is not None:
-            self._evidence.put(update.chosen, update.sums, update.pass_number)
-            self.alpha, self._moments = update.alpha, update.moments
+        self._evidence.put(update.chosen, update.sums)
+        self.alpha, self._moments = update.alpha, update.moments
 
     def go_on_from(
-        self,
-        evidence: FloatArray,
-        curvature: FloatArray,
-        alpha: FloatArray,
-        weight: FloatArray,
+        self, evidence: FloatArray, curvature: FloatArray, alpha: FloatArray
     ) -> None:
         """Go on from what was learned otherwise.
 
@@ -213,10 +191,8 @@ class StreamEffects:
             Of each store row.
         alpha : ndarray of shape (n_columns, n_outputs)
             Penalty of each column.
-        weight : ndarray of shape (n_rows,)
-            Of each store row.
         """
-        self._evidence.start_from(self._n_leading, evidence, curvature, weight)
+        self._evidence.start_from(self._n_leading, evidence, curvature)
         self.alpha = alpha
 
     def _first_alpha(self, chunk: Rows) -> FloatArray:

@@ -19,6 +19,10 @@ from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._engine.one_hot import add_transposed_product
 from sk_embed._engine.rows import Rows
 
+# Stretches whose rows are mixed with each other. Sixteen let rows that follow each other
+# in a sorted table meet rows from all over it, and each is still read from disk at once.
+_STRETCHES_IN_REACH = 16
+
 
 class Batch(NamedTuple):
     """A few rows, and the table rows that they read.
@@ -81,6 +85,33 @@ class RowOrder:
             codes = self._rows.stacked_codes(rows)
             touched, slots = _numbered(codes.ravel(), slot_of_code)
             yield Batch(rows, touched, slots.reshape(codes.shape))
+
+
+def random_order(rng: np.random.Generator, n_rows: int, n_in_reach: int) -> IntArray:
+    """Draw a random order of the rows that reads them in long stretches.
+
+    The rows are cut into stretches, which are shuffled. Then the rows are shuffled within
+    ``n_in_reach`` places at a time, which hold several stretches. If all rows are within
+    reach, every order is as likely as any other.
+
+    Parameters
+    ----------
+    rng : Generator
+        Source of randomness.
+    n_rows : int
+        Number of rows.
+    n_in_reach : int
+        Number of rows that memory can hold at a time.
+    """
+    rows = np.arange(n_rows, dtype=np.int32)
+    if n_rows <= n_in_reach:
+        return rng.permutation(rows)
+    n_stretches = -(-n_rows * _STRETCHES_IN_REACH // n_in_reach)
+    stretches = np.array_split(rows, n_stretches)
+    order = np.concatenate([stretches[number] for number in rng.permutation(n_stretches)])
+    for start in range(0, n_rows, n_in_reach):
+        rng.shuffle(order[start : start + n_in_reach])
+    return order
 
 
 def _numbered(codes: IntArray, slot_of_code: IntArray) -> tuple[IntArray, IntArray]:

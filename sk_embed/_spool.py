@@ -1,0 +1,221 @@
+"""Rows of a table that does not fit into memory, kept in a temporary folder.
+
+Each chunk of the table is read once, and lies in the folder as a :class:`Part`. When all
+are there, the columns and the target are learned by sums over the parts, and the rows
+become arrays in files, which the engine reads as if they were in memory.
+"""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_embed._arrays import FloatArray
+from sk_embed._columns.merging import SeenCategories, as_matrix
+from sk_embed._columns.stream_target import StreamTarget
+from sk_embed._columns.target import Target, standardised_column
+from sk_embed._engine.partitions import Sums, add_up
+from sk_embed._engine.rows import Rows
+from sk_embed._parts import (
+    LearnedParts,
+    Part,
+    TableLayout,
+    learn_from_parts,
+    n_codes_of,
+    table_rows_of,
+)
+from sk_embed._settings import model_settings
+from sk_embed._told import told_of
+from sk_embed._training_data import TrainingData, require_room, weight_of_each
+
+# Bytes of arrays that are visited in any order at once. A machine of 4 GiB of memory, the
+# smallest that is common, keeps a GiB of files in its page cache; beyond the cache each
+# row of a random order would be a read of its own.
+MAX_BYTES_IN_REACH = 2**30
+
+
+class Spool:
+    """Parts of a table in a temporary folder, which is removed at the end.
+
+    Parameters
+    ----------
+    parent : str, path-like or None
+        Folder that the temporary folder is made in; None takes the system's.
+    """
+
+    def __init__(self, parent: Any = None) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="sk_embed-", dir=parent))
+        # Also called if the spool is forgotten, or Python ends.
+        self.close = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._used: list[int] = []
+        self.first_rows = [0]
+
+    @property
+    def n_chunks(self) -> int:
+        """Chunks that were added."""
+        return len(self.first_rows) - 1
+
+    def add(self, part: Part, n_rows: int) -> None:
+        """Add the next chunk, which has ``n_rows`` rows, used or not."""
+        self.first_rows.append(self.first_rows[-1] + n_rows)
+        if len(part.weight):
+            categories = self.put(f"{part.number}-categories", list(part.categories))
+            stored = replace(part, categories=_StoredCategories(categories))
+            self.put(f"{part.number}-part", stored)
+            self._used.append(part.number)
+
+    def put(self, name: str, value: Any) -> Path:
+        """Write a value, and return its file."""
+        path = self._folder / name
+        with path.open("wb") as file:
+            pickle.dump(value, file, protocol=5)
+        return path
+
+    def get(self, name: str) -> Any:
+        """Read a value again."""
+        return _unpickled(self._folder / name)
+
+    def parts(self) -> Iterator[Part]:
+        """Read the parts that have used rows, one at a time."""
+        for number in self._used:
+            yield self.get(f"{number}-part")
+
+    def total(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
+        """Return the sum of ``function(part, *arguments)`` over the parts."""
+
+        def of(numbers: Sequence[int]) -> Sums:
+            # Sums of halves: few categories are merged with those of all parts before.
+            if len(numbers) == 1:
+                return function(self.get(f"{numbers[0]}-part"), *arguments)
+            middle = len(numbers) // 2
+            return add_up([of(numbers[:middle]), of(numbers[middle:])])
+
+        return of(self._used)
+
+    # ------------------------------------------------------------ from parts to rows
+
+    def training_data(self, layout: TableLayout | None) -> TrainingData:
+        """Learn columns and target, and write the rows as the engine wants them.
+
+        The files of the parts are removed on the way.
+
+        Raises
+        ------
+        ValueError
+            If there are no rows, or the target or a parameter cannot be used.
+        """
+        if layout is None or not self._used:
+            raise ValueError(
+                "chunks holds no rows of positive weight; give at least one chunk of rows."
+            )
+        learned = learn_from_parts(self, layout)
+        settings = model_settings(layout.parameters, learned.n_rows, learned.total_weight)
+        weight = np.concatenate([part.weight for part in self.parts()])
+        require_room(weight, settings.dtype)
+        target = self._standardised(learned.target, weight, settings.dtype)
+        arrays = self._write_rows(learned, target, settings.dtype)
+        rows = Rows(
+            codes=arrays.codes,
+            n_codes=n_codes_of(learned.columns),
+            context=arrays.context,
+            targets=target.values,
+            weight=weight_of_each(weight.astype(settings.dtype)),
+        )
+        n_bytes = arrays.codes.nbytes + arrays.context.nbytes + target.values.nbytes
+        return TrainingData(
+            learned.columns,
+            target,
+            rows,
+            arrays.row_numbers,
+            holds_all_rows=len(rows) == self.first_rows[-1],
+            n_in_reach=max(len(rows) * MAX_BYTES_IN_REACH // n_bytes, 1),
+        )
+
+    def _standardised(
+        self, like: Target, weight: FloatArray, dtype: np.dtype[Any]
+    ) -> Target:
+        """Return the target with an array of values, which labels do not have yet.
+
+        Numbers are standardised a column at a time, by the means of all rows at once: a
+        sum over parts is rounded otherwise.
+        """
+        values = self._array("targets", (len(weight), len(like.effect_names)), dtype)
+        if like.center is None:
+            return replace(like, values=values)
+        center, scale = np.empty((2, values.shape[1]))
+        for number in range(values.shape[1]):
+            y = [as_matrix(part.target.values)[:, number] for part in self.parts()]
+            column, center[number], scale[number] = standardised_column(
+                np.concatenate(y), weight
+            )
+            values[:, number] = column
+        return replace(like, values=values, center=center, scale=scale)
+
+    def _write_rows(
+        self, learned: LearnedParts, target: Target, dtype: np.dtype[Any]
+    ) -> _Arrays:
+        columns, n_rows = learned.columns, learned.n_rows
+        n_codes, scaler = n_codes_of(columns), columns.scaler
+        n_context = len(scaler.names) + int(scaler.with_indicator.sum())
+        smallest = np.min_scalar_type(int(n_codes.max()) - 1)
+        arrays = _Arrays(
+            self._array("codes", (n_rows, len(n_codes)), smallest),
+            self._array("context", (n_rows, n_context), dtype),
+            self._array("row_numbers", (n_rows,), np.dtype(np.int64)),
+        )
+        end = 0
+        for part in self.parts():
+            start, end = end, end + len(part.weight)
+            arrays.codes[start:end] = table_rows_of(part, columns)
+            arrays.context[start:end] = scaler.transform(part.numbers)
+            arrays.row_numbers[start:end] = part.row_numbers + self.first_rows[part.number]
+            if target.center is None:
+                with told_of(f"Chunk {part.number}"):
+                    of_part = StreamTarget(target).read(part.target, part.weight)
+                target.values[start:end] = of_part
+            (self._folder / f"{part.number}-part").unlink()
+            (self._folder / f"{part.number}-categories").unlink()
+        return arrays
+
+    def _array(
+        self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> NDArray[Any]:
+        """Return an array of zeros in a file."""
+        if 0 in shape:
+            return np.zeros(shape, dtype)
+        array = np.memmap(self._folder / name, dtype, "w+", shape=shape)
+        # A plain view of the file: a memmap makes a memmap of each slice, which costs time.
+        return np.asarray(array)
+
+
+@dataclass(frozen=True)
+class _Arrays:
+    """Arrays in files, of all used rows."""
+
+    codes: NDArray[Any]
+    context: NDArray[Any]
+    row_numbers: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _StoredCategories:
+    """Categories of a part's columns, which are read from their file where needed."""
+
+    path: Path
+
+    def __iter__(self) -> Iterator[SeenCategories]:
+        yield from _unpickled(self.path)
+
+
+def _unpickled(path: Path) -> Any:
+    with path.open("rb") as file:
+        return pickle.load(file)  # noqa: S301 - written by this process
