@@ -37,9 +37,9 @@ class ResumeState:
     ----------
     to_trunk : list of ndarray of shape (width, trunk_width)
         Matrix of each column that takes rows of its table to the trunk's coordinates.
-    alpha, noise_ratio : ndarray of shape (n_groups, n_columns)
-        Penalty of each column's effects, for each group of outputs that the loss ties, and
-        the rows of a category that weigh as much.
+    alpha, noise_ratio : ndarray of shape (n_groups, n_columns + n_crosses)
+        Penalty of the effects of each column and cross, for each group of outputs that the
+        loss ties, and the rows of a category that weigh as much.
     total_weight : float
         Weight of all rows of fit.
     weights : list of (ndarray of shape (n_categories,) or None)
@@ -314,4 +314,16 @@ class FittedEncoding:
             weight=np.concatenate(weights).astype(dtype),
             n_codes=np.array([len(table) for table in self.tables]),
             total_weight=self.resume.total_weight,
+            **self._cells_of_stream(),
         )
+
+    def _cells_of_stream(self) -> dict[str, Any]:
+        """Return what a stream goes on from of the cells, one behind each cross's own."""
+        n_outputs = self.trunk.n_outputs
+        effects = [cross.table[:, :n_outputs] * self.unit for cross in self.crosses]
+        weights = [np.append(cross.cells.counts, 0) for cross in self.crosses]
+        return {
+            "cell_effects": np.concatenate([np.empty((0, n_outputs)), *effects]),
+            "cell_weight": np.concatenate([np.empty(0), *weights]),
+            "n_cells": np.array([len(table) for table in effects], dtype=np.intp),
+        }

@@ -67,7 +67,8 @@ def finish(
         output_tables(column, parameters["n_components"], with_effects, unit)
         for column in model.columns
     ]
-    crosses = [cross_tables(cross, tables, with_effects, unit) for cross in model.crosses]
+    n_totals = len(target.effect_names) if with_effects else 0
+    crosses = [cross_tables(cross, tables, n_totals, unit) for cross in model.crosses]
     encoding = FittedEncoding(
         columns=columns,
         target=target.without_values(),
@@ -92,7 +93,7 @@ def finish(
                     columns.vocabularies,
                 ),
                 table.full.astype(dtype, copy=False),
-                cross.effects.shape[1] if with_effects else 0,
+                n_totals,
                 cross.explained_variance_ratio,
             )
             for cross, table in zip(model.crosses, crosses, strict=True)

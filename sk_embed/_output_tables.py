@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sk_embed._arrays import FloatArray
+from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.cells import codes_of
 from sk_embed._engine.column_vectors import ColumnVectors
 from sk_embed._engine.crossed_effects import CrossEffects
@@ -75,31 +75,58 @@ def output_tables(
 
 
 def cross_tables(
-    cross: CrossEffects, columns: list[OutputTables], main_effects: bool, unit: float
+    cross: CrossEffects, columns: list[OutputTables], n_totals: int, unit: float
 ) -> OutputTables:
-    """Put the own effects of cells and, if main effects are given out, totals side by side.
+    """Put the own effects of cells and their totals side by side.
 
-    A total is the sum of a cell's own effect and the main effects of both its categories,
-    all of them learned from the same rows. ``columns`` holds the tables of all columns.
+    Parameters
+    ----------
+    cross : CrossEffects
+        Effects of the cells.
+    columns : list of OutputTables
+        Tables of all columns.
+    n_totals : int
+        Number of totals: that of the main effects which the tables begin with.
+    unit : float
+        Change of the raw prediction that counts as 1.
     """
-    n_totals = cross.effects.shape[1] if main_effects else 0
     first, second = (columns[j] for j in cross.pair)
-    a, b = codes_of(cross.keys)
-
-    def beside_totals(own: FloatArray, of_a: FloatArray, of_b: FloatArray) -> FloatArray:
-        own = (own / unit).astype(of_a.dtype)
-        totals = of_a[..., a, :n_totals] + of_b[..., b, :n_totals]
-        totals = totals + own[..., :-1, :n_totals]
-        # What is not listed, in the last row, is filled in where it is looked up.
-        totals = np.concatenate([totals, np.zeros_like(own[..., -1:, :n_totals])], axis=-2)
-        return np.concatenate([own, totals], axis=-1)
-
     none = np.empty(0)
     return OutputTables(
-        beside_totals(cross.effects, first.full, second.full),
-        beside_totals(cross.fold_effects, first.folds, second.folds),
+        own_and_totals(cross.effects / unit, cross.keys, first.full, second.full, n_totals),
+        own_and_totals(
+            cross.fold_effects / unit, cross.keys, first.folds, second.folds, n_totals
+        ),
         none,
         none,
         cross.noise_ratio,
         to_trunk=np.empty((0, 0)),
     )
+
+
+def own_and_totals(
+    own: FloatArray, keys: IntArray, first: FloatArray, second: FloatArray, n_totals: int
+) -> FloatArray:
+    """Return own effects of cells, and their totals with the effects of both categories.
+
+    Parameters
+    ----------
+    own : ndarray of shape (..., n_cells + 1, n_outputs)
+        Own effects; the last are those of cells that are not listed, which have no total.
+    keys : ndarray of shape (n_cells,)
+        Keys of the cells.
+    first, second : ndarray of shape (..., n_codes, width)
+        Tables of both columns, which begin with the main effects.
+    n_totals : int
+        Number of main effects; 0 if the tables hold none.
+
+    Returns
+    -------
+    table : ndarray of shape (..., n_cells + 1, n_outputs + n_totals)
+    """
+    own = own.astype(first.dtype)
+    a, b = codes_of(keys)
+    totals = np.zeros_like(own[..., :n_totals])
+    totals[..., :-1, :] = first[..., a, :n_totals] + second[..., b, :n_totals]
+    totals[..., :-1, :] += own[..., :-1, :n_totals]
+    return np.concatenate([own, totals], axis=-1)

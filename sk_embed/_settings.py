@@ -106,13 +106,15 @@ def model_settings(
     )
 
 
-def stream_settings(parameters: dict[str, Any]) -> StreamSettings:
+def stream_settings(parameters: dict[str, Any], n_crosses: int) -> StreamSettings:
     """Return the engine's settings of a stream, before the first chunk.
 
     Parameters
     ----------
     parameters : dict
         Those of the estimator, by name.
+    n_crosses : int
+        Number of pairs of columns that are learned as columns of their own.
     """
     alpha, half_life = parameters["alpha"], parameters["half_life"]
     return StreamSettings(
@@ -124,6 +126,7 @@ def stream_settings(parameters: dict[str, Any]) -> StreamSettings:
         init_scale=parameters["init_scale"],
         half_life=np.inf if half_life is None else float(half_life),
         less_effects=parameters["main_effects"],
+        n_crosses=n_crosses,
         with_halves=parameters["n_components"] == "auto",
         dtype=checked_dtype(parameters["dtype"]),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral
 from typing import Any
@@ -12,10 +11,9 @@ import pandas as pd
 from sklearn.utils import check_random_state
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
-from sk_embed._columns.growing import Coded, GrowingColumns
+from sk_embed._columns.growing import GrowingColumns
 from sk_embed._columns.stream_target import StreamTarget
 from sk_embed._columns.target import GivenTarget, Target
-from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.online_model import StreamModel
 from sk_embed._engine.rows import Rows
@@ -30,6 +28,8 @@ from sk_embed._settings import (
     stream_settings,
 )
 from sk_embed._sklearn_compat import single_blas_thread
+from sk_embed._stream_crosses import StreamCrosses
+from sk_embed._stream_rows import StoreRows
 from sk_embed._training_data import require_room
 
 
@@ -42,6 +42,8 @@ class Stream:
         Categories so far, and the scale of numbers.
     target : Target
         How targets are read; its values are not used.
+    crosses : StreamCrosses
+        Pairs of columns that are learned as columns of their own.
     parameters : dict
         Those of the estimator, by name.
     """
@@ -50,11 +52,12 @@ class Stream:
         self,
         columns: GrowingColumns,
         target: Target,
+        crosses: StreamCrosses,
         parameters: dict[str, Any],
     ) -> None:
-        self.columns, self.target = columns, target
+        self.columns, self.target, self.crosses = columns, target, crosses
         self.loss_curve: list[float] = []
-        self.settings = stream_settings(parameters)
+        self.settings = stream_settings(parameters, len(crosses.pairs))
         random_state = check_random_state(parameters["random_state"])
         self._seed = int(random_state.randint(np.iinfo(np.int32).max))
         self._n_calls = 0
@@ -65,20 +68,7 @@ class Stream:
         self._chooses_axes = False
         self.n_effects = 0
         self.n_components: list[int] = []
-        self._place([len(vocabulary) + 1 for vocabulary in columns.vocabularies])
-
-    def _place(self, n_codes: Sequence[int] | IntArray) -> None:
-        """Give each category a row of the store.
-
-        And one, behind those of each column, to what is not in a given vocabulary.
-        """
-        ends = np.cumsum(n_codes).astype(np.int32)
-        self._others = ends - 1
-        self._rows = [
-            GrowingArray(np.arange(end - n, end - 1, dtype=np.int32))
-            for end, n in zip(ends, n_codes, strict=True)
-        ]
-        self._n_known = int(ends[-1])
+        self._rows = StoreRows(columns.vocabularies)
 
     def start_anew(self, n_components: Any, with_effects: bool) -> None:
         """Fix the width of the output."""
@@ -86,7 +76,7 @@ class Stream:
         self._chooses_axes = not isinstance(n_components, Integral)
         width = self.settings.width if self._chooses_axes else int(n_components)
         self.n_effects = len(self.target.effect_names) if with_effects else 0
-        self.n_components = [self.n_effects + width] * len(self._rows)
+        self.n_components = [self.n_effects + width] * len(self.columns.vocabularies)
 
     def go_on_from(self, fitted: FittedEncoding, start: StreamStart) -> None:
         """Go on from a fit, in its widths; its categories are the store's first rows."""
@@ -118,7 +108,9 @@ class Stream:
         require_room(weight, dtype)
         coded = self.columns.encode(columns)
         context = self.columns.context(columns)
-        codes, n_new = self._store_codes(coded)
+        codes, n_new = self._rows.find(coded, len(weight))
+        coded_cells = self.crosses.encode(coded)
+        cells, n_new_cells = self.crosses.rows.find(coded_cells, len(weight))
         chunk = Rows(
             codes=codes,
             n_codes=np.zeros(codes.shape[1], dtype=np.intp),
@@ -126,22 +118,29 @@ class Stream:
             targets=targets.astype(dtype),
             weight=weight.astype(dtype),
         )
-        loss = self._learn_rows(chunk, n_new, parameters)
-        self._grow(coded)
+        loss = self._learn_rows(chunk, cells, (n_new, n_new_cells), parameters)
+        self._rows.grow(coded)
+        self.crosses.rows.grow(coded_cells)
         self.loss_curve = [*self.loss_curve, loss]
         self._encoding, self._dtype = None, dtype_of_output
 
-    def _learn_rows(self, chunk: Rows, n_new: int, parameters: dict[str, Any]) -> float:
+    def _learn_rows(
+        self,
+        chunk: Rows,
+        cells: IntArray,
+        n_new: tuple[int, int],
+        parameters: dict[str, Any],
+    ) -> float:
         rng = np.random.default_rng([self._seed, self._n_calls])
         model = self._begun(chunk, rng) if self.model is None else self.model
         total = model.total_weight + float(chunk.weight.sum())
         settings = chunk_settings(parameters, len(chunk), total, model.n_steps)
-        model.grow(n_new, rng)
+        model.grow(*n_new, rng)
         try:
             with single_blas_thread():
-                loss = model.learn(chunk, settings, rng)
+                loss = model.learn(chunk, cells, settings, rng)
         except BaseException:
-            model.cut(self._n_known)
+            model.cut(self._rows.n_known, self.crosses.rows.n_known)
             raise
         self.model, self._start = model, None
         self._n_calls += 1
@@ -152,37 +151,10 @@ class Stream:
         loss = LOSSES[self.target.type]()
         model = StreamModel(chunk, loss, self.settings, rng)
         if self._start is None:
-            model.grow(self._n_known, rng)
+            model.grow(self._rows.n_known, self.crosses.rows.n_known, rng)
         else:
             model.go_on_from(*self._start, chunk)
         return model
-
-    def _store_codes(self, coded: list[Coded]) -> tuple[IntArray, int]:
-        """Return the store row of each place of the chunk, and the number of new rows."""
-        parts, n_new = [], 0
-        for rows, other, of_column in zip(self._rows, self._others, coded, strict=True):
-            more = len(of_column.new)
-            first = self._n_known + n_new
-            codes = of_column.codes
-            is_known = (codes >= 0) & (codes < len(rows))
-            store = np.where(codes < 0, other, codes - len(rows) + first).astype(np.int32)
-            store[is_known] = rows.values[codes[is_known]]
-            parts.append(store)
-            n_new += more
-        return np.column_stack(parts), n_new
-
-    def _grow(self, coded: list[Coded]) -> None:
-        """Take over the new categories of a chunk that was learned."""
-        first = self._n_known
-        for rows, vocabulary, of_column in zip(
-            self._rows, self.columns.vocabularies, coded, strict=True
-        ):
-            end = first + len(of_column.new)
-            vocabulary.grow(of_column.new)
-            vocabulary.count(of_column.codes)
-            rows.grow(len(of_column.new), np.arange(first, end, dtype=np.int32))
-            first = end
-        self._n_known = first
 
     # ------------------------------------------------------------ the fitted state
 
@@ -203,17 +175,18 @@ class Stream:
         return self._encoding
 
     def _make_encoding(self) -> FittedEncoding:
-        learned, sensitivity = self._learned_model.columns(
-            [rows.values for rows in self._rows]
-        )
+        model, rows = self._learned_model, self._rows.of_categories
+        learned, sensitivity = model.columns(rows)
         unit = output_unit(sensitivity)
         n_axes = [width - self.n_effects for width in self.n_components]
         parts = list(zip(learned, n_axes, strict=True))
+        columns = self.columns.as_columns()
+        tables = [self._table(column, n, unit) for column, n in parts]
         return FittedEncoding(
-            columns=self.columns.as_columns(),
+            columns=columns,
             target=self.target,
             with_effects=self.n_effects > 0,
-            tables=[self._table(column, n, unit) for column, n in parts],
+            tables=tables,
             explained_variance_ratio=[
                 column.explained_variance_ratio[:n] for column, n in parts
             ],
@@ -221,6 +194,9 @@ class Stream:
             unit=unit,
             trunk=self.trunk,
             loss_curve=self.loss_curve,
+            crosses=self.crosses.tables(
+                model, learned, tables, columns.vocabularies, self.n_effects, unit
+            ),
         )
 
     @property

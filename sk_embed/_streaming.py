@@ -12,10 +12,16 @@ from sk_embed._arrays import FloatArray
 from sk_embed._columns.growing import GrowingColumns
 from sk_embed._columns.stream_target import first_target, require_same_classes
 from sk_embed._columns.table import TableColumns, learn_columns
-from sk_embed._columns.target import GivenTarget
+from sk_embed._columns.target import LABEL_TYPES, GivenTarget, Target
+from sk_embed._cross_fitting import draw_folds, number_of_folds
+from sk_embed._crosses import read_pairs
+from sk_embed._engine.cells import Pair
+from sk_embed._engine.rows import Rows
 from sk_embed._fitted import FittedEncoding
+from sk_embed._settings import LOSSES, chunk_settings, stream_settings
 from sk_embed._sklearn_compat import fit_context
 from sk_embed._stream import Stream
+from sk_embed._stream_crosses import StreamCrosses, no_cells, pairs_of_first_chunk
 from sk_embed._training_data import read_given
 from sk_embed._unchanged import unchanged_on_error
 
@@ -37,7 +43,7 @@ class PartialFitMixin:
         pass over the tables.
 
         The first chunk, or the ``fit``, fixes what the output's width, the scale of
-        numbers and of the target, the classes and the categorical columns are.
+        numbers and of the target, the classes, the categorical columns and the crosses are.
         Under ``n_components`` "auto" or a share all columns have 8 axes, of which those
         that ``fit`` would not keep are zero; columns after :meth:`fit` keep their width.
 
@@ -138,9 +144,11 @@ def _new_stream(
     """Return a stream that has not learned yet, sized by its first chunk."""
     target = first_target(y, parameters["target_type"], weight, classes)
     used = np.flatnonzero(weight > 0)
-    learned, _ = learn_columns(
-        [column.iloc[used] for column in columns],
-        getattr(encoder, "feature_names_in_", None),
+    names = getattr(encoder, "feature_names_in_", None)
+    columns = [column.iloc[used] for column in columns]
+    learned, table_rows = learn_columns(
+        columns,
+        names,
         weight[used],
         used,
         categorical_features=parameters["categorical_features"],
@@ -153,9 +161,37 @@ def _new_stream(
     growing = GrowingColumns(
         _without_rows(learned, is_fixed), is_fixed, parameters["handle_unknown"]
     )
-    stream = Stream(growing, target.like, parameters)
+    pairs = read_pairs(parameters["crosses"], learned.is_categorical, names)
+    if pairs is None:
+        context = learned.scaler.transform(learned.numbers(columns))
+        rows = Rows(
+            table_rows,
+            np.array([v.n_groups + 1 for v in learned.vocabularies]),
+            context,
+            target.read(y, weight),
+            weight[used],
+        )
+        pairs = _pairs_of_first_chunk(rows, target.like, parameters)
+    crosses = StreamCrosses(pairs, no_cells(pairs))
+    stream = Stream(growing, target.like, crosses, parameters)
     stream.start_anew(parameters["n_components"], parameters["main_effects"])
     return stream
+
+
+def _pairs_of_first_chunk(
+    rows: Rows, target: Target, parameters: dict[str, Any]
+) -> tuple[Pair, ...]:
+    """Choose the pairs of columns that are crossed; none if the rows are one batch."""
+    settings = chunk_settings(parameters, len(rows), float(rows.weight.sum()), 0)
+    if len(rows) <= settings.batch_size:
+        return ()
+    n_folds, is_label = number_of_folds(parameters["cv"]), target.type in LABEL_TYPES
+    labels = (
+        rows.targets.argmax(axis=1) if rows.targets.shape[1] > 1 else rows.targets[:, 0]
+    )
+    folds = draw_folds(n_folds, rows.targets, labels, is_label, seed=0)
+    alpha = stream_settings(parameters, 0).alpha
+    return pairs_of_first_chunk(rows, LOSSES[target.type](), alpha, folds.is_training)
 
 
 def _continued(fitted: FittedEncoding, parameters: dict[str, Any]) -> Stream:
@@ -170,7 +206,10 @@ def _continued(fitted: FittedEncoding, parameters: dict[str, Any]) -> Stream:
         )
     is_fixed = not isinstance(parameters["categories"], str)
     growing = GrowingColumns(fitted.columns, is_fixed, parameters["handle_unknown"])
-    stream = Stream(growing, fitted.target, parameters)
+    crosses = StreamCrosses(
+        [cross.pair for cross in fitted.crosses], [cross.cells for cross in fitted.crosses]
+    )
+    stream = Stream(growing, fitted.target, crosses, parameters)
     stream.go_on_from(fitted, start)
     return stream
 

@@ -23,12 +23,12 @@ class LocalRows(NamedTuple):
 
 def local_rows(chunk: Rows) -> LocalRows:
     """Give a chunk codes of its own, counted within its columns."""
-    touched, codes = [], []
+    touched, codes = [np.empty(0, dtype=np.int32)], [chunk.codes[:, :0].astype(np.int32)]
     for column in chunk.codes.T:
         different, code = np.unique(column, return_inverse=True)
         touched.append(different)
         codes.append(code.astype(np.int32))
-    n_codes = np.array([len(different) for different in touched])
+    n_codes = np.array([len(different) for different in touched[1:]], dtype=np.intp)
     rows = replace(chunk, codes=np.column_stack(codes), n_codes=n_codes)
     return LocalRows(rows, np.concatenate(touched))
 

@@ -215,8 +215,8 @@ def _put_together(
         trunk=trunk,
         loss_curve=loss_curve,
         main_effects_converged=effects.converged,
-        alpha=effects.alpha,
-        noise_ratio=effects.noise_ratio,
+        alpha=joint.alpha,
+        noise_ratio=joint.noise_ratio,
     )
 
 

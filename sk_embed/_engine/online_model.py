@@ -13,18 +13,22 @@ with are put back. So every row meets vectors that have not seen its target.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.additive.online import StreamEffects, first_intercept
+from sk_embed._engine.cells import Pair
 from sk_embed._engine.chunks import (
     LocalRows,
     last_rows,
     local_rows,
     weight_of_codes,
 )
+from sk_embed._engine.crossed_effects import CrossEffects
 from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.network.batches import RowOrder
@@ -71,7 +75,7 @@ class StreamModel:
         )
         self.trunk.initialize(rng, intercept=first_intercept(first, loss))
         self.effects = StreamEffects(
-            loss, n_columns, n_context, n_outputs, settings.alpha, settings.half_life
+            loss, first, settings.alpha, settings.half_life, settings.n_crosses
         )
         empty = np.zeros((0, settings.width), settings.dtype)
         self._vectors, self._accumulator = GrowingArray(empty), GrowingArray(empty)
@@ -96,11 +100,7 @@ class StreamModel:
             Rows that the size of gradients is told from, with store rows as codes.
         """
         self.trunk = trunk.copy()
-        alpha = start.by_output(start.alpha, self.loss)
-        of_row = start.by_output(start.alpha / start.noise_ratio, self.loss)
-        curvature = np.repeat(of_row, start.n_codes, axis=0) * start.weight[:, None]
-        evidence = start.effects * (curvature + np.repeat(alpha, start.n_codes, axis=0))
-        self.effects.go_on_from(evidence, curvature, alpha)
+        self.effects.go_on_from(*start.sums(self.loss))
         self._vectors = GrowingArray(start.vectors)
         self._weight = GrowingArray(start.weight.astype(np.float64))
         self.total_weight = start.total_weight
@@ -131,32 +131,33 @@ class StreamModel:
         """Steps that the trunk has taken."""
         return 0 if self._adam is None else self._adam[2]
 
-    def grow(self, n_rows: int, rng: np.random.Generator) -> None:
-        """Make room for so many more categories.
+    def grow(self, n_rows: int, n_cells: int, rng: np.random.Generator) -> None:
+        """Make room for further categories and cells.
 
-        Their vectors start at the origin, or at random about it.
+        Vectors of categories start at the origin, or at random about it.
         """
         n_before = len(self._vectors)
         self._vectors.grow(n_rows)
         self._accumulator.grow(n_rows, ACCUMULATOR)
         self._weight.grow(n_rows)
         self._halves.grow(n_rows)
-        self.effects.grow(n_rows)
+        self.effects.grow(n_rows, n_cells)
         if self.settings.init_scale > 0:
             drawn = rng.normal(
                 scale=self.settings.init_scale, size=(n_rows, self.settings.width)
             )
             self._vectors.values[n_before:] = drawn
 
-    def cut(self, n_rows: int) -> None:
-        """Keep so many categories alone: those that failed to be learned are the last."""
-        parts = (self._vectors, self._accumulator, self._weight, self._halves, self.effects)
-        for array in parts:
+    def cut(self, n_rows: int, n_cells: int) -> None:
+        """Keep the first categories and cells: those that were not learned are the last."""
+        for array in (self._vectors, self._accumulator, self._weight, self._halves):
             array.cut(n_rows)
+        self.effects.cut(n_rows, n_cells)
 
     def learn(
         self,
         chunk: Rows,
+        cells: IntArray,
         settings: ChunkSettings,
         rng: np.random.Generator,
     ) -> float:
@@ -168,6 +169,8 @@ class StreamModel:
         ----------
         chunk : Rows
             Its rows, with store rows as codes.
+        cells : ndarray of shape (n_rows, n_crosses)
+            Number of each row's cell of each cross.
         settings : ChunkSettings
             How.
         rng : Generator
@@ -179,7 +182,9 @@ class StreamModel:
             If the network diverges.
         """
         local = local_rows(chunk)
-        update = self.effects.learn(local.rows, local.touched)
+        crossed = local_rows(replace(chunk, codes=cells))
+        rows = local.rows.with_columns(crossed.rows.codes, crossed.rows.n_codes)
+        update = self.effects.learn(rows, local.touched, crossed.touched)
         trunk, tables, loss, adam = self._passes(local, settings, rng)
         halves = self._halves.learned(local, trunk, self.loss, settings.batch_size, rng)
         # From here on nothing fails.
@@ -257,3 +262,43 @@ class StreamModel:
             for number, rows in enumerate(rows_of_columns)
         ]
         return columns, slopes.context
+
+    def crosses(
+        self,
+        pairs: Sequence[Pair],
+        keys: list[IntArray],
+        cells: list[IntArray],
+        counts: list[IntArray],
+        columns: list[StreamColumn],
+    ) -> list[CrossEffects]:
+        """Return the effects of the crosses, beyond those of the columns.
+
+        Parameters
+        ----------
+        pairs : sequence of tuple of int
+            Numbers of two columns each.
+        keys, cells, counts : list of ndarray of shape (n_cells,)
+            Keys of each cross's cells, their numbers, and the rows of each.
+        columns : list of StreamColumn
+            Columns as they are given out.
+        """
+        effects = [self.effects.cell_effects(of, k) for k, of in enumerate(cells)]
+        moments = [
+            float(n_rows @ (of_cells**2).sum(axis=1))
+            for of_cells, n_rows in zip(effects, counts, strict=True)
+        ]
+        total = sum(moments) + sum(column.effect_moment for column in columns)
+        return [
+            CrossEffects(
+                pair,
+                of_pair,
+                np.pad(of_cells, ((0, 1), (0, 0))),
+                np.empty((0, len(of_cells) + 1, of_cells.shape[1])),
+                np.append(n_rows, 0.0),
+                moment / (total or 1.0),
+                float("nan"),
+            )
+            for pair, of_pair, of_cells, n_rows, moment in zip(
+                pairs, keys, effects, counts, moments, strict=True
+            )
+        ]

@@ -43,6 +43,8 @@ class StreamColumn(NamedTuple):
         Agreement of two halves of the rows on each axis; NaN if none are learned.
     n_categories : int
         Those that have rows.
+    effect_moment : float
+        Sum of squares of the main effects over all rows.
     """
 
     effects: FloatArray
@@ -51,6 +53,7 @@ class StreamColumn(NamedTuple):
     share: FloatArray
     reliability: FloatArray
     n_categories: int
+    effect_moment: float
 
 
 def in_canonical_axes(
@@ -105,9 +108,9 @@ def in_canonical_axes(
     both = in_effects + axes.second_moment
     ratio = axes.explained_variance_ratio
     share = ratio * (axes.second_moment / both if both > 0 else 0.0)
-    return StreamColumn(
-        effects, vectors, ratio, share, reliability, int(np.sum(weight > 0))
-    )
+    n_categories = int(np.sum(weight > 0))
+    moment = float(weight @ (effects**2).sum(axis=1))
+    return StreamColumn(effects, vectors, ratio, share, reliability, n_categories, moment)
 
 
 def _padded(axes: Axes, width: int) -> Axes:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._engine.additive.sites import Sums
 from sk_embed._engine.losses import Loss
 
 # Where the sum of squared gradients of a vector starts, and falls back to.
@@ -34,6 +35,8 @@ class StreamSettings:
         Rows of a category after which what they said counts a half.
     less_effects : bool
         Whether what the main effects say is taken out of the vectors.
+    n_crosses : int
+        Number of pairs of columns that are learned as columns of their own.
     with_halves : bool
         Whether two halves of the rows learn vectors of their own, for reliability.
     dtype : dtype
@@ -48,6 +51,7 @@ class StreamSettings:
     init_scale: float
     half_life: float
     less_effects: bool
+    n_crosses: int
     with_halves: bool
     dtype: np.dtype
 
@@ -80,15 +84,21 @@ class StreamStart:
         In the trunk's coordinates.
     effects : ndarray of shape (sum(n_codes), n_outputs)
         Main effects.
-    alpha, noise_ratio : ndarray of shape (n_groups, n_columns)
-        Penalty of each column, for each group of outputs that the loss ties; and the rows
-        of a category that weigh as much.
+    alpha, noise_ratio : ndarray of shape (n_groups, n_columns + n_crosses)
+        Penalty of each column and cross, for each group of outputs that the loss ties; and
+        the rows of a category that weigh as much.
     weight : ndarray of shape (sum(n_codes),)
         Of each category's rows.
     n_codes : ndarray of shape (n_columns,)
         Codes of each column; the last stands for what is not in a given vocabulary.
     total_weight : float
         Weight of all rows so far.
+    cell_effects : ndarray of shape (sum(n_cells), n_outputs)
+        Own effects of the cells of all crosses.
+    cell_weight : ndarray of shape (sum(n_cells),)
+        Number of each cell's rows.
+    n_cells : ndarray of shape (n_crosses,)
+        Cells of each cross; the last stands for those that are not listed.
     """
 
     vectors: FloatArray
@@ -98,12 +108,31 @@ class StreamStart:
     weight: FloatArray
     n_codes: IntArray
     total_weight: float
+    cell_effects: FloatArray
+    cell_weight: FloatArray
+    n_cells: IntArray
 
-    def by_output(self, of_groups: FloatArray, loss: Loss) -> FloatArray:
+    def sums(self, loss: Loss) -> tuple[Sums, Sums, FloatArray]:
+        """Return what the rows say of categories and cells, and the penalties.
+
+        With a penalty alpha, and rho the rows that weigh as much, rows of weight h give a
+        category the curvature alpha / rho h. Its effect w is then the mean of a site of
+        evidence w (alpha / rho h + alpha).
+        """
+        alpha = self._by_output(self.alpha, loss)
+        of_row = self._by_output(self.alpha / self.noise_ratio, loss)
+        n_codes = np.concatenate([self.n_codes, self.n_cells])
+        effects = np.concatenate([self.effects, self.cell_effects])
+        weight = np.concatenate([self.weight, self.cell_weight])
+        curvature = np.repeat(of_row, n_codes, axis=0) * weight[:, None]
+        evidence = effects * (curvature + np.repeat(alpha, n_codes, axis=0))
+        return *Sums(evidence, curvature).cut(len(self.effects)), alpha
+
+    def _by_output(self, of_groups: FloatArray, loss: Loss) -> FloatArray:
         """Return what each group has, for its outputs: shape (n_columns, n_outputs)."""
         n_outputs = self.effects.shape[1]
         groups = zip(loss.joint_outputs(n_outputs), of_groups, strict=True)
-        result = np.empty((len(self.n_codes), n_outputs))
+        result = np.empty((of_groups.shape[1], n_outputs))
         for outputs, of_group in groups:
             result[:, outputs] = of_group[:, None]
         return result

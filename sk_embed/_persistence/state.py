@@ -234,6 +234,16 @@ def _restored_encoding(
         for number, place in enumerate(np.flatnonzero(is_categorical))
     ]
     learned = TableColumns(is_categorical, [c.vocabulary for c in columns], scaler)
+    crosses = restored_crosses(
+        document.entries.get("crosses", []),
+        learned.vocabularies,
+        trunk.n_outputs,
+        len(effect_names) > 0,
+        members,
+    )
+    resume = _restored_resume(
+        columns, len(crosses), learned, target, trunk, document, members
+    )
     return FittedEncoding(
         columns=learned,
         target=target,
@@ -244,19 +254,14 @@ def _restored_encoding(
         unit=unit,
         trunk=trunk,
         loss_curve=loss_curve,
-        resume=_restored_resume(columns, learned, target, trunk, document, members),
-        crosses=restored_crosses(
-            document.entries.get("crosses", []),
-            learned.vocabularies,
-            trunk.n_outputs,
-            len(effect_names) > 0,
-            members,
-        ),
+        resume=resume,
+        crosses=crosses,
     )
 
 
 def _restored_resume(
     columns: list[_Column],
+    n_crosses: int,
     learned: TableColumns,
     target: Target,
     trunk: Trunk,
@@ -267,7 +272,7 @@ def _restored_resume(
     if document.entries.get("total_weight") is None:
         return None
     groups = LOSSES[target.type]().joint_outputs(trunk.n_outputs)
-    shape = (len(list(groups)), len(columns))
+    shape = (len(list(groups)), len(columns) + n_crosses)
     total_weight = document.get("total_weight", float)
     alpha = _finite(members, "resume/alpha.npy", shape)
     noise_ratio = _finite(members, "resume/noise_ratio.npy", shape)

@@ -82,10 +82,11 @@ class Update(NamedTuple):
 
     Parameters
     ----------
-    chosen : ndarray of shape (n_chosen,)
-        Coefficients of the chunk: intercept and slopes, then its categories.
+    chosen, cells : ndarray of shape (n_chosen,), (n_cells,)
+        Coefficients of the chunk: intercept and slopes, then its categories; and those of
+        its cells, which are counted by themselves.
     sums : Sums
-        What all chunks say of them.
+        What all chunks say of both.
     alpha : ndarray of shape (n_columns, n_outputs)
         Penalty of each column.
     moments : Moments
@@ -93,6 +94,7 @@ class Update(NamedTuple):
     """
 
     chosen: IntArray
+    cells: IntArray
     sums: Sums
     alpha: FloatArray
     moments: Moments
@@ -105,39 +107,45 @@ class StreamEffects:
     ----------
     loss : Loss
         What is minimised.
-    n_columns, n_context, n_outputs : int
-        Of the rows.
+    first : Rows
+        The first chunk, for the numbers of columns, context columns and outputs.
     alpha : float or None
         Penalty of every column, or None to estimate one for each.
     half_life : float
         Rows of a coefficient after which what they said counts a half.
+    n_crosses : int
+        Number of pairs of columns that are learned as columns of their own.
     """
 
     def __init__(
         self,
         loss: Loss,
-        n_columns: int,
-        n_context: int,
-        n_outputs: int,
+        first: Rows,
         alpha: float | None,
         half_life: float,
+        n_crosses: int = 0,
     ) -> None:
         self._loss = loss
         self._half_life = half_life
         self._given_alpha = alpha
         self.alpha: FloatArray | None = None
-        self._n_leading = 1 + n_context
+        self._n_columns, n_outputs = first.codes.shape[1], first.targets.shape[1]
+        self._n_leading = 1 + first.context.shape[1]
         self._evidence = Evidence(self._n_leading, n_outputs)
-        none, no_noise = np.zeros((n_columns, n_outputs)), np.zeros(n_outputs)
+        self._cells = Evidence(0, n_outputs)
+        none = np.zeros((self._n_columns + n_crosses, n_outputs))
+        no_noise = np.zeros(n_outputs)
         self._moments = Moments(none, none, no_noise, no_noise)
 
-    def grow(self, n_rows: int) -> None:
-        """Make room for so many more categories."""
+    def grow(self, n_rows: int, n_cells: int = 0) -> None:
+        """Make room for further categories and cells."""
         self._evidence.grow(n_rows)
+        self._cells.grow(n_cells)
 
-    def cut(self, n_rows: int) -> None:
-        """Keep so many categories alone."""
+    def cut(self, n_rows: int, n_cells: int = 0) -> None:
+        """Keep the first categories and cells alone."""
         self._evidence.cut(self._n_leading + n_rows)
+        self._cells.cut(n_cells)
 
     def effects(self, rows: IntArray, column: int) -> FloatArray:
         """Return the effects of a column's categories, given their store rows."""
@@ -145,20 +153,29 @@ class StreamEffects:
         sums = self._evidence.of(self._n_leading + rows)
         return _mean(sums.evidence, sums.curvature + self.alpha[column])
 
-    def learn(self, chunk: Rows, touched: IntArray) -> Update:
+    def cell_effects(self, cells: IntArray, cross: int) -> FloatArray:
+        """Return the effects of a cross's cells, given their numbers."""
+        assert self.alpha is not None  # noqa: S101 - something was learned
+        sums = self._cells.of(cells)
+        return _mean(sums.evidence, sums.curvature + self.alpha[self._n_columns + cross])
+
+    def learn(self, chunk: Rows, touched: IntArray, cells: IntArray) -> Update:
         """Return what a chunk changes; nothing is changed yet.
 
         Parameters
         ----------
         chunk : Rows
-            Its rows, with codes of their own.
+            Rows of the chunk, with codes of their own; the columns of crosses are the last.
         touched : ndarray of shape (sum(n_codes),)
-            Store row of each code, column by column.
+            Store row of each code of the columns, column by column.
+        cells : ndarray of shape (sum(n_cells),)
+            Number of each code of the crosses, cross by cross.
         """
         alpha = self._first_alpha(chunk) if self.alpha is None else self.alpha
         prior, weight = _prior(chunk, alpha), _weights(chunk)
         chosen = np.append(np.arange(self._n_leading), self._n_leading + touched)
-        others = self._evidence.of(chosen).faded(0.5 ** (weight / self._half_life))
+        known = self._evidence.of(chosen).beside(self._cells.of(cells))
+        others = known.faded(0.5 ** (weight / self._half_life))
         center = _mean(others.evidence, others.curvature + prior)
         if not others.curvature[: self._n_leading].any():
             center[0] = first_intercept(chunk, self._loss)
@@ -173,26 +190,27 @@ class StreamEffects:
         )
         if self._given_alpha is None:
             alpha = _alpha(moments, self._loss)
-        return Update(chosen, sums, alpha, moments)
+        return Update(chosen, cells, sums, alpha, moments)
 
     def commit(self, update: Update) -> None:
         """Take over what a chunk changes."""
-        self._evidence.put(update.chosen, update.sums)
+        of_columns, of_cells = update.sums.cut(len(update.chosen))
+        self._evidence.put(update.chosen, of_columns)
+        self._cells.put(update.cells, of_cells)
         self.alpha, self._moments = update.alpha, update.moments
 
-    def go_on_from(
-        self, evidence: FloatArray, curvature: FloatArray, alpha: FloatArray
-    ) -> None:
+    def go_on_from(self, columns: Sums, cells: Sums, alpha: FloatArray) -> None:
         """Go on from what was learned otherwise.
 
         Parameters
         ----------
-        evidence, curvature : ndarray of shape (n_rows, n_outputs)
-            Of each store row.
-        alpha : ndarray of shape (n_columns, n_outputs)
-            Penalty of each column.
+        columns, cells : Sums
+            Sums of each store row, and of each cell.
+        alpha : ndarray of shape (n_columns + n_crosses, n_outputs)
+            Penalty of each column and cross.
         """
-        self._evidence.start_from(self._n_leading, evidence, curvature)
+        self._evidence.start_from(self._n_leading, *columns)
+        self._cells.start_from(0, *cells)
         self.alpha = alpha
 
     def _first_alpha(self, chunk: Rows) -> FloatArray:

@@ -31,6 +31,14 @@ class Sums(NamedTuple):
     evidence: FloatArray
     curvature: FloatArray
 
+    def beside(self, other: Sums) -> Sums:
+        """Return the sums of further coefficients behind these."""
+        return Sums(*(np.concatenate(both) for both in zip(self, other, strict=True)))
+
+    def cut(self, n: int) -> tuple[Sums, Sums]:
+        """Return the sums of the first coefficients, and those of the others."""
+        return Sums(*(sums[:n] for sums in self)), Sums(*(sums[n:] for sums in self))
+
     def plus(self, evidence: FloatArray, curvature: FloatArray) -> Sums:
         """Return the sums with the site of another chunk."""
         return Sums(self.evidence + evidence, self.curvature + curvature)
