@@ -10,7 +10,7 @@ from engine_data import BINOMIAL, LOSS_CASES, SQUARED, draw_rows, make_rows
 from numpy.testing import assert_allclose, assert_array_equal
 from test_blocks import cut
 
-from sk_embed._engine.additive.crosses import select_pairs
+from sk_embed._engine.additive.crosses import HeldOutRows, choose_crosses
 from sk_embed._engine.additive.main_effects import collect, fit_whole
 from sk_embed._engine.cells import cell_codes, codes_of, keys_of, listed_keys
 from sk_embed._engine.crossed_effects import (
@@ -169,6 +169,12 @@ def test_crosses_of_partitions_are_those_of_the_rows_together(loss, n_outputs, r
 # ------------------------------------------------------------------ what is chosen
 
 
+def chosen(rows, fold_of_row, held_out, loss=SQUARED):
+    shape = len(rows.n_codes), rows.targets.shape[1]
+    held_out_rows = HeldOutRows(rows, fold_of_row, held_out, loss, np.ones(shape))
+    return [candidate.pair for candidate in choose_crosses(held_out_rows)]
+
+
 @each_loss
 def test_held_out_predictions_are_those_of_the_folds_model(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs, n_rows=200)
@@ -219,7 +225,7 @@ def test_a_column_nested_in_another_makes_no_pair(rng):
     # The additive model without the fine column leaves all that this one tells.
     blind = collect(fit_whole(source, SQUARED, 1e6), [])
     nothing = np.zeros((3_000, 1)) + blind.leading[0]
-    assert select_pairs(rows, np.arange(3_000) % 5, nothing, SQUARED) == []
+    assert chosen(rows, np.arange(3_000) % 5, nothing) == []
 
 
 def test_columns_that_a_fold_does_not_know_make_no_pair(rng):
@@ -228,5 +234,5 @@ def test_columns_that_a_fold_does_not_know_make_no_pair(rng):
     cells = rng.normal(size=(50, 5))[codes[:, 0], codes[:, 1]]
     rows = make_rows(codes, cells, n_codes=(51, 6))
     held_out = np.zeros((3_000, 1))
-    assert select_pairs(rows, codes[:, 0] % 5, held_out, SQUARED) == []
-    assert select_pairs(rows, np.arange(3_000) // 600, held_out, SQUARED) == [(0, 1)]
+    assert chosen(rows, codes[:, 0] % 5, held_out) == []
+    assert chosen(rows, np.arange(3_000) // 600, held_out) == [(0, 1)]

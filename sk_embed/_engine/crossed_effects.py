@@ -18,7 +18,11 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._engine.additive.crosses import MAX_ROWS_SCREENED, select_pairs
+from sk_embed._engine.additive.crosses import (
+    MAX_ROWS_SCREENED,
+    HeldOutRows,
+    choose_crosses,
+)
 from sk_embed._engine.additive.main_effects import (
     MainEffects,
     Solved,
@@ -139,8 +143,12 @@ def choose_pairs(source: RowSource, loss: Loss, effects: MainEffects) -> list[Pa
         Main effects of the columns alone, of all rows and without each fold.
     """
     rows, fold_of_row = source.held_out_sample(MAX_ROWS_SCREENED)
-    held_out = held_out_prediction(rows, fold_of_row, effects)
-    return select_pairs(rows, fold_of_row, held_out, loss)
+    prediction = held_out_prediction(rows, fold_of_row, effects)
+    alpha = np.empty((len(rows.n_codes), prediction.shape[1]))
+    for outputs, of_group in zip(output_groups(source, loss), effects.alpha, strict=True):
+        alpha[:, outputs] = of_group[:, None]
+    held_out = HeldOutRows(rows, fold_of_row, prediction, loss, alpha)
+    return [candidate.pair for candidate in choose_crosses(held_out)]
 
 
 def fit_effects(
