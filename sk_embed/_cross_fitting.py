@@ -344,4 +344,4 @@ class CrossFitted(NamedTuple):
             read = of_block.rows[of_row]
             rows = np.flatnonzero(read != _FULL)
             cross_fitted = of_block.vectors[self.fold_of_row[rows], read[rows]]
-            block[self.places[rows]] = cross_fitted
+            block[self.places[rows], : cross_fitted.shape[1]] = cross_fitted

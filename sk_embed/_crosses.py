@@ -43,11 +43,11 @@ class CrossTable:
     cells : Vocabulary
         Keys of the pairs of table rows that had rows in fit, and their counts: see
         :mod:`sk_embed._engine.cells`.
-    table : ndarray of shape (n_cells + 1, n_effects + n_totals)
-        Own effects of each cell, then its totals; zero, in the last row, of a cell that is
-        not listed.
+    table : ndarray of shape (n_cells + 1, n_outputs)
+        Own effects of each cell; zero, the last, of a cell that is not listed.
     n_totals : int
-        Number of totals: that of the main effects, 0 where these are not given out.
+        Number of totals that are given out beside the own effects: that of the main
+        effects, 0 where these are not given out.
     explained_variance_ratio : float
         Share of the own effects in the variance of all effects.
     """
@@ -61,7 +61,7 @@ class CrossTable:
     @property
     def width(self) -> int:
         """Number of output columns."""
-        return self.table.shape[1]
+        return self.table.shape[1] + self.n_totals
 
     def codes(self, table_rows: Sequence[IntArray]) -> IntArray:
         """Return the cell of each row, -1 where it is not listed.
@@ -71,28 +71,22 @@ class CrossTable:
         first, second = (table_rows[j].astype(np.int64) for j in self.pair)
         return self.cells.encode(pd.Series(keys_of(first, second)))
 
-    def write(
-        self,
-        codes: IntArray,
-        columns: Sequence[FloatArray],
-        output: FloatArray,
-    ) -> None:
-        """Look cells up; the totals of those that are not listed are their categories'.
+    def write_totals(self, columns: Sequence[FloatArray], output: FloatArray) -> None:
+        """Write the totals, given all that they are the sums of.
+
+        The parts of a training row's total are those that the row is encoded by: a total
+        of other parts would tell by its difference how the target has moved them.
 
         Parameters
         ----------
-        codes : ndarray of shape (n_rows,)
-            Cell of each row.
         columns : sequence of ndarray of shape (n_rows, width_of_column)
             Encoded categorical columns, which begin with their main effects.
         output : ndarray of shape (n_rows, width)
-            Columns of the cross in the encoded rows, which are written to.
+            Columns of the cross in the encoded rows, which begin with the own effects.
         """
-        output[:] = self.table.take(codes, axis=0)
-        n, unlisted = self.n_totals, np.flatnonzero(codes < 0)
-        if n and len(unlisted):
-            first, second = (columns[j][unlisted, :n] for j in self.pair)
-            output[unlisted, self.width - n :] = first + second
+        n = self.n_totals
+        first, second = (columns[j][:, :n] for j in self.pair)
+        output[:, self.width - n :] = output[:, :n] + first + second
 
     def output_names(self, names: Sequence[Any], effects: list[str]) -> list[str]:
         """Return the names of the output columns.
@@ -109,9 +103,25 @@ class CrossTable:
         return [f"{first}*{second}_{name}" for name in (effects + totals)[: self.width]]
 
     def to_frame(
-        self, names: Sequence[Any], effects: list[str], vocabularies: list[Vocabulary]
+        self,
+        names: Sequence[Any],
+        effects: list[str],
+        vocabularies: list[Vocabulary],
+        tables: Sequence[FloatArray],
     ) -> pd.DataFrame:
-        """Return the table, indexed by pairs of categories."""
+        """Return the table, indexed by pairs of categories.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Names of the categorical columns.
+        effects : list of str
+            Names of the effects, one for each output of the model.
+        vocabularies : list of Vocabulary
+            Categories of the categorical columns.
+        tables : sequence of ndarray of shape (n_categories + 1, width)
+            Tables of the categorical columns.
+        """
         codes = codes_of(self.cells.categories)
         levels = [
             vocabularies[j].row_labels().take(of_pair)
@@ -119,7 +129,13 @@ class CrossTable:
         ]
         index = pd.MultiIndex.from_arrays(levels, names=[names[j] for j in self.pair])
         columns = self.output_names(names, effects)
-        frame = pd.DataFrame(self.table[:-1], index=index, columns=columns)
+        values = np.empty((len(self.table) - 1, self.width), self.table.dtype)
+        values[:, : self.table.shape[1]] = self.table[:-1]
+        encoded = list(tables)
+        for j, of_pair in zip(self.pair, codes, strict=True):
+            encoded[j] = tables[j][vocabularies[j].codes_of(of_pair)]
+        self.write_totals(encoded, values)
+        frame = pd.DataFrame(values, index=index, columns=columns)
         return frame.assign(count=self.cells.counts)
 
 

@@ -174,9 +174,11 @@ class FittedEncoding:
             cross_fitted.overwrite_columns(columns)
         cells = self._cells(codes)
         for cross, block, of_cross in zip(self.crosses, crosses, cells, strict=True):
-            cross.write(of_cross, columns, block)
+            block[:, : cross.table.shape[1]] = cross.table.take(of_cross, axis=0)
         if cross_fitted is not None:
             cross_fitted.overwrite_crosses(crosses, cells)
+        for cross, block in zip(self.crosses, crosses, strict=True):
+            cross.write_totals(columns, block)
         return encoded
 
     def _cells(self, codes: Sequence[IntArray]) -> list[IntArray]:
@@ -243,6 +245,7 @@ class FittedEncoding:
                         self._block_names(inputs),
                         self.target.effect_names,
                         self.columns.vocabularies,
+                        self.tables,
                     )
         kept = [(first, second) for first, second, _ in self.described_crosses(inputs)]
         raise ValueError(f"{pair!r} is not a cross of this encoder; it has {kept}.")
@@ -320,7 +323,7 @@ class FittedEncoding:
     def _cells_of_stream(self) -> dict[str, Any]:
         """Return what a stream goes on from of the cells, one behind each cross's own."""
         n_outputs = self.trunk.n_outputs
-        effects = [cross.table[:, :n_outputs] * self.unit for cross in self.crosses]
+        effects = [cross.table * self.unit for cross in self.crosses]
         weights = [np.append(cross.cells.counts, 0) for cross in self.crosses]
         return {
             "cell_effects": np.concatenate([np.empty((0, n_outputs)), *effects]),

@@ -68,7 +68,7 @@ def finish(
         for column in model.columns
     ]
     n_totals = len(target.effect_names) if with_effects else 0
-    crosses = [cross_tables(cross, tables, n_totals, unit) for cross in model.crosses]
+    crosses = [cross_tables(cross, unit, dtype) for cross in model.crosses]
     encoding = FittedEncoding(
         columns=columns,
         target=target.without_values(),
@@ -92,7 +92,7 @@ def finish(
                     np.rint(cross.n_rows[:-1]),
                     columns.vocabularies,
                 ),
-                table.full.astype(dtype, copy=False),
+                table.full,
                 n_totals,
                 cross.explained_variance_ratio,
             )

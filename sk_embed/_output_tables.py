@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._engine.cells import codes_of
+from sk_embed._arrays import FloatArray
 from sk_embed._engine.column_vectors import ColumnVectors
 from sk_embed._engine.crossed_effects import CrossEffects
 from sk_embed._selection import kept_axes
@@ -74,59 +73,14 @@ def output_tables(
     )
 
 
-def cross_tables(
-    cross: CrossEffects, columns: list[OutputTables], n_totals: int, unit: float
-) -> OutputTables:
-    """Put the own effects of cells and their totals side by side.
-
-    Parameters
-    ----------
-    cross : CrossEffects
-        Effects of the cells.
-    columns : list of OutputTables
-        Tables of all columns.
-    n_totals : int
-        Number of totals: that of the main effects which the tables begin with.
-    unit : float
-        Change of the raw prediction that counts as 1.
-    """
-    first, second = (columns[j] for j in cross.pair)
+def cross_tables(cross: CrossEffects, unit: float, dtype: np.dtype[Any]) -> OutputTables:
+    """Return the own effects of a cross's cells, ``unit`` of which count as 1."""
     none = np.empty(0)
     return OutputTables(
-        own_and_totals(cross.effects / unit, cross.keys, first.full, second.full, n_totals),
-        own_and_totals(
-            cross.fold_effects / unit, cross.keys, first.folds, second.folds, n_totals
-        ),
+        (cross.effects / unit).astype(dtype),
+        (cross.fold_effects / unit).astype(dtype),
         none,
         none,
         cross.noise_ratio,
         to_trunk=np.empty((0, 0)),
     )
-
-
-def own_and_totals(
-    own: FloatArray, keys: IntArray, first: FloatArray, second: FloatArray, n_totals: int
-) -> FloatArray:
-    """Return own effects of cells, and their totals with the effects of both categories.
-
-    Parameters
-    ----------
-    own : ndarray of shape (..., n_cells + 1, n_outputs)
-        Own effects; the last are those of cells that are not listed, which have no total.
-    keys : ndarray of shape (n_cells,)
-        Keys of the cells.
-    first, second : ndarray of shape (..., n_codes, width)
-        Tables of both columns, which begin with the main effects.
-    n_totals : int
-        Number of main effects; 0 if the tables hold none.
-
-    Returns
-    -------
-    table : ndarray of shape (..., n_cells + 1, n_outputs + n_totals)
-    """
-    own = own.astype(first.dtype)
-    a, b = codes_of(keys)
-    totals = np.zeros_like(own[..., :n_totals])
-    totals[..., :-1, :] = first[..., a, :n_totals] + second[..., b, :n_totals]
-    totals[..., :-1, :] += own[..., :-1, :n_totals]
-    return np.concatenate([own, totals], axis=-1)

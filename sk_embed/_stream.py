@@ -195,7 +195,7 @@ class Stream:
             trunk=self.trunk,
             loss_curve=self.loss_curve,
             crosses=self.crosses.tables(
-                model, learned, tables, columns.vocabularies, self.n_effects, unit
+                model, learned, columns.vocabularies, self.n_effects, unit, self._dtype
             ),
         )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from sk_embed._arrays import BoolArray, FloatArray
+from sk_embed._arrays import BoolArray
 from sk_embed._columns.growing import Coded, GrowingVocabulary
 from sk_embed._columns.vocabulary import Vocabulary
 from sk_embed._crosses import CrossTable, cells_of
@@ -19,7 +20,6 @@ from sk_embed._engine.rows import Rows
 from sk_embed._engine.sources import InMemory
 from sk_embed._engine.stream_columns import StreamColumn
 from sk_embed._engine.tasks import map_in_turn
-from sk_embed._output_tables import own_and_totals
 from sk_embed._stream_rows import StoreRows
 
 # In place of the key of a cell of which a category is not listed.
@@ -56,10 +56,10 @@ class StreamCrosses:
         self,
         model: StreamModel,
         columns: list[StreamColumn],
-        tables: Sequence[FloatArray],
         vocabularies: Sequence[Vocabulary],
         n_totals: int,
         unit: float,
+        dtype: np.dtype[Any],
     ) -> list[CrossTable]:
         """Return the table of each cross.
 
@@ -69,14 +69,14 @@ class StreamCrosses:
             Model of all chunks.
         columns : list of StreamColumn
             Columns as they are given out.
-        tables : sequence of ndarray of shape (n_categories + 1, width)
-            Tables of the columns.
         vocabularies : sequence of Vocabulary
             Categories of the columns.
         n_totals : int
             Number of main effects that the tables begin with.
         unit : float
             Change of the raw prediction that counts as 1.
+        dtype : dtype
+            Floats of the tables.
         """
         known = [vocabulary.as_vocabulary() for vocabulary in self.vocabularies]
         listed = [np.flatnonzero(cells.categories >= 0) for cells in known]
@@ -87,21 +87,21 @@ class StreamCrosses:
             [cells.counts[of] for cells, of in zip(known, listed, strict=True)],
             columns,
         )
-        result = []
-        for cross in crosses:
-            first, second = (tables[j] for j in cross.pair)
-            own = cross.effects / unit
-            counts = np.rint(cross.n_rows[:-1]).astype(np.intp)
-            result.append(
-                CrossTable(
+        return [
+            CrossTable(
+                cross.pair,
+                cells_of(
                     cross.pair,
-                    cells_of(cross.pair, cross.keys, counts, vocabularies),
-                    own_and_totals(own, cross.keys, first, second, n_totals),
-                    n_totals,
-                    cross.explained_variance_ratio,
-                )
+                    cross.keys,
+                    np.rint(cross.n_rows[:-1]).astype(np.intp),
+                    vocabularies,
+                ),
+                (cross.effects / unit).astype(dtype),
+                n_totals,
+                cross.explained_variance_ratio,
             )
-        return result
+            for cross in crosses
+        ]
 
 
 def no_cells(pairs: Sequence[Pair]) -> list[Vocabulary]:

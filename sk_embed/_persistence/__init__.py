@@ -38,7 +38,7 @@ member                                       holds
 ``crosses/<k>/keys.npy``                     int64, ``row_a * 2**32 + row_b`` of the rows of
                                              both columns' tables, each once
 ``crosses/<k>/counts.npy``                   int64, rows of each cell in fit
-``crosses/<k>/table.npy``                    a row for each cell: own effects, then totals
+``crosses/<k>/table.npy``                    own effects of each cell
 ``resume/alpha.npy``, ``noise_ratio.npy``    one for each group of outputs and column
 ``context/center.npy``, ``scale.npy``        float64, one for each context column
 ``context/with_indicator.npy``               bool, context columns that had missing values

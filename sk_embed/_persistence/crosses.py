@@ -72,8 +72,7 @@ def restored_crosses(
         folder = f"crosses/{number}"
         keys = members.array(f"{folder}/keys.npy", "i", (None,))
         counts = members.array(f"{folder}/counts.npy", "i", keys.shape)
-        width = n_outputs * (1 + with_effects)
-        table = members.array(f"{folder}/table.npy", "f", (len(keys), width))
+        table = members.array(f"{folder}/table.npy", "f", (len(keys), n_outputs))
         of_codes = zip(codes_of(keys), (a, b), strict=True)
         is_sound = table.dtype.itemsize in (4, 8) and bool(np.isfinite(table).all())
         is_sound &= len(np.unique(keys)) == len(keys) and bool((counts >= 0).all())
@@ -82,6 +81,7 @@ def restored_crosses(
         if not is_sound:
             raise ValueError(f"its cross {number} holds values that are out of range")
         cells = cells_of((a, b), keys, counts, vocabularies)
-        table = np.concatenate([table, np.zeros_like(table, shape=(1, width))])
-        crosses.append(CrossTable((a, b), cells, table, width - n_outputs, explained))
+        table = np.concatenate([table, np.zeros_like(table, shape=(1, n_outputs))])
+        n_totals = n_outputs if with_effects else 0
+        crosses.append(CrossTable((a, b), cells, table, n_totals, explained))
     return crosses
