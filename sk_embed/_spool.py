@@ -7,6 +7,8 @@ become arrays in files, which the engine reads as if they were in memory.
 
 from __future__ import annotations
 
+import math
+import os
 import pickle
 import shutil
 import tempfile
@@ -192,7 +194,13 @@ class Spool:
         """Return an array of zeros in a file."""
         if 0 in shape:
             return np.zeros(shape, dtype)
-        array = np.memmap(self._folder / name, dtype, "w+", shape=shape)
+        path = self._folder / name
+        with path.open("wb") as file:
+            if hasattr(os, "posix_fallocate"):
+                # A full disk is an OSError here; a mapped page that finds no place on the
+                # disk would end the process.
+                os.posix_fallocate(file.fileno(), 0, math.prod(shape) * dtype.itemsize)
+        array = np.memmap(path, dtype, "r+", shape=shape)
         # A plain view of the file: a memmap makes a memmap of each slice, which costs time.
         return np.asarray(array)
 
