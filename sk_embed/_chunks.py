@@ -181,7 +181,7 @@ def _spool_chunks(
     layout, parameters = None, encoder.get_params(deep=False)
     for number, chunk in enumerate(chunks):
         X, y, sample_weight = _parts_of_chunk(chunk, number)
-        if _has_no_rows(X, y):
+        if _has_no_rows(y, X):
             continue
         with told_of(f"Chunk {number}"):
             encoder._require_usable(y)
@@ -219,17 +219,17 @@ def _parts_of_chunk(chunk: Any, number: int) -> tuple[Any, Any, Any]:
 
 def _has_no_rows(*tables: Any) -> bool:
     """Return whether tables are known to have no rows, as those of Dask are not."""
-    return all(
-        hasattr(table, "shape") and not hasattr(table, "__dask_graph__")
-        and table.shape[0] == 0
+    is_known = [
+        hasattr(table, "__len__") and not hasattr(table, "__dask_graph__")
         for table in tables
-    )  # fmt: skip
+    ]
+    return all(is_known) and all(len(table) == 0 for table in tables)
 
 
 def _draw_folds(cv: Any, spool: Spool, training: TrainingData, seed: int) -> Folds:
     """Draw the folds that ``fit_transform`` draws for all rows together."""
     is_label = training.target.type in LABEL_TYPES
-    labels = _labels(spool) if is_label else np.zeros(spool.first_rows[-1])
+    labels = _labels(spool) if is_label else np.zeros(spool.first_rows[-1], np.int8)
     folds = draw_folds(cv, labels, labels, is_label, seed)
     return folds if training.holds_all_rows else folds.restricted_to(training.row_numbers)
 

@@ -7,14 +7,18 @@ become arrays in files, which the engine reads as if they were in memory.
 
 from __future__ import annotations
 
+import math
+import os
 import pickle
 import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,23 +123,26 @@ class Spool:
             )
         learned = learn_from_parts(self, layout)
         settings = model_settings(layout.parameters, learned.n_rows, learned.total_weight)
-        weight = np.concatenate([part.weight for part in self.parts()])
+        weight = self._collected(learned.n_rows, attrgetter("weight"))
         require_room(weight, settings.dtype)
         target = self._standardised(learned.target, weight, settings.dtype)
         arrays = self._write_rows(learned, target, settings.dtype)
+        # Files that are mapped anew take memory only where they are read.
+        codes, context, row_numbers = map(_mapped_anew, arrays)
+        target = replace(target, values=_mapped_anew(target.values))
         rows = Rows(
-            codes=arrays.codes,
+            codes=codes,
             n_codes=n_codes_of(learned.columns),
-            context=arrays.context,
+            context=context,
             targets=target.values,
             weight=weight_of_each(weight.astype(settings.dtype)),
         )
-        n_bytes = arrays.codes.nbytes + arrays.context.nbytes + target.values.nbytes
+        n_bytes = codes.nbytes + context.nbytes + target.values.nbytes
         return TrainingData(
             learned.columns,
             target,
             rows,
-            arrays.row_numbers,
+            row_numbers,
             holds_all_rows=len(rows) == self.first_rows[-1],
             n_in_reach=max(len(rows) * MAX_BYTES_IN_REACH // n_bytes, 1),
         )
@@ -153,11 +160,10 @@ class Spool:
             return replace(like, values=values)
         center, scale = np.empty((2, values.shape[1]))
         for number in range(values.shape[1]):
-            y = [as_matrix(part.target.values)[:, number] for part in self.parts()]
-            column, center[number], scale[number] = standardised_column(
-                np.concatenate(y), weight
+            y = self._collected(len(weight), partial(_output, number=number))
+            values[:, number], center[number], scale[number] = standardised_column(
+                y, weight
             )
-            values[:, number] = column
         return replace(like, values=values, center=center, scale=scale)
 
     def _write_rows(
@@ -170,7 +176,7 @@ class Spool:
         arrays = _Arrays(
             self._array("codes", (n_rows, len(n_codes)), smallest),
             self._array("context", (n_rows, n_context), dtype),
-            self._array("row_numbers", (n_rows,), np.dtype(np.int64)),
+            self._array("row_numbers", (n_rows,), np.dtype(np.int32)),
         )
         end = 0
         for part in self.parts():
@@ -186,19 +192,30 @@ class Spool:
             (self._folder / f"{part.number}-categories").unlink()
         return arrays
 
+    def _collected(self, n_rows: int, of_part: Callable[[Part], FloatArray]) -> FloatArray:
+        """Return what each part gives for its rows, in one array of numbers."""
+        collected, end = np.empty(n_rows), 0
+        for part in self.parts():
+            start, end = end, end + len(part.weight)
+            collected[start:end] = of_part(part)
+        return collected
+
     def _array(
         self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> NDArray[Any]:
         """Return an array of zeros in a file."""
         if 0 in shape:
             return np.zeros(shape, dtype)
-        array = np.memmap(self._folder / name, dtype, "w+", shape=shape)
-        # A plain view of the file: a memmap makes a memmap of each slice, which costs time.
-        return np.asarray(array)
+        path = self._folder / name
+        with path.open("wb") as file:
+            if hasattr(os, "posix_fallocate"):
+                # A full disk is an OSError here; a mapped page that finds no place on the
+                # disk would end the process.
+                os.posix_fallocate(file.fileno(), 0, math.prod(shape) * dtype.itemsize)
+        return np.memmap(path, dtype, "r+", shape=shape)
 
 
-@dataclass(frozen=True)
-class _Arrays:
+class _Arrays(NamedTuple):
     """Arrays in files, of all used rows."""
 
     codes: NDArray[Any]
@@ -214,6 +231,25 @@ class _StoredCategories:
 
     def __iter__(self) -> Iterator[SeenCategories]:
         yield from _unpickled(self.path)
+
+
+def _mapped_anew(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array that is in a file for reading alone, as a plain array.
+
+    A memmap would make a memmap of each slice, which costs time.
+    """
+    if not isinstance(array, np.memmap):
+        return array
+    assert array.filename is not None  # noqa: S101 - it is in a file
+    array.flush()
+    anew = np.memmap(array.filename, array.dtype, "r", shape=array.shape)
+    return np.asarray(anew)
+
+
+def _output(part: Part, number: int) -> NDArray[Any]:
+    """Return a column of a part's target."""
+    column: NDArray[Any] = as_matrix(part.target.values)[:, number]
+    return column
 
 
 def _unpickled(path: Path) -> Any:

@@ -498,3 +498,17 @@ def test_rows_beyond_reach_are_read_in_stretches(rng):
         first = reach // 625 == reach[0] // 625
         assert np.flatnonzero(first).std() > 2_000
     assert not np.array_equal(order, random_order(rng, 100_000, 10_000))
+
+
+# ------------------------------------------------------------------ sums over long arrays
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_context", [0, 1, 2, 5])
+@pytest.mark.parametrize("n_rows", [1, 65_536, 65_537, 200_000])
+def test_variance_by_blocks_has_the_bits_of_that_of_all_rows(n_context, n_rows, dtype, rng):
+    context = rng.normal(3, size=(n_rows, n_context)).astype(dtype)
+    weight = rng.random(n_rows).astype(dtype)
+    rows = make_rows(np.zeros(n_rows, int), weight, context, weight)
+    expected = rows.mean((context - rows.mean(context)) ** 2)
+    assert_array_equal(rows.context_variance(), expected)

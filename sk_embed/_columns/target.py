@@ -278,7 +278,7 @@ def standardised_column(
     A constant column has a deviation of 1, scaled as its numbers are.
     """
     try:
-        numbers = y.astype(np.float64)
+        numbers = y.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"target_type='continuous' but y is not numeric ({error})."

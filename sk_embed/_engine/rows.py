@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
+
+# Rows that are turned into double precision at a time: a few MiB.
+_ROWS_OF_A_BLOCK = 65_536
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,26 @@ class Rows:
     def mean(self, values: FloatArray) -> FloatArray:
         """Return the weighted mean over rows, in double precision: sums are long."""
         return np.average(values, axis=0, weights=self.weight.astype(np.float64))
+
+    def context_variance(self) -> FloatArray:
+        """Return the weighted variance of each context column, shape (n_context,).
+
+        To the bits of :meth:`mean`, but without a copy of all rows in double precision:
+        numpy adds the rows of several columns one after the other, as this does by blocks.
+        A single column it adds pairwise, which takes all rows at once.
+        """
+        center = self._mean_by_blocks(lambda block: self.context[block])
+        return self._mean_by_blocks(lambda block: (self.context[block] - center) ** 2)
+
+    def _mean_by_blocks(self, values_of: Callable[[slice], FloatArray]) -> FloatArray:
+        weight = self.weight.astype(np.float64)
+        n_in_block = _ROWS_OF_A_BLOCK if self.context.shape[1] > 1 else len(self)
+        total = values_of(slice(0, 0)).astype(np.float64)
+        for start in range(0, len(self), n_in_block):
+            block = slice(start, start + n_in_block)
+            weighted = values_of(block) * weight[block, None]
+            total = np.concatenate([total, weighted]).sum(axis=0, keepdims=True)
+        return total[0] / weight.sum()
 
     @property
     def n_table_rows(self) -> int:

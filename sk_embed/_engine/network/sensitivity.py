@@ -51,5 +51,4 @@ def sensitivity(rows: Rows, trunk: Trunk, table: FloatArray) -> Sensitivity:
         by_column = at_vectors.transpose(1, 2, 0)
         metrics += by_column @ by_column.transpose(0, 2, 1)
         slopes += (jacobian[:, n_places:] ** 2).sum(axis=0)
-    variance = rows.mean((rows.context - rows.mean(rows.context)) ** 2)
-    return Sensitivity(metrics, np.sqrt(slopes * variance))
+    return Sensitivity(metrics, np.sqrt(slopes * rows.context_variance()))
