@@ -204,7 +204,8 @@ def told_and_not(scores: pd.DataFrame) -> pd.DataFrame:
     """Return mean scores of tables split by group, with the groups told and not."""
     by_group = scores[scores["split_by"].isin(["group", UNTOLD])]
     means = by_encoder(by_group).groupby(level=_CELL).mean()
-    both = means.columns[means.xs(UNTOLD, level="split_by").notna().any()]
+    untold = means[means.index.get_level_values("split_by") == UNTOLD]
+    both = means.columns[untold.notna().any()]
     labels = {"group": "told", UNTOLD: "not told"}
     means = means[both].rename(index=labels, level="split_by").reset_index()
     return means.pivot_table(list(both), ["table", "rows", "model"], "split_by")

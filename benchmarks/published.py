@@ -4,10 +4,11 @@
 
 The folder holds four tables of Sigrist (2023), "A comparison of machine learning methods
 for data with high-cardinality categorical variables", arXiv:2307.02071, with the five test
-folds of its author, and a ``catalog.json`` that names targets and columns. Missing numbers
-are the medians of the training folds. Encoders and models have their defaults, but for
-"trees chosen": up to 2,000 trees of a rate of 0.05, as many as have the least loss on a
-random fifth of the training folds. The tree models of the publication are tuned by a grid.
+folds of its author, and a ``catalog.json`` that names targets and columns; where it names
+no numbers, all other columns are numbers, as there. Missing numbers are the medians of the
+training folds. Encoders and models have their defaults, but for "trees chosen": up to
+2,000 trees of a rate of 0.05, as many as have the least loss on a random fifth of the
+training folds. The tree models of the publication are tuned by a grid, on such a fifth.
 
 Writes ``published.csv``, one line for each table, fold, encoder and model, with seconds of
 processor time of one thread, and ``published.md``. A run that was broken off is taken up
@@ -57,7 +58,8 @@ def folds(folder: Path, entry: dict[str, Any]) -> Iterator[tuple[int, Part, Part
     names = entry["categorical"]
     categories = frame[names].astype(object)
     categories = categories.where(categories.notna(), None)
-    numbers = frame[entry.get("numeric", [])].to_numpy(dtype=np.float64)
+    others = frame.columns.difference([*names, entry["target"], "fold"], sort=False)
+    numbers = frame[entry.get("numeric", others)].to_numpy(dtype=np.float64)
     y = frame[entry["target"]].to_numpy(dtype=np.float64)
     for number in np.unique(fold):
         is_test = (fold == number).to_numpy()
