@@ -88,8 +88,8 @@ def losses(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def model_scores(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return mean scores of each table, a column for each rival."""
-    return by_rival(scores).groupby(level=["table", "split_by"]).mean()
+    """Return mean scores of each table over the splits that all rivals have."""
+    return by_rival(scores).dropna().groupby(level=["table", "split_by"]).mean()
 
 
 def list_table(frame: pd.DataFrame) -> str:

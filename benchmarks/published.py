@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--tables", default=None)
     parser.add_argument("--encoders", default="Target,Embedding")
     parser.add_argument("--again", default="", help="encoders to measure anew")
-    parser.add_argument("--out", type=Path, default=Path("published"))
+    parser.add_argument("--out", type=Path, default=Path("quality"))
     settings = parser.parse_args()
     records = Records(settings.out / "published.csv", KEYS, ["mse", "seconds"])
     with threadpool_limits(1):

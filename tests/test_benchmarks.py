@@ -92,6 +92,15 @@ def test_margins_are_to_the_encoder_that_is_best_in_the_mean():
     np.testing.assert_allclose(_report.margins(scores), [-0.1, 0.2])
 
 
+def test_means_are_of_the_splits_on_which_ours_is_measured():
+    import _report
+
+    ours, other = scores_of({"a": [0.5]}), scores_of({"a": [0.4, 0.9]}, "Target")
+    means = _report.means_of_cells(pd.concat([ours, other]))
+    assert means["Target"].tolist() == [0.4]
+    assert means["margin"].tolist() == pytest.approx([0.1])
+
+
 def test_an_inner_split_by_time_validates_on_the_last_fifth():
     import _tables
 
