@@ -30,7 +30,11 @@ class Records:
         path.parent.mkdir(exist_ok=True, parents=True)
         if not path.exists():
             self._write(pd.DataFrame(columns=self.columns), "w")
-        self._done = self._keys_of(self.read())
+        lines = self.read()
+        if list(lines) != self.columns:
+            # Lines are appended by position.
+            raise ValueError(f"{path} has the columns {list(lines)}, not {self.columns}.")
+        self._done = self._keys_of(lines)
 
     def __contains__(self, key: tuple[Any, ...]) -> bool:
         return key in self._done

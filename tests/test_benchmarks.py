@@ -146,6 +146,15 @@ def test_results_that_are_measured_again_leave_other_conditions_alone(tmp_path):
         assert ("b", "x") in state
 
 
+def test_results_are_not_appended_to_other_columns(tmp_path):
+    import _records
+
+    path = tmp_path / "scores.csv"
+    path.write_text("encoder,score,table\n")
+    with pytest.raises(ValueError, match="has the columns"):
+        _records.Records(path, ["table", "encoder"], ["score"])
+
+
 def test_the_page_and_the_readme_repeat_the_files_of_results():
     import page
 
