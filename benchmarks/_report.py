@@ -129,9 +129,10 @@ def against_each(scores: pd.DataFrame) -> pd.DataFrame:
 def margins(scores: pd.DataFrame) -> pd.Series:
     """Return the differences of ours to the encoder that is best in the cell's mean."""
     wide = by_encoder(scores)
-    others = wide.drop(columns=[OURS, LEAKING], errors="ignore")
-    best = others.groupby(level=_CELL).mean().idxmax(axis=1).rename("best")
-    of_row = best.reindex(wide.index.droplevel(_PAIR)).to_numpy()
+    others = wide.drop(columns=[OURS, LEAKING], errors="ignore").dropna(how="all")
+    wide = wide.loc[others.index]
+    best = others.groupby(level=_CELL).mean().idxmax(axis=1)
+    of_row = best.reindex(others.index.droplevel(_PAIR)).to_numpy()
     position = others.columns.get_indexer(of_row)
     scores_of_best = others.to_numpy()[np.arange(len(others)), position]
     return (wide[OURS] - scores_of_best).dropna()
@@ -198,7 +199,7 @@ def means_of_cells(scores: pd.DataFrame) -> pd.DataFrame:
     others = means.drop(columns=ours)
     if OURS in means and len(others.columns):
         differences = margins(scores).groupby(level=_CELL)
-        means["best other"] = others.idxmax(axis=1)
+        means["best other"] = others.dropna(how="all").idxmax(axis=1)
         means["margin"] = differences.mean()
         means["± over splits"] = differences.sem()
     return means

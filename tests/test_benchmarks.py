@@ -101,6 +101,16 @@ def test_means_are_of_the_splits_on_which_ours_is_measured():
     assert means["margin"].tolist() == pytest.approx([0.1])
 
 
+def test_a_table_on_which_no_other_encoder_is_measured_has_no_margin():
+    import _report
+
+    ours, other = scores_of({"a": [0.5], "b": [0.6]}), scores_of({"a": [0.4]}, "Target")
+    means = _report.means_of_cells(pd.concat([ours, other]))
+    assert means["Embedding"].tolist() == [0.5, 0.6]
+    np.testing.assert_allclose(means["margin"], [0.1, np.nan])
+    assert len(_report.margins(pd.concat([ours, other]))) == 1
+
+
 def test_an_inner_split_by_time_validates_on_the_last_fifth():
     import _tables
 
