@@ -5,26 +5,30 @@
 The folder holds a ``catalog.json`` that names for each table its Parquet file, task,
 target and columns. All encoders see the same splits and stand before the same models,
 which have their defaults. Numeric columns are imputed and standardised for all, and are
-context for `EmbeddingEncoder`. Tables whose catalog entry names a ``group_column`` or a
-``time_column`` are split by it (``--split random``: all at random).
+context for `EmbeddingEncoder`.
 
-Writes ``scores.csv``, one line for each table, split, encoder and model, and
-``report.md``. A run that was broken off is taken up where it stopped; remove an encoder's
-lines from ``scores.csv`` to measure it again, or give ``--again Embedding``.
+Tables whose catalog entry names a ``group_column`` or a ``time_column`` are split by it,
+and every encoder that splits the training rows by folds is told the groups, as a user
+would. ``--split random`` splits all tables at random, ``--split untold`` those with groups
+by group without telling any encoder; ``--split catalog,random,untold`` does all in turn.
+``--draw 1`` takes other rows of each table.
+
+Writes ``encoders.csv``, one line for each table, split, encoder and model, with seconds
+of processor time of one thread, and ``encoders.md``. A run that was broken off is taken up
+where it stopped; ``--again Embedding`` measures an encoder anew.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 import warnings
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from _encoders import ENCODERS, Encoded
-from _report import report
-from _tables import Part, Table, load_tables, splits
+from _records import Records
+from _report import report_encoders
+from _runs import CONDITIONS, parse_arguments, run
+from _tables import Part
 from scipy.sparse import issparse
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -38,10 +42,10 @@ from sklearn.metrics import get_scorer
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from tqdm import tqdm
 
 SCORERS = {"regression": "r2", "binary": "roc_auc", "multiclass": "accuracy"}
-KEYS = ["table", "rows", "split_by", "split", "encoder"]
+KEYS = [*CONDITIONS, "split", "encoder"]
+VALUES = ["model", "score", "columns", "seconds", "model_seconds"]
 
 
 def models(encoder: str, task: str, train: Part, features: Any) -> dict[str, Any]:
@@ -69,17 +73,19 @@ def models(encoder: str, task: str, train: Part, features: Any) -> dict[str, Any
     }
 
 
-def measure(encoder: str, task: str, train: Part, test: Part, seed: int):
+def measure(
+    encoder: str, task: str, train: Part, test: Part, seed: int
+) -> list[dict[str, Any]]:
     """Return one record for each model behind an encoder, or none if it cannot take it."""
-    start = time.perf_counter()
+    start = time.process_time()
     encoded: Encoded | None = ENCODERS[encoder](task, train, test, seed)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     if encoded is None:
         return [{"model": "none"}]
     features, features_test = encoded
     records = []
     for name, model in models(encoder, task, train, features).items():
-        start = time.perf_counter()
+        start = time.process_time()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(features, train.y)
@@ -90,55 +96,19 @@ def measure(encoder: str, task: str, train: Part, test: Part, seed: int):
                 "score": score,
                 "columns": features.shape[1],
                 "seconds": round(seconds, 3),
-                "model_seconds": round(time.perf_counter() - start, 3),
+                "model_seconds": round(time.process_time() - start, 3),
             }
         )
     return records
 
 
-def run(tables: list[Table], n_splits: int, encoders: list[str], out: Path) -> pd.DataFrame:
-    """Measure what ``scores.csv`` does not hold yet, and return all of it."""
-    path = out / "scores.csv"
-    scores = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=KEYS)
-    done = set(scores[KEYS].itertuples(index=False, name=None))
-    bar = tqdm(total=len(tables) * n_splits * len(encoders))
-    for table in tables:
-        for split, (train, test) in enumerate(splits(table, n_splits)):
-            for encoder in encoders:
-                key = (table.name, len(table.y), table.split_by, split, encoder)
-                bar.set_description(f"{table.name} {split} {encoder}")
-                if key not in done:
-                    records = measure(encoder, table.task, train, test, split)
-                    new = [dict(zip(KEYS, key, strict=True)) | r for r in records]
-                    scores = pd.concat([scores, pd.DataFrame(new)], ignore_index=True)
-                    scores.to_csv(path, index=False)
-                bar.update()
-    return scores
-
-
 def main() -> None:
     """Measure, and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--tables", default=None)
-    parser.add_argument("--rows", type=int, default=None)
-    parser.add_argument("--splits", type=int, default=3)
-    parser.add_argument("--split", choices=("catalog", "random"), default="catalog")
-    parser.add_argument("--encoders", default=",".join(ENCODERS))
-    parser.add_argument("--again", default=None, help="encoders to measure anew")
-    parser.add_argument("--out", type=Path, default=Path("quality"))
-    arguments = parser.parse_args()
-    arguments.out.mkdir(exist_ok=True, parents=True)
-    path = arguments.out / "scores.csv"
-    if arguments.again and path.exists():
-        scores = pd.read_csv(path)
-        again = scores["encoder"].isin(arguments.again.split(","))
-        scores[~again].to_csv(path, index=False)
-    names = arguments.tables.split(",") if arguments.tables else None
-    tables = load_tables(arguments.folder, names, arguments.rows, arguments.split)
-    scores = run(tables, arguments.splits, arguments.encoders.split(","), arguments.out)
-    text = report(scores)
-    (arguments.out / "report.md").write_text(text)
+    settings = parse_arguments(__doc__, "encoders", ENCODERS)
+    records = Records(settings.out / "encoders.csv", KEYS, VALUES)
+    run(settings, records, measure, scaled=True)
+    text = report_encoders(records.read())
+    (settings.out / "encoders.md").write_text(text)
     print(text)
 
 

@@ -1,0 +1,155 @@
+"""Boosted trees of four libraries behind one signature, with the number of trees chosen.
+
+Each booster is a function ``(task, features, y, n_trees, seed, validation) -> (model,
+n_trees)``. With a validation part, a pair of features and y, the trees stop once the loss
+there has not fallen for `PATIENCE` trees, and the number that had the least loss is
+returned; without one, ``n_trees`` trees are grown. All have the same learning rate and one
+thread, and otherwise the defaults of their libraries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from _encoders import Encoded, native
+from _tables import Part
+from catboost import CatBoostClassifier, CatBoostRegressor
+from lightgbm import LGBMClassifier, LGBMRegressor, early_stopping
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
+from xgboost import XGBClassifier, XGBRegressor
+
+MAX_TREES = 2_000
+LEARNING_RATE = 0.05
+PATIENCE = 50
+
+Validation = tuple[Any, np.ndarray] | None
+Booster = Callable[[str, Any, np.ndarray, int, int, Validation], tuple[Any, int]]
+
+
+def cat_boost(
+    task: str, X: Any, y: np.ndarray, n_trees: int, seed: int, validation: Validation
+) -> tuple[Any, int]:
+    """CatBoost; columns of strings are its categories."""
+    model_class = CatBoostRegressor if task == "regression" else CatBoostClassifier
+    model = model_class(
+        iterations=n_trees,
+        learning_rate=LEARNING_RATE,
+        random_seed=seed,
+        thread_count=1,
+        allow_writing_files=False,
+        verbose=False,
+    )
+    categories = [name for name in X if not pd.api.types.is_numeric_dtype(X[name])]
+    if validation is None:
+        return model.fit(X, y, cat_features=categories), n_trees
+    model.fit(
+        X,
+        y,
+        cat_features=categories,
+        eval_set=validation,
+        early_stopping_rounds=PATIENCE,
+    )
+    return model, model.get_best_iteration() + 1
+
+
+def light_gbm(
+    task: str, X: Any, y: np.ndarray, n_trees: int, seed: int, validation: Validation
+) -> tuple[Any, int]:
+    """LightGBM; columns of pandas' categories are its categories."""
+    model_class = LGBMRegressor if task == "regression" else LGBMClassifier
+    model = model_class(
+        n_estimators=n_trees,
+        learning_rate=LEARNING_RATE,
+        random_state=seed,
+        n_jobs=1,
+        verbosity=-1,
+    )
+    if validation is None:
+        return model.fit(X, y), n_trees
+    stop = early_stopping(PATIENCE, verbose=False)
+    X_validation, y_validation = validation
+    model.fit(X, y, eval_X=X_validation, eval_y=y_validation, callbacks=[stop])
+    return model, model.best_iteration_
+
+
+def xg_boost(
+    task: str, X: Any, y: np.ndarray, n_trees: int, seed: int, validation: Validation
+) -> tuple[Any, int]:
+    """XGBoost; columns of pandas' categories are its categories."""
+    model_class = XGBRegressor if task == "regression" else XGBClassifier
+    model = model_class(
+        n_estimators=n_trees,
+        learning_rate=LEARNING_RATE,
+        random_state=seed,
+        n_jobs=1,
+        enable_categorical=True,
+        early_stopping_rounds=None if validation is None else PATIENCE,
+    )
+    if validation is None:
+        return model.fit(X, y), n_trees
+    model.fit(X, y, eval_set=[validation], verbose=False)
+    return model, model.best_iteration + 1
+
+
+def hist_gradient_boosting(
+    task: str, X: Any, y: np.ndarray, n_trees: int, seed: int, validation: Validation
+) -> tuple[Any, int]:
+    """HistGradientBoosting; columns of pandas' categories are its categories."""
+    regression = task == "regression"
+    model_class = (
+        HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
+    )
+    model = model_class(
+        max_iter=n_trees,
+        learning_rate=LEARNING_RATE,
+        random_state=seed,
+        early_stopping=validation is not None,
+        n_iter_no_change=PATIENCE,
+    )
+    if validation is None:
+        return model.fit(X, y), n_trees
+    X_validation, y_validation = validation
+    model.fit(X, y, X_val=X_validation, y_val=y_validation)
+    # The first score is that of no trees.
+    return model, max(int(np.argmax(model.validation_score_)), 1)
+
+
+def strings(task: str, train: Part, test: Part, seed: int) -> Encoded:
+    """Categories as strings, missing as one of them, beside numbers."""
+    return tuple(
+        part.categories.fillna("missing").astype(str).astype(object).join(part.numbers)
+        for part in (train, test)
+    )
+
+
+def pandas_categories(task: str, train: Part, test: Part, seed: int) -> Encoded:
+    """Pandas' categories of the training rows, others as missing, beside numbers."""
+    text, text_test = (
+        part.categories.fillna("missing").astype(str) for part in (train, test)
+    )
+    types = {name: pd.CategoricalDtype(np.unique(text[name])) for name in text}
+    known = {
+        name: text_test[name].where(text_test[name].isin(types[name].categories))
+        for name in text
+    }
+    encoded_test = pd.DataFrame(known)
+    return text.astype(types).join(train.numbers), encoded_test.astype(types).join(
+        test.numbers
+    )
+
+
+def frequent_categories(task: str, train: Part, test: Part, seed: int) -> Encoded:
+    """As many of the most frequent categories as HistGradientBoosting takes."""
+    n_numbers = train.numbers.shape[1]
+    encoded = []
+    for array in native(task, train, test, seed):
+        frame = pd.DataFrame(array).add_prefix("x")
+        codes = dict.fromkeys(frame.columns[n_numbers:], "category")
+        encoded.append(frame.astype(codes))
+    return tuple(encoded)
