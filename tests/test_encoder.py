@@ -414,7 +414,7 @@ def test_a_constant_target_gives_effects_of_zero(X, value, target_type):
 
 
 def test_unknown_categories_are_zeros_in_their_own_columns_only(X, y):
-    fitted = encoder(n_components=2).fit(X, y)
+    fitted = encoder(n_components=2, crosses=None).fit(X, y)
     new = X.iloc[:4].assign(color=["mauve", 3, "", 1.5])
     result = pd.DataFrame(fitted.transform(new), columns=fitted.get_feature_names_out())
     expected = pd.DataFrame(fitted.transform(X.iloc[:4]), columns=result.columns)
@@ -498,7 +498,7 @@ def test_infrequent_categories_share_the_vector_of_one_category(shops, settings)
 def test_given_categories_are_the_tables_rows_in_their_order(X, y):
     given = [["white", "red", "green", "blue"], ["S", "M"]]
     frame = X[["color", "size"]]
-    fitted = encoder(categories=given, n_components=2)
+    fitted = encoder(categories=given, n_components=2, crosses=None)
     encoded = fitted.fit_transform(frame, y)
     assert [categories.tolist() for categories in fitted.categories_] == given
     assert fitted.to_frame("color")["count"].tolist() == [
@@ -553,8 +553,8 @@ def test_width_zero_leaves_the_main_effects(X, y):
 
 @pytest.mark.parametrize("width", [0, 1, 2, 5])
 def test_a_smaller_width_has_the_first_axes_of_a_larger(X, y, width):
-    small = encoder(n_components=width)
-    large = encoder(n_components=8)
+    small = encoder(n_components=width, crosses=None)
+    large = encoder(n_components=8, crosses=None)
     few, many = small.fit_transform(X, y), large.fit_transform(X, y)
     for a, b in zip(small.embeddings_, large.embeddings_, strict=True):
         assert_array_equal(a, b[:, : width + 1])
@@ -646,7 +646,7 @@ def test_a_column_without_main_effects_has_at_least_one_axis(noise, n_components
 
 
 def test_names_are_the_effect_then_the_axes(X, y):
-    names = encoder(n_components=2).fit(X, y).get_feature_names_out()
+    names = encoder(n_components=2, crosses=None).fit(X, y).get_feature_names_out()
     assert names.tolist() == [
         f"{column}_{part}" for column in X.columns for part in ("effect", "0", "1")
     ]
@@ -676,7 +676,7 @@ def test_names_of_a_binary_target_hold_no_label(X, y):
 
 
 def test_columns_without_names_are_numbered_or_named_by_the_caller(X, y):
-    fitted = encoder(n_components=0).fit(X.to_numpy(), y)
+    fitted = encoder(n_components=0, crosses=None).fit(X.to_numpy(), y)
     assert fitted.get_feature_names_out().tolist() == [
         "x0_effect",
         "x1_effect",
@@ -1010,7 +1010,7 @@ def test_the_border_between_rare_and_frequent_is_cross_fit_below(rng):
 
 
 def test_without_rare_categories_fit_transform_equals_transform(X, y):
-    fitted = encoder(cross_fit_below=30)
+    fitted = encoder(cross_fit_below=30, crosses=None)
     frame = X[["color", "size"]]
     assert_array_equal(fitted.fit_transform(frame, y), fitted.transform(frame))
 

@@ -22,6 +22,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sk_embed import EmbeddingEncoder
 
 GOLDEN = Path(__file__).parent / "golden" / "results.json"
+WITH_CROSSES = GOLDEN.with_name("crosses.json")
 # Of numbers of about 1. Measured between numpy 1.25 and 2.4: see the test.
 TOLERANCE = 1e-6
 
@@ -51,7 +52,7 @@ DATA = {
 }
 
 
-def results_of(name):
+def results_of(name, crosses=None):
     """Loss curve, unit, all tables in a row, and the training rows of fit_transform."""
     X, y, categorical = DATA[name]()
     encoder = EmbeddingEncoder(
@@ -60,6 +61,7 @@ def results_of(name):
         dtype=np.float64,
         max_iter=3,
         min_frequency=3,
+        crosses=crosses,
         random_state=0,
     )
     encoded = encoder.fit_transform(X, y)
@@ -83,6 +85,15 @@ def test_results_are_those_that_were_written(name):
         np.testing.assert_allclose(results[key], values, rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning")
+@pytest.mark.parametrize("name", DATA)
+def test_results_with_chosen_crosses_are_those_that_were_written(name):
+    expected = json.loads(WITH_CROSSES.read_text())[name]
+    results = results_of(name, "auto")
+    for key, values in expected.items():
+        np.testing.assert_allclose(results[key], values, rtol=0, atol=TOLERANCE)
+
+
 def test_other_processes_and_numbers_of_threads_give_the_same_bits():
     def run(n_threads, hash_seed):
         threads = {f"{name}_NUM_THREADS": n_threads for name in ("OMP", "OPENBLAS", "MKL")}
@@ -97,7 +108,7 @@ def test_other_processes_and_numbers_of_threads_give_the_same_bits():
 
 def digest():
     """A digest of the bits of one result."""
-    text = json.dumps(results_of("diabetes"))
+    text = json.dumps(results_of("diabetes", "auto"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -105,8 +116,10 @@ if __name__ == "__main__":
     if "--digest" in sys.argv:
         sys.stdout.write(digest())
     else:
-        rounded = {
-            name: {key: np.round(v, 9).tolist() for key, v in results_of(name).items()}
-            for name in DATA
-        }
-        GOLDEN.write_text(json.dumps(rounded, indent=0) + "\n")
+        for path, crosses in ((GOLDEN, None), (WITH_CROSSES, "auto")):
+            results = {name: results_of(name, crosses) for name in DATA}
+            rounded = {
+                name: {key: np.round(v, 9).tolist() for key, v in of_name.items()}
+                for name, of_name in results.items()
+            }
+            path.write_text(json.dumps(rounded, indent=0) + "\n")

@@ -120,7 +120,7 @@ class Column:
         total = sums.curvature.sum(axis=1)
         self.n_used = int((total > 0).any(axis=1).sum())
         self.total = total + alpha
-        self.shape = 1 / self.total
+        self.shape = 1 / np.maximum(self.total, _TINY)
         self.weight = 1 / (scale.dispersion * (total + _PRIOR_ROWS * scale.curvature))
         self.residual, self.curvature = products(sums.residual), products(sums.curvature)
 
