@@ -21,6 +21,7 @@ from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.output import append_to_array, append_to_frame, table_like
 from sk_embed._columns.table import TableColumns
 from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES, Target, as_target
+from sk_embed._columns.target_values import as_weights
 from sk_embed._columns.vocabulary import UNKNOWN
 from sk_embed._cross_fitting import Folds, draw_folds, gets_fold_vector, needs_folds
 from sk_embed._decoding import decode, require_encoded
@@ -117,7 +118,11 @@ class EmbeddingEncoder(
         "auto" takes :func:`~sklearn.utils.multiclass.type_of_target`'s word, for which
         whole numbers are classes, but reads numbers with more than 100 different values
         (of several columns: in any of them) as continuous. Say "continuous" for counts
-        and ratings, in one column or several: each class makes an output of its own.
+        and ratings, in one column or several: each class makes an output of its own. A
+        UserWarning tells of 21 to 100 whole numbers that "auto" reads as classes, and of
+        more classes than 200 or than half the rows. Labels are of any one type that is
+        hashable, as strings, bytes or tuples; Decimals and Fractions are numbers, and
+        times are an error.
     hidden_layer_sizes : "auto" or tuple of int, default="auto"
         Hidden layers of the network; "auto" is (64, 32).
     learning_rate_init : float, default=1e-3
@@ -374,7 +379,8 @@ class EmbeddingEncoder(
         X : array-like of shape (n_samples, n_features)
             Data frame, array or list of lists.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Numbers or labels; several columns of numbers, or of zeros and ones.
+            Numbers or labels; several columns of numbers, or of zeros and ones. A value
+            that is masked counts as missing, which is an error.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, which act as counts: a row of weight 2 is two rows, weights that
             sum to 1 are one row of evidence. A row of weight 0 is left out.
@@ -395,7 +401,8 @@ class EmbeddingEncoder(
         -----
         UserWarning
             If ``categorical_features="all"`` makes categories of a column of floats that
-            are not whole, more of them than half the rows, which are 200 or more.
+            are not whole, more of them than half the rows, which are 200 or more. And if
+            y has so many classes that it may be no classification, see ``target_type``.
         """
         with unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
@@ -418,7 +425,8 @@ class EmbeddingEncoder(
         X : array-like of shape (n_samples, n_features)
             Data frame, array or list of lists.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Numbers or labels; several columns of numbers, or of zeros and ones.
+            Numbers or labels; several columns of numbers, or of zeros and ones. A value
+            that is masked counts as missing, which is an error.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights; a row of weight 0 is left out of learning, and encoded.
         **params : dict
@@ -440,7 +448,8 @@ class EmbeddingEncoder(
         -----
         UserWarning
             If ``categorical_features="all"`` makes categories of a column of floats that
-            are not whole, more of them than half the rows, which are 200 or more.
+            are not whole, more of them than half the rows, which are 200 or more. And if
+            y has so many classes that it may be no classification, see ``target_type``.
         """
         with unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
@@ -450,7 +459,7 @@ class EmbeddingEncoder(
             counts = training.effective_counts()
             if self.cross_fit and needs_folds(counts, self.cross_fit_below):
                 is_label = training.target.type in LABEL_TYPES
-                values = as_target(y).values
+                values = training.given.values
                 folds = draw_folds(self.cv, X, values, is_label, fold_seed, **routed)
                 folds = folds.restricted_to(training.row_numbers)
             tables = self._learn(training, folds, learning_seed, end_subtask)
@@ -727,7 +736,7 @@ class EmbeddingEncoder(
         validate_data(self, X=for_names(X), skip_check_array=True)
         target = as_target(y)
         check_consistent_length(columns[0], target.values)
-        weight = check_sample_weight(sample_weight, columns[0])
+        weight = check_sample_weight(as_weights(sample_weight), columns[0])
         names = getattr(self, "feature_names_in_", None)
         parameters = self.get_params(deep=False)
         return read_training_data(columns, names, target, weight, parameters)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._columns.context import QUARTILES, read_numbers
 from sk_embed._columns.frame import as_columns, categorical_mask
+from sk_embed._columns.many_classes import warn_of_many_classes
 from sk_embed._columns.merging import (
     QuantileSearch,
     SeenCategories,
@@ -33,8 +34,9 @@ from sk_embed._columns.target import (
     GivenTarget,
     Target,
     as_target,
-    require_finite,
+    used_values,
 )
+from sk_embed._columns.target_values import as_weights
 from sk_embed._columns.vocabulary import given_vocabulary, learn_vocabulary
 from sk_embed._cross_fitting import fold_numbers
 from sk_embed._engine.blocks import Block, Sums, make_block
@@ -158,8 +160,8 @@ def _read(
     target = as_target(y)
     weight = np.ones(0)
     if len(frame):
-        weight = check_sample_weight(sample_weight, y, may_be_zero=True)
-        require_finite(target.values, weight > 0)
+        weight = check_sample_weight(as_weights(sample_weight), y, may_be_zero=True)
+        target = target._replace(values=used_values(target, weight))
     row_numbers = np.flatnonzero(weight > 0).astype(np.int32)
     columns = _columns_of(frame, row_numbers)
     is_categorical, parameters = layout.is_categorical, layout.parameters
@@ -181,7 +183,7 @@ def _read(
         categories,
         np.column_stack(codes),
         read_numbers(context, layout.names_where(~is_categorical), len(row_numbers)),
-        target._replace(values=target.values[row_numbers]),
+        target,
         weight[row_numbers],
         row_numbers,
     )
@@ -262,6 +264,7 @@ def learn_from_parts(parts: Parts, layout: TableLayout) -> LearnedParts:
     scaler = numbers.scaler(layout.names_where(~is_categorical), search.quantiles)
     columns = TableColumns(is_categorical, vocabularies, scaler)
     read = target.read(parameters["target_type"])
+    warn_of_many_classes(read, n_rows, parameters["target_type"])
     if read.center is not None:
         center, scale = _center_and_scale(parts, target.size, weight)
         read = replace(read, center=center, scale=scale)
@@ -304,11 +307,22 @@ def _moment(part: Part, size: FloatArray, center: FloatArray, power: int) -> Sum
 def digest_of(part: Part) -> bytes:
     """Return what tells a part's rows, in their order, from those of any other."""
     y = as_matrix(part.target.values)
-    columns = [pd.util.hash_array(np.ascontiguousarray(column)) for column in y.T]
+    columns = [_hashes(np.ascontiguousarray(column)) for column in y.T]
     digest = hashlib.blake2b(digest_size=16)
     for array in (part.codes, part.numbers, part.weight, part.row_numbers, *columns):
         digest.update(np.ascontiguousarray(array).data)
     return digest.digest()
+
+
+def _hashes(column: NDArray[Any]) -> NDArray[Any]:
+    """Return an array of numbers that are the same for the same values."""
+    if column.dtype.kind in "biuf":
+        return pd.util.hash_array(column)
+    # Labels of any type by what they are written as, also strings that are no text.
+    codes, labels = pd.factorize(column)
+    written = [repr(label).encode("utf-8", "surrogatepass") for label in labels]
+    digests = [hashlib.blake2b(label, digest_size=8).digest() for label in written]
+    return np.array([int.from_bytes(d, "big") for d in digests], np.uint64)[codes]
 
 
 class FoldsOfParts(NamedTuple):

@@ -22,6 +22,7 @@ from sk_embed._columns.stream_target import (
 )
 from sk_embed._columns.table import TableColumns, learn_columns
 from sk_embed._columns.target import GivenTarget, as_target
+from sk_embed._columns.target_values import as_weights
 from sk_embed._settings import (
     checked_dtype,
 )
@@ -228,11 +229,12 @@ def _learn_pass(encoder: Any, chunks: Any, classes: Any, begins: bool) -> int:
     n_chunks = 0
     for number, chunk in enumerate(chunks):
         X, y, sample_weight = _parts_of_chunk(chunk, number)
-        if _teaches_nothing(y, sample_weight):
-            continue
         is_first = begins and n_chunks == 0
         known = classes if is_first else None
         with told_of(f"Chunk {number}"):
+            sample_weight = as_weights(sample_weight)
+            if _teaches_nothing(y, sample_weight):
+                continue
             _learn_chunk(encoder, X, y, known, sample_weight, is_first, not begins)
         n_chunks += 1
     return n_chunks
@@ -274,7 +276,7 @@ def _learn_chunk(
     validate_data(encoder, X=for_names(X), reset=is_first, skip_check_array=True)
     target = as_target(y)
     check_consistent_length(columns[0], target.values)
-    weight = check_sample_weight(sample_weight, columns[0])
+    weight = check_sample_weight(as_weights(sample_weight), columns[0])
     stream: Any
     if is_first:
         stream = _new_stream(encoder, columns, target, weight, classes, parameters)

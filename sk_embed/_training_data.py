@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._columns.many_classes import warn_of_many_classes
 from sk_embed._columns.table import TableColumns, learn_columns
 from sk_embed._columns.target import GivenTarget, Target, read_target
 from sk_embed._engine.rows import Rows
@@ -27,6 +28,8 @@ class TrainingData:
     ----------
     columns : TableColumns
         What was learned about the columns of X.
+    given : GivenTarget
+        The target of all rows, for a splitter.
     target : Target
         The target.
     rows : Rows
@@ -38,6 +41,7 @@ class TrainingData:
     """
 
     columns: TableColumns
+    given: GivenTarget
     target: Target
     rows: Rows
     row_numbers: IntArray
@@ -88,6 +92,7 @@ def read_training_data(
     """
     target = read_target(y, parameters["target_type"], weight)
     row_numbers = np.flatnonzero(weight > 0).astype(np.int32)
+    warn_of_many_classes(target, len(row_numbers), parameters["target_type"])
     holds_all_rows = len(row_numbers) == len(weight)
     if not holds_all_rows:
         columns = [column.iloc[row_numbers] for column in columns]
@@ -116,7 +121,7 @@ def read_training_data(
         weight=_weight_of_each(weight.astype(dtype)),
     )
     target = replace(target, values=rows.targets)
-    return TrainingData(learned, target, rows, row_numbers, holds_all_rows)
+    return TrainingData(learned, y, target, rows, row_numbers, holds_all_rows)
 
 
 def _weight_of_each(weight: FloatArray) -> FloatArray:
