@@ -153,18 +153,17 @@ def read_folds(splits: Iterable[tuple[IntArray, IntArray]], n_rows: int) -> Fold
     fold_of_row = np.full(n_rows, -1)
     n_times = np.zeros(n_rows, dtype=np.intp)
     is_training = []
-    try:
-        for number, (train, test) in enumerate(splits):
-            fold_of_row[test] = number
-            n_times[test] += 1
-            mask = np.zeros(n_rows, dtype=bool)
-            mask[train] = True
-            is_training.append(mask)
-    except (IndexError, TypeError) as error:
+    if not isinstance(splits, Iterable):
         raise ValueError(
-            f"`cv` does not give pairs of training and test rows of X ({error}); pass an "
-            "int or a splitter such as KFold."
-        ) from error
+            f"`cv` splits X into {splits!r:.80}, but must give pairs of training and test "
+            "rows; pass an int or a splitter such as KFold."
+        )
+    # An error inside the splitter is its own, which says more than any made of it here.
+    for number, split in enumerate(splits):
+        is_test, mask = _masks(split, number, n_rows)
+        fold_of_row[is_test > 0] = number
+        n_times += is_test
+        is_training.append(mask > 0)
     if not is_training:
         raise ValueError(
             "`cv` gives no folds; an iterator gives them once, to the first fit_transform: "
@@ -186,6 +185,25 @@ def read_folds(splits: Iterable[tuple[IntArray, IntArray]], n_rows: int) -> Fold
                 "training rows at all; pass an int or a splitter such as KFold."
             )
     return folds
+
+
+def _masks(split: Any, number: int, n_rows: int) -> tuple[IntArray, IntArray]:
+    """Return how often a split holds each row in its test and in its training part."""
+    try:
+        train, test = split
+        return _times(test, n_rows), _times(train, n_rows)
+    except (IndexError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"`cv` does not give pairs of training and test rows of X (fold {number}: "
+            f"{error}); pass an int or a splitter such as KFold."
+        ) from error
+
+
+def _times(rows: Any, n_rows: int) -> IntArray:
+    """Return how often each row is among some, which are numbers or a mask."""
+    rows = np.asarray(rows)
+    rows = rows.astype(np.intp) if rows.size == 0 else rows
+    return np.bincount(np.arange(n_rows)[rows], minlength=n_rows)
 
 
 def needs_folds(n_rows: list[FloatArray], cross_fit_below: Any) -> bool:

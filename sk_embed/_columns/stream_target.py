@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from sk_embed._arrays import FloatArray
@@ -15,6 +14,7 @@ from sk_embed._columns.target import (
     LABEL_TYPES,
     GivenTarget,
     Target,
+    different_labels,
     read_target,
     require_indicator,
     sorted_labels,
@@ -77,7 +77,8 @@ class StreamTarget:
     def _labels(self, y: NDArray[Any]) -> FloatArray:
         assert self.like.classes is not None  # noqa: S101 - as labels have
         place_of = {label: place for place, label in enumerate(self.like.classes.tolist())}
-        labels, codes = _different(y)
+        codes, uniques = different_labels(y)
+        labels = uniques.tolist()
         unknown = [label for label in labels if label not in place_of]
         if unknown:
             raise ValueError(
@@ -89,18 +90,6 @@ class StreamTarget:
         if self.like.type == "binary":
             return places[:, None].astype(np.float64)
         return (places[:, None] == np.arange(len(place_of))).astype(np.float64)
-
-
-def _different(y: NDArray[Any]) -> tuple[list[Any], NDArray[Any]]:
-    """Return the different labels, and the place of each row's among them."""
-    try:
-        codes, uniques = pd.factorize(y)
-    except TypeError as error:
-        raise ValueError(
-            f"y holds a label that is not hashable ({error}); make its labels numbers or "
-            "strings."
-        ) from error
-    return uniques.tolist(), codes
 
 
 def first_target(

@@ -229,17 +229,29 @@ def _labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         codes = encoder.fit_transform(y)
         return encoder.classes_, codes
     _require_one_kind(y)
-    try:
-        codes, uniques = pd.factorize(y)
-    except TypeError as error:
-        raise ValueError(
-            f"Unknown label type: y holds a {type(y[0]).__name__}, which is not hashable; "
-            "make its labels numbers or strings."
-        ) from error
+    codes, uniques = different_labels(y)
     order = sorting_order(uniques)
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     return uniques[order], place[codes]
+
+
+def different_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the place of each row's label among the different ones, and these.
+
+    Raises
+    ------
+    ValueError
+        If a label is not hashable.
+    """
+    for label_type in set(map(type, y)) if y.dtype == object else ():
+        if label_type.__hash__ is None:
+            raise ValueError(
+                f"Unknown label type: y holds a {label_type.__name__}, which is not "
+                "hashable; make its labels numbers or strings."
+            )
+    codes, uniques = pd.factorize(y)
+    return codes, uniques
 
 
 def sorted_labels(classes: Any) -> NDArray[Any]:

@@ -33,8 +33,15 @@ def frame_columns(y: Any) -> tuple[list[Any], list[Any]] | None:
     return None
 
 
-def raw_values(y: Any) -> NDArray[Any]:
+def raw_values(y: Any, name: str = "y") -> NDArray[Any]:
     """Return the values of a container that is no frame; a list is read one by one.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        Values in any container but a frame.
+    name : str, default="y"
+        The name of the parameter, for messages.
 
     Raises
     ------
@@ -56,7 +63,7 @@ def raw_values(y: Any) -> NDArray[Any]:
     is_sequence = isinstance(y, Sequence) and not isinstance(y, (str, bytes))
     if not is_sequence or hasattr(y, "__array__") or _has_buffer(y):
         return np.asarray(y)
-    return _from_sequence(list(y))
+    return _from_sequence(list(y), name)
 
 
 def _has_buffer(y: Any) -> bool:
@@ -93,7 +100,7 @@ def as_objects(values: Iterable[Any]) -> NDArray[Any]:
     return array
 
 
-def _from_sequence(y: list[Any]) -> NDArray[Any]:
+def _from_sequence(y: list[Any], name: str) -> NDArray[Any]:
     """Return a list as numpy's numbers, as objects, or as a matrix if it holds rows."""
     types = set(map(type, y))
     if any(issubclass(kind, np.ma.MaskedArray) for kind in types):
@@ -109,13 +116,19 @@ def _from_sequence(y: list[Any]) -> NDArray[Any]:
         is_label = any(not isinstance(v, (*_NUMBERS, type(None))) for row in y for v in row)
         if is_label:
             return as_objects(y)
-    try:
-        return np.asarray(y)
-    except ValueError as error:
+    if len(lengths) > 1:
         raise ValueError(
-            "y is a list of rows of different lengths; make a matrix of zeros and ones of "
-            "it by MultiLabelBinarizer."
-        ) from error
+            f"{name} is a list of rows of different lengths; make a matrix of zeros and "
+            "ones of it by MultiLabelBinarizer."
+        )
+    # Rows that hold lists of different lengths become a matrix of objects.
+    is_deep = any(_is_row(type(value)) for row in y for value in row)
+    return as_matrix_of_objects(y) if is_deep else np.asarray(y)
+
+
+def as_matrix_of_objects(rows: list[Any]) -> NDArray[Any]:
+    """Return rows of one length as a matrix, whatever its cells hold."""
+    return np.column_stack([as_objects(column) for column in zip(*rows, strict=True)])
 
 
 def _is_row(kind: type) -> bool:
@@ -224,10 +237,7 @@ def as_weights(sample_weight: Any) -> Any:
     columns = frame_columns(sample_weight)
     if columns is not None:
         raise ValueError("sample_weight is a frame; pass one of its columns.")
-    try:
-        values = raw_values(sample_weight)
-    except ValueError as error:
-        raise ValueError(f"sample_weight must be numbers ({error}).") from error
+    values = raw_values(sample_weight, "sample_weight")
     if values.ndim != 1:
         return values
     values = settled(values, "sample_weight")
