@@ -78,9 +78,6 @@ def draw_folds(
     -------
     Folds
     """
-    # Imported by those who cross-fit alone: it takes longer than all of this package.
-    from sklearn.model_selection import check_cv
-
     n_rows = len(y)
     if cv is None or isinstance(cv, Integral):
         labels = pd.factorize(y, use_na_sentinel=False)[0] if is_label else np.zeros(n_rows)
@@ -88,13 +85,15 @@ def draw_folds(
         return read_folds(_shuffled_folds(n_folds, labels.astype(np.intp), seed), n_rows)
     if y.dtype == object:
         y = pd.factorize(y)[0]
-    return read_folds(check_cv(cv).split(X, y, **routed), n_rows)
+    # A list is read here: scikit-learn's wrapper would raise of it what says nothing of cv.
+    return read_folds(cv.split(X, y, **routed) if hasattr(cv, "split") else cv, n_rows)
 
 
 def _shuffled_folds(
     n_folds: int, labels: IntArray, seed: int
 ) -> Iterator[tuple[IntArray, IntArray]]:
     """Yield folds of random rows, each label spread as evenly as its rows allow."""
+    # Imported by those who cross-fit alone: it takes longer than all of this package.
     from sklearn.model_selection import KFold
 
     rows = _spread_rows(labels, seed)
