@@ -17,6 +17,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._columns.choice import categories_by_place, chosen_columns
 from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.output import append_to_array, append_to_frame, table_like
 from sk_embed._columns.table import TableColumns
@@ -39,6 +40,7 @@ from sk_embed._selection import largest_max_iter, output_unit
 from sk_embed._settings import LOSSES, checked_dtype, model_settings
 from sk_embed._sklearn_compat import (
     CallbackSupportMixin,
+    HasMethods,
     Interval,
     InvalidParameterError,
     MetadataRouter,
@@ -92,20 +94,24 @@ class EmbeddingEncoder(
         more than .2 (so that a third of the whole's variance is signal, Spearman-Brown);
         none if the rows fit into one batch, too few to tell. Up to 8, fewer components
         are the first of more. Without main effects a column keeps one axis at least.
-    categorical_features : {"all", "from_dtype"} or array-like, default="all"
+    categorical_features : {"all", "from_dtype"}, array-like or callable, default="all"
         Categorical columns, by names, indices or a mask; "from_dtype" takes all whose
         dtype is not a number (booleans are categories; of an array of objects all
-        columns are). The other columns are numeric context: they take part in learning,
-        and ``remainder`` says whether they are in the output.
+        columns are). A callable is given X in ``fit`` and returns any of these, as
+        :func:`~sklearn.compose.make_column_selector`; so do skrub's selectors. Whole
+        numbers are indices; they are refused where the columns of a data frame have
+        other whole numbers as labels. The other columns are numeric context: they take
+        part in learning, and ``remainder`` says whether they are in the output.
     main_effects : bool, default=True
         Whether each category's main effect is put before its vector.
     remainder : {"drop", "passthrough"}, default="drop"
         What becomes of the context columns in the output: "passthrough" appends them
         unscaled. In a data frame they keep their dtypes; an array is of the smallest
         dtype that holds them and the vectors, mostly float64.
-    categories : "auto" or list of array-like, default="auto"
+    categories : "auto", list of array-like or dict, default="auto"
         Categories of each categorical column, in the order of the tables' rows; "auto"
-        takes those that occur in ``fit``, sorted.
+        takes those that occur in ``fit``, sorted. A dict holds them by column name, or
+        by index where X has no names; columns that it does not name are "auto".
     handle_unknown : {"prior", "error"}, default="prior"
         Whether ``transform`` encodes a category that was not in ``fit`` as the origin,
         or raises.
@@ -271,10 +277,15 @@ class EmbeddingEncoder(
             Interval(Integral, 0, None, closed="left"),
             Interval(RealNotInt, 0, 1, closed="neither"),
         ],
-        "categorical_features": [StrOptions({"all", "from_dtype"}), "array-like"],
+        "categorical_features": [
+            StrOptions({"all", "from_dtype"}),
+            "array-like",
+            callable,
+            HasMethods("expand"),
+        ],
         "main_effects": ["boolean"],
         "remainder": [StrOptions({"drop", "passthrough"})],
-        "categories": [StrOptions({"auto"}), list],
+        "categories": [StrOptions({"auto"}), list, dict],
         "handle_unknown": [StrOptions({"prior", "error"})],
         "min_frequency": [
             Interval(Integral, 1, None, closed="left"),
@@ -738,8 +749,21 @@ class EmbeddingEncoder(
         check_consistent_length(columns[0], target.values)
         weight = check_sample_weight(as_weights(sample_weight), columns[0])
         names = getattr(self, "feature_names_in_", None)
-        parameters = self.get_params(deep=False)
+        parameters = self._parameters_of(X, len(columns), choose_columns=True)
         return read_training_data(columns, names, target, weight, parameters)
+
+    def _parameters_of(
+        self, X: Any, n_columns: int, choose_columns: bool
+    ) -> dict[str, Any]:
+        """Return the parameters, those that name columns as they are meant of X."""
+        parameters: dict[str, Any] = self.get_params(deep=False)
+        names = getattr(self, "feature_names_in_", None)
+        listed = categories_by_place(parameters["categories"], X, names, n_columns)
+        parameters["categories"] = listed
+        if choose_columns:
+            chosen = chosen_columns(parameters["categorical_features"], X)
+            parameters["categorical_features"] = chosen
+        return parameters
 
     def _require_usable(self, y: Any) -> None:
         """Raise ValueError if there is no target, or the parameters leave no output."""

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._columns.choice import categories_by_place, chosen_columns
 from sk_embed._columns.context import QUARTILES, read_numbers
 from sk_embed._columns.frame import as_columns, categorical_mask
 from sk_embed._columns.many_classes import warn_of_many_classes
@@ -90,8 +91,12 @@ def layout_of(
         Those of the estimator, by name.
     """
     columns = [column for _, column in empty.items()]
-    chosen = parameters["categorical_features"]
+    chosen = chosen_columns(parameters["categorical_features"], empty)
     is_categorical = categorical_mask(chosen, columns, feature_names)
+    categories = parameters["categories"]
+    categories = categories_by_place(categories, empty, feature_names, len(columns))
+    # What workers are given holds no callable.
+    parameters = parameters | {"categorical_features": chosen, "categories": categories}
     names = (
         [f"x{n}" for n in range(len(columns))] if feature_names is None else feature_names
     )
@@ -166,7 +171,7 @@ def _read(
     columns = _columns_of(frame, row_numbers)
     is_categorical, parameters = layout.is_categorical, layout.parameters
     chosen = [c for c, is_one in zip(columns, is_categorical, strict=True) if is_one]
-    listed = listed_categories(parameters["categories"], len(chosen))
+    listed = listed_categories(parameters["categories"], is_categorical, layout.names)
     categories, codes = [], []
     names = layout.names_where(is_categorical)
     for column, name, given in zip(chosen, names, listed, strict=True):

@@ -20,7 +20,7 @@ from sk_embed._columns.stream_target import (
     first_target,
     require_same_classes,
 )
-from sk_embed._columns.table import TableColumns, learn_columns
+from sk_embed._columns.table import TableColumns, learn_columns, listed_categories
 from sk_embed._columns.target import GivenTarget, as_target
 from sk_embed._columns.target_values import as_weights
 from sk_embed._settings import (
@@ -270,10 +270,10 @@ def _learn_chunk(
 ) -> None:
     """Learn a chunk, which goes on or begins anew, and set the fitted attributes."""
     encoder._require_usable(y)
-    parameters = encoder.get_params(deep=False)
-    _require_no_rare(parameters)
+    _require_no_rare(encoder.get_params(deep=False))
     columns = as_columns(X)
     validate_data(encoder, X=for_names(X), reset=is_first, skip_check_array=True)
+    parameters = encoder._parameters_of(X, len(columns), choose_columns=is_first)
     target = as_target(y)
     check_consistent_length(columns[0], target.values)
     weight = check_sample_weight(as_weights(sample_weight), columns[0])
@@ -330,7 +330,7 @@ def _new_stream(
         min_frequency=None,
         max_categories=None,
     )
-    is_fixed = not isinstance(parameters["categories"], str)
+    is_fixed = _is_fixed(learned, parameters["categories"])
     growing = GrowingColumns(
         _without_rows(learned, is_fixed), is_fixed, parameters["handle_unknown"]
     )
@@ -348,7 +348,7 @@ def _continued(encoder: Any, parameters: dict[str, Any]) -> Stream:
             "but not the state of learning: partial_fit cannot go on from it; learn by "
             "partial_fit before you pickle it, or fit again."
         )
-    is_fixed = not isinstance(parameters["categories"], str)
+    is_fixed = _is_fixed(encoder._columns, parameters["categories"])
     growing = GrowingColumns(encoder._columns, is_fixed, parameters["handle_unknown"])
     stream = Stream(growing, StreamTarget(encoder._target), parameters)
     stream.go_on_from(
@@ -357,11 +357,18 @@ def _continued(encoder: Any, parameters: dict[str, Any]) -> Stream:
     return stream
 
 
-def _without_rows(columns: TableColumns, keeps_categories: bool) -> TableColumns:
+def _is_fixed(columns: TableColumns, categories: Any) -> list[bool]:
+    """Return for each categorical column whether all of its categories are listed."""
+    names = [str(place) for place in range(len(columns.is_categorical))]
+    listed = listed_categories(categories, columns.is_categorical, names)
+    return [of_column is not None for of_column in listed]
+
+
+def _without_rows(columns: TableColumns, keeps_categories: list[bool]) -> TableColumns:
     """Return the columns before any row is counted, with or without their categories."""
     vocabularies = []
-    for vocabulary in columns.vocabularies:
-        kept = slice(None if keeps_categories else 0)
+    for vocabulary, keeps in zip(columns.vocabularies, keeps_categories, strict=True):
+        kept = slice(None if keeps else 0)
         emptied = replace(
             vocabulary,
             categories=vocabulary.categories[kept],

@@ -197,3 +197,13 @@ def test_an_error_inside_a_label_comes_through(error):
     with pytest.raises(type(error)) as raised:
         make().fit(X, [Label() for _ in range(N_ROWS)])
     assert raised.value is error
+
+
+@each_error
+def test_an_error_inside_a_callable_of_columns_comes_through(error):
+    def columns(frame):
+        raise error
+
+    for call in (make().fit, make().fit_transform, make().partial_fit):
+        call.__self__.set_params(categorical_features=columns)
+        assert_comes_through(error, lambda call=call: call(X, Y))
