@@ -35,6 +35,7 @@ from sk_embed._columns.target import (
     GivenTarget,
     Target,
     as_target,
+    different_labels,
     used_values,
 )
 from sk_embed._columns.target_values import as_weights
@@ -324,7 +325,7 @@ def _hashes(column: NDArray[Any]) -> NDArray[Any]:
     if column.dtype.kind in "biuf":
         return pd.util.hash_array(column)
     # Labels of any type by what they are written as, also strings that are no text.
-    codes, labels = pd.factorize(column)
+    codes, labels = different_labels(column)
     written = [repr(label).encode("utf-8", "surrogatepass") for label in labels]
     digests = [hashlib.blake2b(label, digest_size=8).digest() for label in written]
     return np.array([int.from_bytes(d, "big") for d in digests], np.uint64)[codes]

@@ -63,6 +63,13 @@ class GrowingVocabulary:
     def __len__(self) -> int:
         return len(self._values)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Give the categories as an array: not every format has keys of their types."""
+        return {"vocabulary": self.as_vocabulary(), "is_fixed": self.is_fixed}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
     def encode(self, column: pd.Series) -> Coded:
         """Encode a chunk's column; nothing is changed yet.
 

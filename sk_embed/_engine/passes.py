@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Visit(NamedTuple):
@@ -36,6 +36,13 @@ class Passes:
         # The pass that is to meet a chunk next.
         self._due: dict[bytes, int] = {}
         self._number = self._n_left = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give the chunks as a list: not every format has keys that are bytes."""
+        return {**vars(self), "_due": list(self._due.items())}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _due=dict(state["_due"]))
 
     def visit(self, fingerprint: bytes | None, came_before: bool = False) -> Visit:
         """Return what a chunk is; nothing is changed yet.
