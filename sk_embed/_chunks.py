@@ -178,7 +178,7 @@ def _spool_chunks(
         raise TypeError(
             f"chunks must be a list or another iterable of (X, y), but is {chunks!r:.80}."
         )
-    layout, parameters = None, encoder.get_params(deep=False)
+    layout = None
     for number, chunk in enumerate(chunks):
         X, y, sample_weight = _parts_of_chunk(chunk, number)
         if _has_no_rows(y, X):
@@ -190,6 +190,7 @@ def _spool_chunks(
             )
             if layout is None:
                 names = getattr(encoder, "feature_names_in_", None)
+                parameters = encoder._parameters_of(X, len(columns), choose_columns=True)
                 layout = layout_of(columns, names, parameters)
                 n_outputs = as_matrix(target.values).shape[1]
             if as_matrix(target.values).shape[1] != n_outputs:

@@ -80,9 +80,6 @@ def draw_folds(
     -------
     Folds
     """
-    # Imported by those who cross-fit alone: it takes longer than all of this package.
-    from sklearn.model_selection import check_cv
-
     n_rows = len(y)
     if cv is None or isinstance(cv, Integral):
         labels = pd.factorize(y, use_na_sentinel=False)[0] if is_label else np.zeros(n_rows)
@@ -90,7 +87,8 @@ def draw_folds(
         return read_folds(_shuffled_folds(n_folds, labels.astype(np.intp), seed), n_rows)
     if y.dtype == object:
         y = pd.factorize(y)[0]
-    return read_folds(check_cv(cv).split(X, y, **routed), n_rows)
+    # A list is read here: scikit-learn's wrapper would raise of it what says nothing of cv.
+    return read_folds(cv.split(X, y, **routed) if hasattr(cv, "split") else cv, n_rows)
 
 
 def number_of_folds(cv: Any) -> int:
@@ -102,6 +100,7 @@ def _shuffled_folds(
     n_folds: int, labels: IntArray, seed: int
 ) -> Iterator[tuple[IntArray, IntArray]]:
     """Yield folds of random rows, each label spread as evenly as its rows allow."""
+    # Imported by those who cross-fit alone: it takes longer than all of this package.
     from sklearn.model_selection import KFold
 
     rows = _spread_rows(labels, seed)
@@ -160,18 +159,17 @@ def read_folds(splits: Iterable[tuple[IntArray, IntArray]], n_rows: int) -> Fold
     fold_of_row = np.full(n_rows, -1)
     n_times = np.zeros(n_rows, dtype=np.intp)
     is_training = []
-    try:
-        for number, (train, test) in enumerate(splits):
-            fold_of_row[test] = number
-            n_times[test] += 1
-            mask = np.zeros(n_rows, dtype=bool)
-            mask[train] = True
-            is_training.append(mask)
-    except (IndexError, TypeError) as error:
+    if not isinstance(splits, Iterable):
         raise ValueError(
-            f"`cv` does not give pairs of training and test rows of X ({error}); pass an "
-            "int or a splitter such as KFold."
-        ) from error
+            f"`cv` splits X into {splits!r:.80}, but must give pairs of training and test "
+            "rows; pass an int or a splitter such as KFold."
+        )
+    # An error inside the splitter is its own, which says more than any made of it here.
+    for number, split in enumerate(splits):
+        is_test, mask = _masks(split, number, n_rows)
+        fold_of_row[is_test > 0] = number
+        n_times += is_test
+        is_training.append(mask > 0)
     if not is_training:
         raise ValueError(
             "`cv` gives no folds; an iterator gives them once, to the first fit_transform: "
@@ -193,6 +191,25 @@ def read_folds(splits: Iterable[tuple[IntArray, IntArray]], n_rows: int) -> Fold
                 "training rows at all; pass an int or a splitter such as KFold."
             )
     return folds
+
+
+def _masks(split: Any, number: int, n_rows: int) -> tuple[IntArray, IntArray]:
+    """Return how often a split holds each row in its test and in its training part."""
+    try:
+        train, test = split
+        return _times(test, n_rows), _times(train, n_rows)
+    except (IndexError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"`cv` does not give pairs of training and test rows of X (fold {number}: "
+            f"{error}); pass an int or a splitter such as KFold."
+        ) from error
+
+
+def _times(rows: Any, n_rows: int) -> IntArray:
+    """Return how often each row is among some, which are numbers or a mask."""
+    rows = np.asarray(rows)
+    rows = rows.astype(np.intp) if rows.size == 0 else rows
+    return np.bincount(np.arange(n_rows)[rows], minlength=n_rows)
 
 
 def needs_folds(n_rows: list[FloatArray], cross_fit_below: Any) -> bool:

@@ -20,9 +20,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._chunks import FitChunksMixin
+from sk_embed._columns.choice import categories_by_place, chosen_columns
 from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.output import append_to_array, append_to_frame, table_like
-from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES, Target, as_target
+from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES, Target
 from sk_embed._cross_fitting import (
     CrossFitted,
     Folds,
@@ -50,6 +51,7 @@ from sk_embed._selection import largest_max_iter
 from sk_embed._settings import LOSSES, checked_dtype, model_settings
 from sk_embed._sklearn_compat import (
     CallbackSupportMixin,
+    HasMethods,
     Interval,
     InvalidParameterError,
     MetadataRouter,
@@ -103,20 +105,24 @@ class EmbeddingEncoder(
         more than .2 (so that a third of the whole's variance is signal, Spearman-Brown);
         none if the rows fit into one batch, too few to tell. Up to 8, fewer components
         are the first of more. Without main effects a column keeps one axis at least.
-    categorical_features : {"all", "from_dtype"} or array-like, default="all"
+    categorical_features : {"all", "from_dtype"}, array-like or callable, default="all"
         Categorical columns, by names, indices or a mask; "from_dtype" takes all whose
         dtype is not a number (booleans are categories; of an array of objects all
-        columns are). The other columns are numeric context: they take part in learning,
-        and ``remainder`` says whether they are in the output.
+        columns are). A callable is given X in ``fit`` and returns any of these, as
+        :func:`~sklearn.compose.make_column_selector`; so do skrub's selectors. Whole
+        numbers are indices; they are refused where the columns of a data frame have
+        other whole numbers as labels. The other columns are numeric context: they take
+        part in learning, and ``remainder`` says whether they are in the output.
     main_effects : bool, default=True
         Whether each category's main effect is put before its vector.
     remainder : {"drop", "passthrough"}, default="drop"
         What becomes of the context columns in the output: "passthrough" appends them
         unscaled. In a data frame they keep their dtypes; an array is of the smallest
         dtype that holds them and the vectors, mostly float64.
-    categories : "auto" or list of array-like, default="auto"
+    categories : "auto", list of array-like or dict, default="auto"
         Categories of each categorical column, in the order of the tables' rows; "auto"
-        takes those that occur in ``fit``, sorted.
+        takes those that occur in ``fit``, sorted. A dict holds them by column name, or
+        by index where X has no names; columns that it does not name are "auto".
     handle_unknown : {"prior", "error"}, default="prior"
         Whether ``transform`` encodes a category that was not in ``fit`` as the origin,
         or raises.
@@ -129,7 +135,11 @@ class EmbeddingEncoder(
         "auto" takes :func:`~sklearn.utils.multiclass.type_of_target`'s word, for which
         whole numbers are classes, but reads numbers with more than 100 different values
         (of several columns: in any of them) as continuous. Say "continuous" for counts
-        and ratings, in one column or several: each class makes an output of its own.
+        and ratings, in one column or several: each class makes an output of its own. A
+        UserWarning tells of 21 to 100 whole numbers that "auto" reads as classes, and of
+        more classes than 200 or than half the rows. Labels are of any one type that is
+        hashable, as strings, bytes or tuples; Decimals and Fractions are numbers, and
+        times are an error.
     hidden_layer_sizes : "auto" or tuple of int, default="auto"
         Hidden layers of the network; "auto" is (64, 32).
     learning_rate_init : float, default=1e-3
@@ -292,10 +302,15 @@ class EmbeddingEncoder(
             Interval(Integral, 0, None, closed="left"),
             Interval(RealNotInt, 0, 1, closed="neither"),
         ],
-        "categorical_features": [StrOptions({"all", "from_dtype"}), "array-like"],
+        "categorical_features": [
+            StrOptions({"all", "from_dtype"}),
+            "array-like",
+            callable,
+            HasMethods("expand"),
+        ],
         "main_effects": ["boolean"],
         "remainder": [StrOptions({"drop", "passthrough"})],
-        "categories": [StrOptions({"auto"}), list],
+        "categories": [StrOptions({"auto"}), list, dict],
         "handle_unknown": [StrOptions({"prior", "error"})],
         "min_frequency": [
             Interval(Integral, 1, None, closed="left"),
@@ -406,7 +421,8 @@ class EmbeddingEncoder(
         X : array-like of shape (n_samples, n_features)
             Data frame, array or list of lists.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Numbers or labels; several columns of numbers, or of zeros and ones.
+            Numbers or labels; several columns of numbers, or of zeros and ones. A value
+            that is masked counts as missing, which is an error.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, which act as counts: a row of weight 2 is two rows, weights that
             sum to 1 are one row of evidence. A row of weight 0 is left out.
@@ -427,7 +443,8 @@ class EmbeddingEncoder(
         -----
         UserWarning
             If ``categorical_features="all"`` makes categories of a column of floats that
-            are not whole, more of them than half the rows, which are 200 or more.
+            are not whole, more of them than half the rows, which are 200 or more. And if
+            y has so many classes that it may be no classification, see ``target_type``.
         """
         with unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
@@ -453,7 +470,8 @@ class EmbeddingEncoder(
         X : array-like of shape (n_samples, n_features)
             Data frame, array or list of lists.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Numbers or labels; several columns of numbers, or of zeros and ones.
+            Numbers or labels; several columns of numbers, or of zeros and ones. A value
+            that is masked counts as missing, which is an error.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights; a row of weight 0 is left out of learning, and encoded.
         **params : dict
@@ -475,7 +493,8 @@ class EmbeddingEncoder(
         -----
         UserWarning
             If ``categorical_features="all"`` makes categories of a column of floats that
-            are not whole, more of them than half the rows, which are 200 or more.
+            are not whole, more of them than half the rows, which are 200 or more. And if
+            y has so many classes that it may be no classification, see ``target_type``.
         """
         with unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
@@ -778,8 +797,21 @@ class EmbeddingEncoder(
         self._require_usable(y)
         columns, target, weight = read_given(self, X, y, sample_weight)
         names = getattr(self, "feature_names_in_", None)
-        parameters = self.get_params(deep=False)
+        parameters = self._parameters_of(X, len(columns), choose_columns=True)
         return read_training_data(columns, names, target, weight, parameters)
+
+    def _parameters_of(
+        self, X: Any, n_columns: int, choose_columns: bool
+    ) -> dict[str, Any]:
+        """Return the parameters, those that name columns as they are meant of X."""
+        parameters: dict[str, Any] = self.get_params(deep=False)
+        names = getattr(self, "feature_names_in_", None)
+        listed = categories_by_place(parameters["categories"], X, names, n_columns)
+        parameters["categories"] = listed
+        if choose_columns:
+            chosen = chosen_columns(parameters["categorical_features"], X)
+            parameters["categorical_features"] = chosen
+        return parameters
 
     def _require_usable(self, y: Any) -> None:
         """Raise ValueError if there is no target, or the parameters leave no output."""
@@ -828,7 +860,8 @@ class EmbeddingEncoder(
     ) -> Folds:
         """Draw folds over the rows that are learned from."""
         is_label = training.target.type in LABEL_TYPES
-        folds = draw_folds(cv, X, as_target(y).values, is_label, seed, **routed)
+        assert training.given is not None  # noqa: S101 - the rows are in memory
+        folds = draw_folds(cv, X, training.given.values, is_label, seed, **routed)
         return folds.restricted_to(training.row_numbers)
 
     def _fit(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._columns.context import QUARTILES, read_numbers
 from sk_embed._columns.frame import as_columns, categorical_mask
+from sk_embed._columns.many_classes import warn_of_many_classes
 from sk_embed._columns.merging import (
     QuantileSearch,
     SeenCategories,
@@ -33,8 +34,10 @@ from sk_embed._columns.target import (
     GivenTarget,
     Target,
     as_target,
-    require_finite,
+    different_labels,
+    used_values,
 )
+from sk_embed._columns.target_values import as_weights
 from sk_embed._columns.vocabulary import given_vocabulary, learn_vocabulary
 from sk_embed._cross_fitting import fold_numbers
 from sk_embed._engine.partitions import Block, Sums, make_block
@@ -151,7 +154,7 @@ def read_part(
         if not len(frame):
             columns = [column for _, column in frame.items()]
             return make_part(number, columns, as_target(y), np.ones(0), layout)
-        weight = check_sample_weight(sample_weight, y, may_be_zero=True)
+        weight = check_sample_weight(as_weights(sample_weight), y, may_be_zero=True)
         return make_part(number, as_columns(frame), as_target(y), weight, layout)
 
 
@@ -178,13 +181,13 @@ def make_part(
         What is known before.
     """
     if len(weight):
-        require_finite(target.values, weight > 0)
+        target = target._replace(values=used_values(target, weight))
     row_numbers = np.flatnonzero(weight > 0).astype(np.int32)
     if len(row_numbers) < len(weight):
         columns = [column.iloc[row_numbers] for column in columns]
     is_categorical, parameters = layout.is_categorical, layout.parameters
     chosen = [c for c, is_one in zip(columns, is_categorical, strict=True) if is_one]
-    listed = listed_categories(parameters["categories"], len(chosen))
+    listed = listed_categories(parameters["categories"], is_categorical, layout.names)
     categories, codes = [], []
     names = layout.names_where(is_categorical)
     for column, name, given in zip(chosen, names, listed, strict=True):
@@ -201,7 +204,7 @@ def make_part(
         categories,
         np.column_stack(codes),
         read_numbers(context, layout.names_where(~is_categorical), len(row_numbers)),
-        target._replace(values=target.values[row_numbers]),
+        target,
         weight[row_numbers],
         row_numbers,
     )
@@ -276,6 +279,7 @@ def learn_from_parts(parts: Parts, layout: TableLayout) -> LearnedParts:
     scaler = numbers.scaler(layout.names_where(~is_categorical), search.quantiles)
     columns = TableColumns(is_categorical, vocabularies, scaler)
     read = target.read(parameters["target_type"])
+    warn_of_many_classes(read, n_rows, parameters["target_type"])
     if read.center is not None:
         center, scale = _center_and_scale(parts, target.size, weight)
         read = replace(read, center=center, scale=scale)
@@ -318,11 +322,22 @@ def _moment(part: Part, size: FloatArray, center: FloatArray, power: int) -> Sum
 def digest_of(part: Part) -> bytes:
     """Return what tells a part's rows, in their order, from those of any other."""
     y = as_matrix(part.target.values)
-    columns = [pd.util.hash_array(np.ascontiguousarray(column)) for column in y.T]
+    columns = [_hashes(np.ascontiguousarray(column)) for column in y.T]
     digest = hashlib.blake2b(digest_size=16)
     for array in (part.codes, part.numbers, part.weight, part.row_numbers, *columns):
         digest.update(np.ascontiguousarray(array).data)
     return digest.digest()
+
+
+def _hashes(column: NDArray[Any]) -> NDArray[Any]:
+    """Return an array of numbers that are the same for the same values."""
+    if column.dtype.kind in "biuf":
+        return pd.util.hash_array(column)
+    # Labels of any type by what they are written as, also strings that are no text.
+    codes, labels = different_labels(column)
+    written = [repr(label).encode("utf-8", "surrogatepass") for label in labels]
+    digests = [hashlib.blake2b(label, digest_size=8).digest() for label in written]
+    return np.array([int.from_bytes(d, "big") for d in digests], np.uint64)[codes]
 
 
 class FoldsOfParts(NamedTuple):

@@ -11,6 +11,7 @@ from typing import Any
 
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._param_validation import (
+    HasMethods,
     Interval,
     InvalidParameterError,
     RealNotInt,
@@ -37,6 +38,7 @@ except ImportError:  # before scikit-learn 1.9
 
 __all__ = [
     "CallbackSupportMixin",
+    "HasMethods",
     "Interval",
     "InvalidParameterError",
     "MetadataRouter",

@@ -11,7 +11,7 @@ import pandas as pd
 from sk_embed._arrays import FloatArray
 from sk_embed._columns.growing import GrowingColumns
 from sk_embed._columns.stream_target import first_target, require_same_classes
-from sk_embed._columns.table import TableColumns, learn_columns
+from sk_embed._columns.table import TableColumns, learn_columns, listed_categories
 from sk_embed._columns.target import LABEL_TYPES, GivenTarget, Target
 from sk_embed._cross_fitting import draw_folds, number_of_folds
 from sk_embed._crosses import read_pairs
@@ -111,9 +111,9 @@ def _learn_chunk(
 ) -> None:
     """Learn a chunk, which goes on or begins anew, and set the fitted state."""
     encoder._require_usable(y)
-    parameters = encoder.get_params(deep=False)
-    _require_no_rare(parameters)
+    _require_no_rare(encoder.get_params(deep=False))
     columns, target, weight = read_given(encoder, X, y, sample_weight, is_first=is_first)
+    parameters = encoder._parameters_of(X, len(columns), choose_columns=is_first)
     if is_first:
         stream = _new_stream(encoder, columns, target, weight, classes, parameters)
     else:
@@ -157,7 +157,7 @@ def _new_stream(
         min_frequency=None,
         max_categories=None,
     )
-    is_fixed = not isinstance(parameters["categories"], str)
+    is_fixed = _is_fixed(learned, parameters["categories"])
     growing = GrowingColumns(
         _without_rows(learned, is_fixed), is_fixed, parameters["handle_unknown"]
     )
@@ -204,7 +204,7 @@ def _continued(fitted: FittedEncoding, parameters: dict[str, Any]) -> Stream:
             "of learning: partial_fit cannot go on from it; pickle the encoder, or fit "
             "again."
         )
-    is_fixed = not isinstance(parameters["categories"], str)
+    is_fixed = _is_fixed(fitted.columns, parameters["categories"])
     growing = GrowingColumns(fitted.columns, is_fixed, parameters["handle_unknown"])
     crosses = StreamCrosses(
         [cross.pair for cross in fitted.crosses], [cross.cells for cross in fitted.crosses]
@@ -214,11 +214,18 @@ def _continued(fitted: FittedEncoding, parameters: dict[str, Any]) -> Stream:
     return stream
 
 
-def _without_rows(columns: TableColumns, keeps_categories: bool) -> TableColumns:
+def _is_fixed(columns: TableColumns, categories: Any) -> list[bool]:
+    """Return for each categorical column whether all of its categories are listed."""
+    names = [str(place) for place in range(len(columns.is_categorical))]
+    listed = listed_categories(categories, columns.is_categorical, names)
+    return [of_column is not None for of_column in listed]
+
+
+def _without_rows(columns: TableColumns, keeps_categories: list[bool]) -> TableColumns:
     """Return the columns before any row is counted, with or without their categories."""
     vocabularies = []
-    for vocabulary in columns.vocabularies:
-        kept = slice(None if keeps_categories else 0)
+    for vocabulary, keeps in zip(columns.vocabularies, keeps_categories, strict=True):
+        kept = slice(None if keeps else 0)
         emptied = replace(
             vocabulary,
             categories=vocabulary.categories[kept],

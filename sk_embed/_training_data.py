@@ -13,8 +13,10 @@ from sklearn.utils.validation import validate_data
 
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._columns.frame import as_columns, for_names
+from sk_embed._columns.many_classes import warn_of_many_classes
 from sk_embed._columns.table import TableColumns, learn_columns
 from sk_embed._columns.target import GivenTarget, Target, as_target, read_target
+from sk_embed._columns.target_values import as_weights
 from sk_embed._engine.rows import Rows
 from sk_embed._settings import model_settings
 from sk_embed._sklearn_compat import check_sample_weight
@@ -41,6 +43,8 @@ class TrainingData:
         Whether no row of X is left out.
     n_in_reach : int, optional
         Number of rows that memory can hold at a time; all of them, unless given.
+    given : GivenTarget, optional
+        Target of all rows, for a splitter; not of rows that are kept in files.
     """
 
     columns: TableColumns
@@ -49,6 +53,7 @@ class TrainingData:
     row_numbers: IntArray
     holds_all_rows: bool
     n_in_reach: int | None = None
+    given: GivenTarget | None = None
 
     def codes(self) -> list[IntArray]:
         """Return the codes of all rows of X, or none if some are left out."""
@@ -84,7 +89,7 @@ def read_given(
     validate_data(estimator, X=for_names(X), reset=is_first, skip_check_array=True)
     target = as_target(y)
     check_consistent_length(columns[0], target.values)
-    weight = check_sample_weight(sample_weight, columns[0], may_be_zero)
+    weight = check_sample_weight(as_weights(sample_weight), columns[0], may_be_zero)
     return columns, target, weight
 
 
@@ -116,6 +121,7 @@ def read_training_data(
     """
     target = read_target(y, parameters["target_type"], weight)
     row_numbers = np.flatnonzero(weight > 0).astype(np.int32)
+    warn_of_many_classes(target, len(row_numbers), parameters["target_type"])
     holds_all_rows = len(row_numbers) == len(weight)
     if not holds_all_rows:
         columns = [column.iloc[row_numbers] for column in columns]
@@ -144,7 +150,7 @@ def read_training_data(
         weight=weight_of_each(weight.astype(dtype)),
     )
     target = replace(target, values=rows.targets)
-    return TrainingData(learned, target, rows, row_numbers, holds_all_rows)
+    return TrainingData(learned, target, rows, row_numbers, holds_all_rows, given=y)
 
 
 def weight_of_each(weight: FloatArray) -> FloatArray:

@@ -294,7 +294,9 @@ class EmbeddingEncoder(
         validate_data(self, X=for_names(X._meta), skip_check_array=True)
         names = getattr(self, "feature_names_in_", None)
         columns = [column for _, column in X._meta.items()]
-        return layout_of(columns, names, self.get_params(deep=False))
+        # What workers are given holds no callable.
+        parameters = self._parameters_of(X._meta, len(columns), choose_columns=True)
+        return layout_of(columns, names, parameters)
 
     def _blocks(
         self, parts: list[Delayed], learned: LearnedParts, folds: FoldsOfParts, seed: int

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from contextlib import nullcontext
+from decimal import Decimal
 from functools import partial
 from threading import Lock
 
@@ -94,6 +95,8 @@ def assert_same_tables(a, b):
         {"categories": [[f"shop {n}" for n in range(9)] + [None], list(range(3, 25))]},
         {"categorical_features": "from_dtype"},
         {"categorical_features": [0]},
+        {"categorical_features": lambda frame: frame.columns[:2].tolist()},
+        {"categories": {"item": list(range(3, 25))}},
     ],
 )
 def test_main_effects_and_categories_are_those_of_the_rows_in_memory(table, lazy, changes):
@@ -135,6 +138,81 @@ def test_targets_are_read_and_learned_as_in_memory(table, kind):
         assert_array_equal(found.classes_, expected.classes_)
     for a, b in zip(found.embeddings_, expected.embeddings_, strict=True):
         assert_allclose(a * found.unit_, b * expected.unit_, atol=2e-5)
+
+
+def in_partitions(values, n_partitions=4):
+    """Return values of any type as a Dask Series, as objects that Dask leaves alone."""
+    with dask.config.set({"dataframe.convert-string": False}):
+        return dd.from_pandas(pd.Series(values, dtype=object), npartitions=n_partitions)
+
+
+LABELS = {
+    "bytes": [b"p", b"q", b"r"],
+    "tuples": [(0, "of"), (1, "of"), (2, "of")],
+    "lone surrogates": ["a", "\ud83d", "\ud83e"],
+    "decimals": [Decimal(1), Decimal(2), Decimal(3)],
+}
+
+
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+def test_labels_of_every_type_are_classes(table, lazy, labels):
+    codes = table["item"] % 3
+    y = in_partitions([labels[code] for code in codes])
+    found = encoder_of(max_iter=1).fit(lazy[NAMES], y)
+    expected = encoder_of(max_iter=1).fit(lazy[NAMES], in_partitions(codes.tolist()))
+    assert found.target_type_ == "multiclass"
+    assert found.classes_.tolist() == labels
+    assert_same_tables(found, expected)
+
+
+def test_decimals_are_numbers(table, lazy):
+    numbers = table["sold"].round(3)
+    y = in_partitions([Decimal(str(number)) for number in numbers])
+    found = encoder_of(max_iter=1).fit(lazy[NAMES], y)
+    expected = encoder_of(max_iter=1).fit(
+        lazy[NAMES], dd.from_pandas(numbers, npartitions=4)
+    )
+    assert found.target_type_ == "continuous"
+    assert_same_tables(found, expected)
+
+
+def test_half_precision_is_standardised_in_double_precision(table, lazy):
+    # The largest float16 is 65,504: neither the sum nor the squares fit in.
+    numbers = (table["sold"] * 5_000).astype("f2").to_numpy()
+    found = encoder_of(max_iter=1).fit(lazy[NAMES], da.from_array(numbers, chunks=150))
+    wide = da.from_array(numbers.astype(float), chunks=150)
+    assert_same_tables(found, encoder_of(max_iter=1).fit(lazy[NAMES], wide))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (list(pd.date_range("2020", periods=N_ROWS)), "Partition [0-3]: y holds times"),
+        ([1, "a"] * (N_ROWS // 2), "y mixes numbers and strings"),
+        ([1] * 300 + ["a"] * 300, "y mixes numbers and strings"),
+        ([{}] * N_ROWS, "not hashable"),
+    ],
+)
+def test_targets_that_cannot_be_used_are_one_clear_line(lazy, values, message):
+    with pytest.raises(ValueError, match=message) as raised:
+        encoder_of().fit(lazy[NAMES], in_partitions(values))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("n_labels", "as_label", "message"),
+    [
+        (21, int, "21 different whole numbers"),
+        (100, int, "100 different whole numbers"),
+        (201, str, "201 classes in 600 rows"),
+        (20, str, None),
+        (101, int, None),
+    ],
+)
+def test_many_classes_are_warned_of(lazy, n_labels, as_label, message):
+    values = [as_label(n % n_labels) for n in range(N_ROWS)]
+    with pytest.warns(UserWarning, match=message) if message else nullcontext():
+        encoder_of(n_components=0, max_iter=1).fit(lazy[NAMES], in_partitions(values))
 
 
 def test_weights_are_counts(table, lazy):

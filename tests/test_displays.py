@@ -253,3 +253,65 @@ def test_without_matplotlib_the_error_names_the_extra(encoder, monkeypatch, draw
 def test_matplotlib_is_imported_only_when_used():
     code = "import sys, sk_embed.inspection; sys.exit('matplotlib' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# ---------------------------------------------------------------- text is no markup
+
+NAMES = [
+    "$price$",
+    "price in $ and cost in $",
+    r"$\frac{1}$",
+    r"\$5",
+    "a_b^c",
+    "_hidden",
+    "__",
+    r"\textbf{x}",
+    "100 % & more #1 {x} ~",
+    "$",
+]
+
+
+@pytest.mark.parametrize("usetex", [False, True], ids=["", "usetex"])
+@pytest.mark.parametrize("name", NAMES)
+def test_no_text_of_the_data_is_markup(name, usetex, ax, plt):
+    values = np.array([name, f"{name} {name}", "other"], dtype=object)
+    codes = np.arange(300) % 3
+    rows = np.column_stack([values[codes], np.where(codes > 0, "a", "b")]).astype(object)
+    X = pd.DataFrame(rows, columns=np.array([name, f"{name}2"], dtype=object))
+    y = pd.DataFrame({f"{name} out": codes + 0.5, f"{name} off": codes % 2 - 0.5})
+    encoder = EmbeddingEncoder(0, max_iter=1, random_state=0).fit(X, y)
+    ax.set(xticks=[], yticks=[])  # numbers, which TeX may write
+    with plt.rc_context({"text.usetex": usetex}):
+        display = EmbeddingDisplay.from_estimator(encoder, name, ax=ax)
+        assert picture(display).any()
+    assert ax.get_title() == f"{name}: 3 categories"
+    assert ax.get_xlabel() == f"{name}_effect_{name} out (main effect)"
+    assert ax.get_ylabel() == f"{name}_effect_{name} off (main effect)"
+    assert {text.get_text() for text in display.labels_} & set(display.points.index)
+
+
+def test_half_a_surrogate_pair_is_drawn_as_a_replacement(ax):
+    index = pd.Index(["\ud83d", "b"], dtype=object)
+    points = pd.DataFrame({"x": [0.5, 1], "y": [1.0, 2], "count": [5, 5]}).set_index(index)
+    display = EmbeddingDisplay(points, axis_labels=("\udfff", "y"), title="\ud800 of")
+    assert picture(display.plot(ax)).any()
+    assert ax.get_title() == "\N{REPLACEMENT CHARACTER} of"
+
+
+def test_names_that_begin_with_an_underscore_are_in_the_legend_as_well(encoder, ax):
+    X = pd.DataFrame({"_x": np.repeat(["_a", "_b", "_c"], [100, 30, 5])})
+    y = np.random.default_rng(0).normal(size=len(X))
+    fitted = EmbeddingEncoder(0, max_iter=1, random_state=0).fit(X, y)
+    display = EmbeddingDisplay.from_estimator(fitted, "_x", ax=ax)
+    texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert texts == ["6", "20", "100"]
+    assert {text.get_text() for text in display.labels_} >= {"_a", "_b"}
+
+
+@pytest.mark.parametrize("usetex", [False, True], ids=["", "usetex"])
+def test_no_text_of_the_loss_curve_is_markup(encoder, usetex, plt):
+    with plt.rc_context({"text.usetex": usetex}):
+        display = LossCurveDisplay.from_estimator(encoder, ax=plt.subplots()[1])
+    for text in (display.ax_.xaxis.label, display.ax_.yaxis.label):
+        assert not text.get_parse_math()
+        assert not text.get_usetex()

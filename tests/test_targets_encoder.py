@@ -306,11 +306,20 @@ def test_classes_of_very_different_size_are_no_trouble(X):
     ]
 
 
-@pytest.mark.parametrize("n_classes", [2, 60])
+@pytest.mark.parametrize("n_classes", [2, 30])
 def test_classes_of_one_row_are_no_trouble(X, n_classes):
     y = np.zeros(60, dtype=int)
     y[: n_classes - 1] = np.arange(1, n_classes)
-    encoded = encoder(max_iter=2).fit_transform(X[:60], y)
+    kind = "binary" if n_classes == 2 else "multiclass"
+    encoded = encoder(max_iter=2, target_type=kind).fit_transform(X[:60], y)
+    assert np.isfinite(encoded).all()
+
+
+def test_a_class_of_each_row_is_no_trouble_beyond_a_warning(X):
+    with pytest.warns(UserWarning, match="60 classes in 60 rows"):
+        encoded = encoder(max_iter=2, target_type="multiclass").fit_transform(
+            X[:60], np.arange(60)
+        )
     assert np.isfinite(encoded).all()
 
 

@@ -63,6 +63,13 @@ class GrowingVocabulary:
     def __len__(self) -> int:
         return len(self._values)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Give the categories as an array: not every format has keys of their types."""
+        return {"vocabulary": self.as_vocabulary(), "is_fixed": self.is_fixed}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
     def encode(self, column: pd.Series) -> Coded:
         """Encode a chunk's column; nothing is changed yet.
 
@@ -116,18 +123,20 @@ class GrowingColumns:
     ----------
     columns : TableColumns
         What is known at first; numeric columns stay scaled as they are here.
-    is_fixed : bool
-        Whether the user has listed all categories.
+    is_fixed : list of bool
+        Whether the user has listed all categories, for each categorical column.
     handle_unknown : {"prior", "error"}
         What becomes of a value that is not in such a list.
     """
 
-    def __init__(self, columns: TableColumns, is_fixed: bool, handle_unknown: str) -> None:
+    def __init__(
+        self, columns: TableColumns, is_fixed: list[bool], handle_unknown: str
+    ) -> None:
         self.is_categorical, self.scaler = columns.is_categorical, columns.scaler
-        self._checks_unknown = is_fixed
         self._handle_unknown = handle_unknown
-        self._listed = columns.vocabularies if is_fixed else []
-        self.vocabularies = [GrowingVocabulary(v, is_fixed) for v in columns.vocabularies]
+        pairs = list(zip(columns.vocabularies, is_fixed, strict=True))
+        self._listed = [vocabulary if fixed else None for vocabulary, fixed in pairs]
+        self.vocabularies = [GrowingVocabulary(*pair) for pair in pairs]
 
     def encode(self, columns: list[pd.Series]) -> list[Coded]:
         """Encode a chunk's categorical columns; nothing is changed yet."""
@@ -135,8 +144,9 @@ class GrowingColumns:
             c for c, is_one in zip(columns, self.is_categorical, strict=True) if is_one
         ]
         coded = [v.encode(c) for v, c in zip(self.vocabularies, chosen, strict=True)]
-        for vocabulary, of_column, column in zip(self._listed, coded, chosen, strict=False):
-            vocabulary.check(of_column.codes, column, self._handle_unknown)
+        for listed, of_column, column in zip(self._listed, coded, chosen, strict=True):
+            if listed is not None:
+                listed.check(of_column.codes, column, self._handle_unknown)
         return coded
 
     def context(self, columns: list[pd.Series]) -> FloatArray:

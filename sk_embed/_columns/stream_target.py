@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from sk_embed._arrays import FloatArray
+from sk_embed._columns.many_classes import warn_of_many_classes
 from sk_embed._columns.target import (
     LABEL_TYPES,
     GivenTarget,
     Target,
+    different_labels,
     read_target,
-    require_finite,
     require_indicator,
+    sorted_labels,
+    used_values,
 )
 
 
@@ -41,9 +43,7 @@ class StreamTarget:
         ValueError
             If y has missing values, other columns, or a label that is not known.
         """
-        is_used = weight > 0
-        require_finite(given.values, is_used)
-        y = given.values[is_used]
+        y = used_values(given, weight)
         self._require_columns(y)
         if self.like.type in LABEL_TYPES:
             return self._labels(y)
@@ -77,8 +77,8 @@ class StreamTarget:
     def _labels(self, y: NDArray[Any]) -> FloatArray:
         assert self.like.classes is not None  # noqa: S101 - as labels have
         place_of = {label: place for place, label in enumerate(self.like.classes.tolist())}
-        codes, uniques = pd.factorize(y)
-        labels = pd.Index(uniques).tolist()
+        codes, uniques = different_labels(y)
+        labels = uniques.tolist()
         unknown = [label for label in labels if label not in place_of]
         if unknown:
             raise ValueError(
@@ -114,8 +114,10 @@ def first_target(
         If y cannot be used, or ``classes`` are given for what has none.
     """
     if classes is None:
-        return StreamTarget(read_target(given, target_type, weight).without_values())
-    labels = np.unique(np.asarray(classes))
+        target = read_target(given, target_type, weight).without_values()
+        warn_of_many_classes(target, int((weight > 0).sum()), target_type)
+        return StreamTarget(target)
+    labels = sorted_labels(classes)
     kind = target_type
     if kind == "auto":
         kind = "binary" if len(labels) <= 2 else "multiclass"
@@ -130,14 +132,16 @@ def first_target(
             f"target_type='binary' but classes= holds {len(labels)}; use 'multiclass'."
         )
     names = None if kind == "binary" else [str(label) for label in labels]
-    return StreamTarget(Target(kind, labels, np.empty((0, 1)), names))
+    target = Target(kind, labels, np.empty((0, 1)), names)
+    warn_of_many_classes(target, None, target_type)
+    return StreamTarget(target)
 
 
 def require_same_classes(known: NDArray[Any] | None, classes: Any) -> None:
     """Raise ValueError if ``classes`` of a later call differ from those of the first."""
     if classes is None:
         return
-    given = np.unique(np.asarray(classes))
+    given = sorted_labels(classes)
     if known is None or not np.array_equal(given, known):
         raise ValueError(
             f"classes={given.tolist()} is not the same as in the first call, "

@@ -99,13 +99,13 @@ def learn_columns(
     is_categorical = categorical_mask(categorical_features, columns, feature_names)
     if feature_names is None:
         feature_names = np.array([f"x{number}" for number in range(len(columns))])
+    all_names = [str(name) for name in feature_names]
     names = [str(name) for name in feature_names[is_categorical]]
     chosen = _chosen(columns, is_categorical)
+    listed_for_each = listed_categories(categories, is_categorical, all_names)
     rare = min_frequency, max_categories
     vocabularies, rows_of_columns = [], []
-    for column, name, listed in zip(
-        chosen, names, listed_categories(categories, len(chosen)), strict=True
-    ):
+    for column, name, listed in zip(chosen, names, listed_for_each, strict=True):
         if listed is None:
             vocabulary, codes = learn_vocabulary(column, name, *rare)
             if isinstance(categorical_features, str):
@@ -142,13 +142,40 @@ def warn_of_a_measurement(vocabulary: Vocabulary) -> None:
         )
 
 
-def listed_categories(categories: Any, n_columns: int) -> list[Any]:
-    """Return the categories that are given for each column, None where none are."""
+def listed_categories(
+    categories: Any, is_categorical: BoolArray, names: list[str]
+) -> list[Any]:
+    """Return the categories that are given for each categorical column, None where none.
+
+    Parameters
+    ----------
+    categories : "auto", list, or dict by the places of columns
+        The estimator's parameter, with places as the keys of a dict.
+    is_categorical : ndarray of bool of shape (n_columns,)
+        Categorical columns of X.
+    names : list of str
+        Names of all columns, for messages.
+
+    Raises
+    ------
+    ValueError
+        If the columns are not the categorical ones.
+    """
+    places = np.flatnonzero(is_categorical).tolist()
     if isinstance(categories, str):
-        return [None] * n_columns
-    if len(categories) != n_columns:
+        return [None] * len(places)
+    if isinstance(categories, dict):
+        others = [place for place in categories if place not in places]
+        if others:
+            raise ValueError(
+                f"categories names column {names[others[0]]!r}, which is not categorical; "
+                f"the categorical columns are {[names[place] for place in places]}."
+            )
+        listed = [categories.get(place, "auto") for place in places]
+        return [None if isinstance(of, str) and of == "auto" else of for of in listed]
+    if len(categories) != len(places):
         raise ValueError(
-            f"categories lists {len(categories)} columns, but {n_columns} columns "
+            f"categories lists {len(categories)} columns, but {len(places)} columns "
             "are categorical; give one list for each."
         )
     return list(categories)

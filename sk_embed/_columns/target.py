@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Number, Real
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import issparse
+from sklearn.exceptions import DataConversionWarning
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
 from sk_embed._arrays import BoolArray, FloatArray
-from sk_embed._columns.frame import as_columns
+from sk_embed._columns.target_values import frame_columns, raw_values, settled
+from sk_embed._columns.vocabulary import sorting_order
+from sk_embed._warn import warn
 
 LABEL_TYPES = ("binary", "multiclass")
 SINGLE_TYPES = ("continuous", *LABEL_TYPES)
@@ -25,8 +28,8 @@ TARGET_TYPES = (*SINGLE_TYPES, *MULTIPLE_TYPES)
 # integer prices "multiclass", which makes an output of each price.
 MAX_NUMERIC_CLASSES = 100
 
-_MIXED_LABELS = "y mixes strings and numbers; make its labels all strings or all numbers."
-_NUMBERS_AS_OBJECTS = ("integer", "floating", "mixed-integer-float", "boolean", "empty")
+# Smallest power of two beyond 64-bit integers: a larger number is a quantity.
+_BEYOND_INTEGERS = 2.0**63
 
 
 class GivenTarget(NamedTuple):
@@ -82,62 +85,60 @@ class Target:
 
 
 def as_target(y: Any) -> GivenTarget:
-    """Return y as an array; objects and nullables that are all numbers as numbers."""
+    """Return y as an array, numbers in any container as numbers."""
     if issparse(y):
         raise TypeError("Sparse data was passed as y; pass y.toarray() instead.")
-    try:
-        shape = np.asarray(y).shape
-    except ValueError as error:
-        raise ValueError(
-            "y is a list of rows of different lengths; make a matrix of zeros and ones of "
-            "it by MultiLabelBinarizer."
-        ) from error
-    if len(shape) > 2:
-        raise ValueError(f"y must have one or two dimensions, but has {len(shape)}.")
-    if len(shape) == 2 and shape[1] > 1:
-        return _several_columns(y)
-    return GivenTarget(_one_column(y), None)
-
-
-def _one_column(y: Any) -> NDArray[Any]:
-    if isinstance(getattr(y, "dtype", None), pd.api.extensions.ExtensionDtype):
-        y = y.to_numpy(dtype=object)  # scikit-learn makes floats of nullable integers
-    column = np.asarray(y)
-    if column.dtype.kind == "c":
-        raise ValueError("y is complex. Complex data not supported; pass its parts.")
-    column = column_or_1d(y, warn=True)
-    if column.dtype == object:
-        column = pd.Series(column).infer_objects().to_numpy()
-    checked: NDArray[Any] = column
-    return checked
-
-
-def _several_columns(y: Any) -> GivenTarget:
-    is_frame = hasattr(y, "columns")
-    columns = as_columns(y) if is_frame else [pd.Series(part) for part in np.asarray(y).T]
-    values = np.column_stack([_numbers(column, j) for j, column in enumerate(columns)])
-    names = list(y.columns) if is_frame else []
-    are_strings = len(names) > 0 and all(isinstance(name, str) for name in names)
-    return GivenTarget(values, names if are_strings else None)
-
-
-def _numbers(column: pd.Series, number: int) -> NDArray[Any]:
-    """Return one of several columns, missing as NaN, or raise ValueError."""
-    if column.dtype == object:
-        is_numeric = pd.api.types.infer_dtype(column) in _NUMBERS_AS_OBJECTS
+    y = y.to_native() if hasattr(y, "to_native") else y  # narwhals
+    frame = frame_columns(y)
+    if frame is not None:
+        columns, names = frame
+        if len(columns) > 1:
+            return _several_columns([raw_values(column) for column in columns], names)
+        values = np.column_stack([raw_values(column) for column in columns])
     else:
-        is_numeric = pd.api.types.is_numeric_dtype(column) and column.dtype.kind != "c"
-    if not is_numeric:
+        values = raw_values(y)
+    if values.ndim > 2:
+        raise ValueError(f"y must have one or two dimensions, but has {values.ndim}.")
+    if values.ndim == 2 and values.shape[1] > 1:
+        return _several_columns(list(values.T), [])
+    return GivenTarget(settled(_one_column(values)), None)
+
+
+def _one_column(values: NDArray[Any]) -> NDArray[Any]:
+    if values.ndim == 1:
+        return values
+    if values.ndim == 0 or values.shape[1] == 0:
+        raise ValueError(f"y should be a 1d array, got an array of shape {values.shape}.")
+    warn(
+        "A column-vector y was passed when a 1d array was expected. Please change the "
+        "shape of y to (n_samples,), for example using ravel().",
+        DataConversionWarning,
+    )
+    return values[:, 0]
+
+
+def _several_columns(columns: list[NDArray[Any]], names: list[Any]) -> GivenTarget:
+    values = np.column_stack([_numbers(column, j) for j, column in enumerate(columns)])
+    are_strings = len(names) > 0 and all(isinstance(name, str) for name in names)
+    return GivenTarget(values, [str(name) for name in names] if are_strings else None)
+
+
+def _numbers(column: NDArray[Any], number: int) -> NDArray[Any]:
+    """Return one of several columns, missing as NaN, or raise ValueError."""
+    values = settled(column, f"column {number} of y")
+    if values.dtype == object and pd.isna(values).all():
+        return np.full(len(values), np.nan)
+    if values.dtype.kind not in "biuf":
         raise ValueError(
             f"Several columns of y must be numbers, but column {number}, of dtype "
-            f"{column.dtype}, holds {column.iloc[0]!r}; fit an encoder for each column of "
-            "labels."
+            f"{column.dtype}, holds {_first_label(values)!r}; fit an encoder for each "
+            "column of labels."
         )
-    if column.isna().any():
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    if isinstance(column.dtype, pd.api.extensions.ExtensionDtype):
-        column = column.astype(object)
-    return column.infer_objects().to_numpy()
+    return values
+
+
+def _first_label(values: NDArray[Any]) -> Any:
+    return next(v for v in values.tolist() if not isinstance(v, (Real, type(None))))
 
 
 def read_target(given: GivenTarget, target_type: str, weight: FloatArray) -> Target:
@@ -157,9 +158,8 @@ def read_target(given: GivenTarget, target_type: str, weight: FloatArray) -> Tar
     ValueError
         If y has missing or infinite values, or is not of the type asked for.
     """
-    is_used = weight > 0
-    require_finite(given.values, is_used)
-    y, weight = given.values[is_used], weight[is_used]
+    y = used_values(given, weight)
+    weight = weight[weight > 0]
     kind = _infer_type(y) if target_type == "auto" else _asked_type(y, target_type)
     if kind in MULTIPLE_TYPES:
         return _several_outputs(y, kind, given.names, weight)
@@ -188,17 +188,29 @@ def _several_outputs(
     return Target(kind, None, *_standardised(y, weight, output_names))
 
 
-def require_finite(y: NDArray[Any], is_used: BoolArray) -> None:
-    bad = {"NaN": pd.isna(y)}
+def used_values(given: GivenTarget, weight: FloatArray) -> NDArray[Any]:
+    """Return the values of rows of positive weight, or raise where they are not finite.
+
+    What is missing in other rows does not count: without it objects may be numbers.
+    """
+    is_used = weight > 0
+    _require_none(given.values, pd.isna(given.values), is_used, "NaN")
+    y = given.values[is_used]
+    y = settled(y) if y.dtype == object else y
     if y.dtype.kind == "f":
-        bad["infinity"] = np.isinf(y)
-    for what, where in bad.items():
-        in_row = where.reshape(len(y), -1).any(axis=1) & is_used
-        if in_row.any():
-            row = int(np.flatnonzero(in_row)[0])
-            raise ValueError(
-                f"Input y contains {what} (row {row}); drop these rows before fit."
-            )
+        infinite = np.zeros(given.values.shape, dtype=bool)
+        infinite[is_used] = np.isinf(y)
+        _require_none(given.values, infinite, is_used, "infinity")
+    return y
+
+
+def _require_none(y: NDArray[Any], bad: BoolArray, is_used: BoolArray, what: str) -> None:
+    in_row = bad.reshape(len(y), -1).any(axis=1) & is_used
+    if in_row.any():
+        row = int(np.flatnonzero(in_row)[0])
+        raise ValueError(
+            f"Input y contains {what} (row {row}); drop these rows before fit."
+        )
 
 
 def require_indicator(y: NDArray[Any]) -> None:
@@ -211,12 +223,67 @@ def require_indicator(y: NDArray[Any]) -> None:
 
 
 def _labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    encoder = LabelEncoder()
-    try:
+    """Return the different labels, sorted, and the place of each row's among them."""
+    if y.dtype != object or all(isinstance(label, str) for label in y):
+        encoder = LabelEncoder()
         codes = encoder.fit_transform(y)
-    except TypeError as error:
-        raise ValueError(_MIXED_LABELS) from error
-    return encoder.classes_, codes
+        return encoder.classes_, codes
+    _require_one_kind(y)
+    codes, uniques = different_labels(y)
+    order = sorting_order(uniques)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return uniques[order], place[codes]
+
+
+def different_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the place of each row's label among the different ones, and these.
+
+    Raises
+    ------
+    ValueError
+        If a label is not hashable.
+    """
+    for label_type in set(map(type, y)) if y.dtype == object else ():
+        if label_type.__hash__ is None:
+            raise ValueError(
+                f"Unknown label type: y holds a {label_type.__name__}, which is not "
+                "hashable; make its labels numbers or strings."
+            )
+    codes, uniques = pd.factorize(y)
+    return codes, uniques
+
+
+def sorted_labels(classes: Any) -> NDArray[Any]:
+    """Return the labels that ``classes`` lists, in the order of those of a target."""
+    values = settled(raw_values(classes))
+    if values.ndim != 1 or not len(values) or pd.isna(values).any():
+        raise ValueError(
+            "classes= must be a list of labels, none of them missing, but is "
+            f"{classes!r:.80}."
+        )
+    return _labels(values)[0]
+
+
+def _require_one_kind(y: NDArray[Any]) -> None:
+    """Raise ValueError if objects are of several types, which have no common order."""
+    kinds = {_kind_of(type(label)): label for label in y}
+    if len(kinds) > 1:
+        (one, example), (other, another), *_ = sorted(
+            kinds.items(), key=lambda kind: kind[0]
+        )
+        raise ValueError(
+            f"y mixes {one} and {other}, as {example!r:.40} and {another!r:.40}; make its "
+            "labels all of one type."
+        )
+
+
+def _kind_of(label_type: type) -> str:
+    if issubclass(label_type, str):
+        return "strings"
+    if issubclass(label_type, (Number, np.bool_)):
+        return "numbers"
+    return label_type.__name__
 
 
 def _asked_type(y: NDArray[Any], target_type: str) -> str:
@@ -236,24 +303,28 @@ def _asked_type(y: NDArray[Any], target_type: str) -> str:
 def _infer_type(y: NDArray[Any]) -> str:
     if y.dtype.kind in "iuf" and _most_values(y) > MAX_NUMERIC_CLASSES:
         return _asked_type(y, "continuous")
-    try:
-        # It asks whether numbers are whole by way of integers, which do not hold them all.
-        with np.errstate(invalid="ignore"):
-            kind = str(type_of_target(y, input_name="y"))
-    except TypeError as error:
-        raise ValueError(_MIXED_LABELS) from error
+    if y.ndim == 1:
+        return _infer_type_of_one(y)
+    # It asks whether numbers are whole by way of integers, which do not hold them all.
+    with np.errstate(invalid="ignore"):
+        kind = str(type_of_target(y, input_name="y"))
     if kind == "multiclass-multioutput":
         raise ValueError(
             f"y has {y.shape[1]} columns of whole numbers, which may be classes or "
             "quantities; pass target_type='continuous' for quantities, or fit an encoder "
             "for each column of classes."
         )
-    if kind not in TARGET_TYPES:
-        raise ValueError(
-            f"Unknown label type: y was read as {kind!r}, but it must be one of "
-            f"{TARGET_TYPES}; make it numbers or strings."
-        )
     return kind
+
+
+def _infer_type_of_one(y: NDArray[Any]) -> str:
+    """Return what scikit-learn's type_of_target would, also for labels it refuses."""
+    if y.dtype.kind == "f":
+        is_whole = (y == np.floor(y)) & (np.abs(y) < _BEYOND_INTEGERS)
+        if not is_whole.all():
+            return "continuous"
+    classes, _ = _labels(y)
+    return "binary" if len(classes) <= 2 else "multiclass"
 
 
 def _most_values(y: NDArray[Any]) -> int:

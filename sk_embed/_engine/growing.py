@@ -48,9 +48,10 @@ class GrowingArray:
     def __len__(self) -> int:
         return self._length
 
-    def __getstate__(self) -> NDArray[Any]:
+    def __getstate__(self) -> dict[str, Any]:
         """Leave the memory that is not in use out of pickles."""
-        return self.values
+        return {"values": self.values}
 
-    def __setstate__(self, values: NDArray[Any]) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        values = state["values"]
         self._buffer, self._length = values.copy(), len(values)

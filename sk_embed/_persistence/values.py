@@ -17,6 +17,7 @@ Timedelta           [count, unit]
 Period              [ordinal, frequency]
 Interval            [left, right, closed], both ends values
 tuple, list         their values
+dict                [keys, values]
 numpy               a numpy scalar: [dtype, bytes in hexadecimal digits]
 array               a numpy array in one dimension: [dtype, bytes], or ["|O", runs]
 dtype, numpy type   of floats, "float32" or "float64"
@@ -275,6 +276,15 @@ def _read_items(written: Any) -> list[Any]:
     return [from_json(pair) for pair in _as_is(list)(written)]
 
 
+def _write_pairs(values: dict[Any, Any]) -> list[Any]:
+    return [_write_items(values.keys()), _write_items(values.values())]
+
+
+def _read_pairs(written: Any) -> dict[Any, Any]:
+    keys, values = map(_read_items, _as_is(list)(written))
+    return dict(zip(keys, values, strict=True))
+
+
 def _write_scalar(value: Any) -> list[Any]:
     return _write_array(np.array([value]))
 
@@ -343,6 +353,7 @@ _CODECS: dict[type, _Codec] = {
     _INTERVAL: _Codec("Interval", _write_interval, _read_interval),
     tuple: _Codec("tuple", _write_items, lambda written: tuple(_read_items(written))),
     list: _Codec("list", _write_items, _read_items),
+    dict: _Codec("dict", _write_pairs, _read_pairs),
     np.generic: _Codec("numpy", _write_scalar, _read_scalar),
     np.ndarray: _Codec("array", _write_array, _read_array),
     np.dtype: _Codec(

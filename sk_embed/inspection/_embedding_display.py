@@ -14,9 +14,11 @@ from sk_embed.inspection._matplotlib import (
     BLUE,
     GREY,
     ORANGE,
+    PLAIN,
     count_rows_by_log,
     figure_of,
     halo,
+    printable,
 )
 from sk_embed.inspection._points import Points, read_points
 
@@ -155,20 +157,25 @@ class EmbeddingDisplay:
         areas = _areas(counts, counts.max(initial=1.0))
         style = {"color": BLUE, "alpha": 0.55, "edgecolors": "white", "linewidths": 0.5}
         self.scatter_ = self.ax_.scatter(*places.T, s=areas, **{**style, **scatter_kw})
-        self.ax_.set(xlabel=self.axis_labels[0], ylabel=self.axis_labels[1])
-        self.ax_.set_title(self.title)
+        x_label, y_label = map(printable, self.axis_labels)
+        self.ax_.set_xlabel(x_label, **PLAIN)
+        self.ax_.set_ylabel(y_label, **PLAIN)
+        self.ax_.set_title(printable(self.title), **PLAIN)
         self._draw_origin()
         obstacles = self._draw_legend(counts)
         self.labels_ = place_labels(
             self.ax_,
             np.vstack([self.origin_.get_xydata()[:1], places[:max_labels]]),
             np.append(4.0, np.sqrt(areas[:max_labels]) / 2),
-            [_UNKNOWN, *self.points.index[:max_labels]],
+            [
+                _UNKNOWN,
+                *(printable(str(label)) for label in self.points.index[:max_labels]),
+            ],
             obstacles,
             first_kw={"color": ORANGE, "weight": "bold"},
             fontsize="small",
-            parse_math=False,
             path_effects=halo(),
+            **PLAIN,
         )
         return self
 
@@ -201,6 +208,8 @@ class EmbeddingDisplay:
         ]
         names = [f"{n:,}" for n in shown]
         legend = self.ax_.legend(handles, names, title="rows", fontsize="small")
+        for text in [legend.get_title(), *legend.get_texts()]:
+            text.set(**PLAIN)
         return [legend]
 
 

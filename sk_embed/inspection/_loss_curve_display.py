@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sk_embed._encoder import EmbeddingEncoder
-from sk_embed.inspection._matplotlib import BLUE, figure_of
+from sk_embed.inspection._matplotlib import BLUE, PLAIN, figure_of
 
 
 class LossCurveDisplay:
@@ -96,6 +96,7 @@ class LossCurveDisplay:
         style = {"color": BLUE, "marker": "o", "markersize": 4, **line_kw}
         (self.line_,) = self.ax_.plot(epochs, self.loss_curve, **style)
         self.ax_.xaxis.get_major_locator().set_params(integer=True)
-        self.ax_.set(xlabel="Epoch", ylabel="Progressive validation loss")
+        self.ax_.set_xlabel("Epoch", **PLAIN)
+        self.ax_.set_ylabel("Progressive validation loss", **PLAIN)
         self.ax_.grid(alpha=0.3)
         return self

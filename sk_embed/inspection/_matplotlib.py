@@ -9,6 +9,10 @@ BLUE = "#0072B2"
 ORANGE = "#D55E00"
 GREY = "#666666"
 
+# Style of a text that may hold what the data hold: two dollars in a name are no formula,
+# and a name is no TeX either, whatever matplotlib is set to.
+PLAIN = {"parse_math": False, "usetex": False}
+
 
 def require_pyplot(asked_by: str) -> Any:
     """Return ``matplotlib.pyplot``, or raise ImportError that names the extra."""
@@ -27,6 +31,13 @@ def figure_of(ax: Any, asked_by: str) -> tuple[Any, Any]:
     if ax is None:
         _, ax = plt.subplots(layout="constrained")
     return ax, ax.get_figure()
+
+
+def printable(text: str) -> str:
+    """Return a text that fonts can be asked for: half a surrogate pair has no glyph."""
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if "\ud800" <= c <= "\udfff" else c for c in text
+    )
 
 
 def halo() -> list[Any]:

@@ -9,7 +9,7 @@ categories that have rows::
     M^-1 = D^-1 + Z (Z^T H Z)^-1 Z^T
 
 (a two-level additive Schwarz method; Z^T H Z needs no more than the Hessian of intercept
-and slopes).
+and slopes, see :mod:`sk_embed._engine.additive.coarse`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._engine.additive.coarse import coarse_inverse
 from sk_embed._engine.additive.objective import AdditiveObjective, Curvature, Evaluation
 
 _MAX_NEWTON_STEPS = 50
@@ -38,7 +39,6 @@ _MAX_HALVINGS = 20
 _ROUNDING = 1e-10
 # Where no step lowers the objective, a gradient that is so small is the floor of floats.
 _FLOOR = 1e-3
-_SINGULAR = 1e-12
 
 
 class Solution(NamedTuple):
@@ -82,20 +82,15 @@ class Preconditioner:
         self._inverse_diagonal = 1 / np.where(is_held, total, 1)
         # A category without rows takes no part, so that its effect stays exactly zero.
         self._has_rows = np.asarray(diagonal.any(axis=1, keepdims=True), np.float64)
-        self._n_leading = block.shape[-1]
+        self._n_leading = len(diagonal) - int(n_codes.sum())
         self._n_codes = n_codes
         self._first = self._n_leading + np.concatenate([[0], np.cumsum(n_codes)[:-1]])
-        # At the rows the sum of a column's categories is what the intercept is: one.
-        same = np.concatenate([np.arange(self._n_leading), np.zeros_like(n_codes)])
-        coarse = block[:, same[:, None], same]
-        every = np.arange(len(same))
-        coarse[:, every, every] += self._sums(penalty)[:, 0]
-        self._coarse_inverse = np.linalg.pinv(coarse, rcond=_SINGULAR, hermitian=True)
+        self._coarse_inverse = coarse_inverse(block, self._sums(penalty))
 
     def __call__(self, residual: FloatArray) -> FloatArray:
         """Apply it to an array of the coefficients' shape."""
         result: FloatArray = self._inverse_diagonal * residual
-        coarse = np.einsum("kab,bk->ak", self._coarse_inverse, self._sums(residual))
+        coarse = self._coarse_inverse(self._sums(residual))
         result[: self._n_leading] += coarse[: self._n_leading]
         of_codes = np.repeat(coarse[self._n_leading :], self._n_codes, axis=0)
         of_codes *= self._has_rows[self._n_leading :]
@@ -104,7 +99,8 @@ class Preconditioner:
 
     def norm(self, gradient: FloatArray) -> float:
         """Return the length of a gradient in this metric."""
-        return sqrt(_inner(gradient, self(gradient)))
+        # Rounding can make a product of nothing negative.
+        return sqrt(max(_inner(gradient, self(gradient)), 0.0))
 
     def _sums(self, array: FloatArray) -> FloatArray:
         """Return intercept and slopes as they are, and the sum of each column."""

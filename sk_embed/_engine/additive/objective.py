@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._engine.additive.coarse import MANY_SLOPES, ContextRows, LeadingRows
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.one_hot import add_product, add_transposed_product
 from sk_embed._engine.rows import Rows
@@ -70,12 +71,13 @@ class Curvature(NamedTuple):
     ----------
     diagonal : ndarray of shape (n_coefficients, n_outputs)
         Its diagonal.
-    block : ndarray of shape (n_outputs, n_leading, n_leading)
-        Its block of intercept and slopes, without what the loss ties between outputs.
+    block : ndarray of shape (n_outputs, n_leading, n_leading), or LeadingRows
+        Its block of intercept and slopes, without what the loss ties between outputs. Of
+        a table with fewer rows than slopes these rows stand for it, which are smaller.
     """
 
     diagonal: FloatArray
-    block: FloatArray
+    block: FloatArray | LeadingRows
 
 
 class Chunk(NamedTuple):
@@ -280,6 +282,15 @@ class AdditiveModel(AdditiveObjective):
         """Return the Hessian's diagonal, and its block of intercept and slopes."""
         if self._constant_curvature is not None:
             return self._constant_curvature
+        find = self._curvature_by_columns
+        if self.n_leading > max(len(self.rows), MANY_SLOPES):
+            find = self._curvature_by_rows
+        curvature = find(at)
+        if self.loss.has_constant_curvature:
+            self._constant_curvature = curvature
+        return curvature
+
+    def _curvature_by_columns(self, at: Evaluation) -> Curvature:
         diagonal = self.zeros()
         block = np.zeros((self.n_outputs, self.n_leading, self.n_leading))
         for chunk in self._chunks():
@@ -287,10 +298,19 @@ class AdditiveModel(AdditiveObjective):
             chunk.add_pulled_back(bend, diagonal, chunk.leading**2)
             for of_output, weights in zip(block, bend.T, strict=True):
                 of_output += (chunk.leading.T * weights) @ chunk.leading
-        curvature = Curvature(diagonal, block)
-        if self.loss.has_constant_curvature:
-            self._constant_curvature = curvature
-        return curvature
+        return Curvature(diagonal, block)
+
+    def _curvature_by_rows(self, at: Evaluation) -> Curvature:
+        diagonal = self.zeros()
+        bends = []
+        for chunk in self._chunks():
+            bends.append(self.loss.curvature(at.mean[chunk.rows]) * chunk.weight)
+            chunk.add_pulled_back(bends[-1], diagonal, chunk.leading**2)
+        return Curvature(diagonal, LeadingRows(self._context_rows, np.concatenate(bends)))
+
+    @cached_property
+    def _context_rows(self) -> ContextRows:
+        return ContextRows(self.rows.context.astype(np.float64))
 
     def _chunks(self, dtype: Any = np.float64) -> Iterator[Chunk]:
         rows = self.rows

@@ -1,0 +1,115 @@
+"""Columns that a parameter names: by a callable or a selector, by labels, or by places."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def chosen_columns(chosen: Any, X: Any) -> Any:
+    """Return what ``categorical_features`` says of a table, once callables are asked.
+
+    Parameters
+    ----------
+    chosen : str, array-like, callable or selector
+        The estimator's parameter; a selector is an object with a method ``expand``, as
+        those of skrub.
+    X : array-like of shape (n_rows, n_columns)
+        The table, as it was given.
+
+    Returns
+    -------
+    str, list or array-like
+        The names, places or mask of columns, or a string as it was given.
+
+    Raises
+    ------
+    ValueError
+        If whole numbers are places of some columns and labels of others.
+    """
+    is_asked = True
+    if hasattr(chosen, "expand"):
+        chosen = chosen.expand(X)
+    elif callable(chosen):
+        chosen = chosen(X)
+    else:
+        is_asked = False
+    if is_asked and isinstance(chosen, str):
+        chosen = [chosen]
+    if is_asked and isinstance(chosen, slice):
+        chosen = range(X.shape[1])[chosen]
+    if not isinstance(chosen, str):
+        numbers = [number for number in _as_list(chosen) if _is_whole(number)]
+        _require_one_reading("categorical_features", numbers, X)
+    return chosen
+
+
+def categories_by_place(
+    categories: Any, X: Any, feature_names: NDArray[Any] | None, n_columns: int
+) -> Any:
+    """Return ``categories`` with the places of columns as keys, if it is a dict.
+
+    Parameters
+    ----------
+    categories : str, list or dict
+        The estimator's parameter.
+    X : array-like of shape (n_rows, n_columns)
+        The table, as it was given.
+    feature_names : ndarray of shape (n_columns,) or None
+        The columns' names, where X has any.
+    n_columns : int
+        Number of columns of X.
+
+    Raises
+    ------
+    ValueError
+        If a key names no column of X, or two keys name the same one.
+    """
+    if not isinstance(categories, dict):
+        return categories
+    _require_one_reading("categories", [key for key in categories if _is_whole(key)], X)
+    names = [] if feature_names is None else feature_names.tolist()
+    by_place = {}
+    for key, listed in categories.items():
+        is_place = _is_whole(key) and 0 <= key < n_columns
+        if not is_place and key not in names:
+            has = names or f"{n_columns} columns without names, to be named by their places"
+            raise ValueError(
+                f"categories names column {key!r}, which X does not have; it has {has}."
+            )
+        place = int(key) if is_place else names.index(key)
+        if place in by_place:
+            raise ValueError(f"categories names column {key!r} twice; name it once.")
+        by_place[place] = listed
+    return by_place
+
+
+def _is_whole(label: Any) -> bool:
+    return isinstance(label, Integral) and not isinstance(label, (bool, np.bool_))
+
+
+def _as_list(chosen: Any) -> list[Any]:
+    values = np.asarray(chosen)
+    return values.tolist() if values.ndim == 1 else []
+
+
+def _require_one_reading(parameter: str, numbers: list[int], X: Any) -> None:
+    """Raise ValueError if numbers may be places of columns and their labels as well."""
+    if not numbers or not hasattr(X, "iloc") or not hasattr(X, "columns"):
+        return  # of what is no pandas frame, columns have places or strings
+    labels = list(X.columns)
+    if not all(isinstance(label, Real) for label in labels):
+        return  # scikit-learn refuses strings beside others
+    place_of = {label: place for place, label in enumerate(labels)}
+    if labels != list(range(len(labels))):
+        at_places = [labels[n] if 0 <= n < len(labels) else None for n in numbers]
+        by_label = [place_of.get(number) for number in numbers]
+        raise ValueError(
+            f"{parameter} names columns {numbers}, but the columns of X have whole "
+            f"numbers as labels that are not their places: as places these are the columns "
+            f"labelled {at_places}, as labels those in places {by_label}. Make the labels "
+            "strings, as by X.rename(columns=str), and name these."
+        )
