@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._columns.lookup import UNKNOWN
 from sk_embed._columns.table import TableColumns
-from sk_embed._columns.vocabulary import UNKNOWN
 from sk_embed._nearest import nearest_rows
 
 

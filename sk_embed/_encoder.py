@@ -18,10 +18,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._columns.frame import as_columns, for_names
+from sk_embed._columns.lookup import UNKNOWN
 from sk_embed._columns.output import append_to_array, append_to_frame, table_like
 from sk_embed._columns.table import TableColumns
 from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES, Target, as_target
-from sk_embed._columns.vocabulary import UNKNOWN
 from sk_embed._cross_fitting import Folds, draw_folds, gets_fold_vector, needs_folds
 from sk_embed._decoding import decode, require_encoded
 from sk_embed._engine.model import (
@@ -593,10 +593,10 @@ class EmbeddingEncoder(
         number = self._column_number(feature)
         inputs = check_feature_names_in(self, None)
         name = inputs[self._columns.is_categorical][number]
-        table = self.embeddings_[number]
+        table, categories = self.embeddings_[number], self.categories_[number]
         return pd.DataFrame(
             table,
-            index=pd.Index(self.categories_[number], name=name),
+            index=pd.Index(categories, dtype=categories.dtype, name=name),
             columns=column_names(name, self._effect_names, table.shape[1]),
         ).assign(count=self._columns.vocabularies[number].counts)
 
