@@ -17,7 +17,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
-from sk_embed._columns.frame import as_columns, for_names
+from sk_embed._columns.frame import as_columns, for_names, given_names
 from sk_embed._columns.lookup import UNKNOWN
 from sk_embed._columns.output import append_to_array, append_to_frame, table_like
 from sk_embed._columns.table import TableColumns
@@ -534,7 +534,7 @@ class EmbeddingEncoder(
         """
         check_is_fitted(self)
         columns = as_columns(X)
-        require_encoded(X, columns, self._output_names())
+        require_encoded(given_names(X), columns, self._output_names())
         with_origin = self.handle_unknown == "prior"
         parts = decode(columns, self.embeddings_, self._columns, with_origin)
         names = check_feature_names_in(self, None)

@@ -50,6 +50,8 @@ def _as_python_value(value: Any) -> Any:
     if isinstance(value, np.timedelta64):
         # Not pd.Timedelta, which refuses years.
         return pd.Series(np.array([value])).iloc[0]
+    if isinstance(value, np.longdouble):
+        return float(value) if float(value) == value else value
     return value.item() if isinstance(value, np.generic) else value
 
 

@@ -59,14 +59,19 @@ def for_names(X: Any) -> Any:
     X = unwrapped(X)
     if isinstance(X, pd.DataFrame):
         return X if X.columns.is_unique else pd.DataFrame(columns=range(X.shape[1]))
-    if hasattr(X, "get_columns"):  # polars
-        return pd.DataFrame(columns=X.columns)
-    if is_other_frame(X):
-        return for_names(pd.DataFrame(columns=names_of(X)))
-    if are_rows(X):
-        # Else scikit-learn would make an array of it, which need not be one.
-        return pd.DataFrame(columns=range(len(X[0])))
-    return X
+    names = given_names(X)
+    if names is not None:
+        return for_names(pd.DataFrame(columns=names))
+    # A list of rows scikit-learn would look through for what it need not be.
+    return np.empty((0, len(next(iter(X))))) if are_rows(X) else X
+
+
+def given_names(X: Any) -> list[Any] | None:
+    """Return the names of a frame's columns, None for what is no frame."""
+    X = unwrapped(X)
+    if isinstance(X, pd.DataFrame) or hasattr(X, "get_columns"):
+        return list(X.columns)
+    return names_of(X) if is_other_frame(X) else None
 
 
 def _require_rows_and_columns(shape: tuple[int, int]) -> None:

@@ -79,12 +79,9 @@ def _from_strings(array: NDArray[Any]) -> Any:
     values = array.astype(object)
     gap = getattr(array.dtype, "na_object", "")
     if not isinstance(gap, str):
-        values[np.isnan(array) if gap != gap else _is_same(values, gap)] = None
+        is_gap = np.frompyfunc(lambda value: value is gap, 1, 1)
+        values[is_gap(values).astype(bool)] = None
     return values
-
-
-def _is_same(values: NDArray[Any], gap: Any) -> Any:
-    return np.frompyfunc(lambda value: value is gap, 1, 1)(values).astype(bool)
 
 
 def _in_units_of_pandas(array: NDArray[Any]) -> Any:

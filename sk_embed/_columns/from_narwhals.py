@@ -43,6 +43,13 @@ def names_of(X: Any) -> list[str]:
     return names
 
 
+def frame_like(X: Any, values: dict[str, Any]) -> Any:
+    """Return columns as a frame of the library of X, which narwhals knows."""
+    import narwhals.stable.v2 as nw
+
+    return nw.from_dict(values, backend=_as_narwhals(X).implementation).to_native()
+
+
 def _as_narwhals(X: Any) -> Any:
     library = type(X).__module__.partition(".")[0]
     try:

@@ -50,7 +50,7 @@ def _cells(row: Any, number: int) -> Any:
             "pandas.DataFrame(X)."
         )
     if isinstance(row, np.ma.MaskedArray):
-        return np.ma.filled(row.astype(object), None).tolist()
+        return [None if value is np.ma.masked else value for value in row]
     try:
         if isinstance(row, (str, bytes)) or not hasattr(row, "__getitem__"):
             raise TypeError(row)

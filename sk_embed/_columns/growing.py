@@ -48,7 +48,7 @@ class GrowingVocabulary:
 
     def __init__(self, vocabulary: Vocabulary, is_fixed: bool) -> None:
         self.name, self.is_fixed = vocabulary.name, is_fixed
-        known = as_objects(vocabulary.categories.copy())
+        known = np.array(as_objects(vocabulary.categories))
         known[pd.isna(known)] = None
         self._values: list[Any] = known.tolist()
         self._code_of = {key: code for code, key in enumerate(as_keys(known))}
