@@ -22,16 +22,19 @@ def _strings_end_at_nul() -> bool:
 _STRINGS_END_AT_NUL = _strings_end_at_nul()
 
 
-def comparable(column: pd.Series) -> pd.Series:
-    """Return a column of a dtype that pandas can tell the values of."""
+def comparable(column: pd.Series, name: str) -> pd.Series:
+    """Return a column of a dtype that pandas can tell the values of.
+
+    ``name`` is the column's, for messages.
+    """
     dtype = column.dtype
     if isinstance(dtype, np.dtype):
         is_usual = dtype.kind != "f" or dtype.itemsize in (4, 8)
         return column if dtype.isnative and is_usual else _with_usual_numbers(column)
     if isinstance(dtype, pd.ArrowDtype):
-        return from_arrow(column)
+        return from_arrow(column, name)
     if isinstance(dtype, pd.SparseDtype):
-        return comparable(column.sparse.to_dense())
+        return comparable(column.sparse.to_dense(), name)
     if isinstance(dtype, pd.StringDtype) and dtype.storage == "python":
         return column.astype(object)
     return column
@@ -60,10 +63,10 @@ def factorize(column: pd.Series, name: str) -> tuple[IntArray, NDArray[Any]]:
     TypeError
         If a value cannot be hashed; it names the column and the row.
     """
-    column = comparable(column)
+    column = comparable(column, name)
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes = column.cat.codes.to_numpy()
-        uniques = comparable(as_series(column.cat.categories))
+        uniques = comparable(as_series(column.cat.categories), name)
     else:
         try:
             codes, uniques = _factorize(column)
@@ -89,12 +92,12 @@ def one_by_one(column: pd.Series, name: str) -> tuple[IntArray, NDArray[Any]]:
 
     For a few rows, where to find the different values takes longer than to look all up.
     """
-    column = comparable(column)
+    column = comparable(column, name)
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes = column.cat.codes.to_numpy()
         is_present = codes >= 0
         used = column.cat.categories.take(codes[is_present])
-        values = as_python_values(as_plain_array(comparable(as_series(used))))
+        values = as_python_values(as_plain_array(comparable(as_series(used), name)))
     else:
         values = as_python_values(as_plain_array(column))
         if values.dtype == object and not all(map(_is_hashable, values)):

@@ -9,11 +9,12 @@ import pandas as pd
 from sk_embed._columns.exact import as_array
 
 
-def from_arrow(column: pd.Series) -> pd.Series:
+def from_arrow(column: pd.Series, name: str) -> pd.Series:
     """Return a column of an Arrow dtype as one whose values pandas can tell apart.
 
     Types that Arrow itself can tell the values of are left as they are; all others become
     times, or Python's values: dates, Decimals, UUIDs, and lists, which are no categories.
+    ``name`` is the column's, for messages.
     """
     import pyarrow.types as types
 
@@ -22,11 +23,11 @@ def from_arrow(column: pd.Series) -> pd.Series:
         return column
     chunked = column.array.__arrow_array__()
     if types.is_dictionary(kind):
-        return from_arrow(arrow_series(_without_dictionary(chunked)))
+        return from_arrow(arrow_series(_without_dictionary(chunked)), name)
     if types.is_timestamp(kind) or types.is_duration(kind):
         return pd.Series(chunked.to_pandas())
     if types.is_time64(kind) and kind.unit == "ns":
-        require_whole_microseconds(chunked.cast("int64").to_pylist(), column.name)
+        require_whole_microseconds(chunked.cast("int64").to_pylist(), name)
     return objects(chunked.to_pylist())
 
 

@@ -63,7 +63,7 @@ def _as_narwhals(X: Any) -> Any:
         frame = nw.from_native(X, pass_through=True)
         if frame is X:
             frame = nw.from_arrow(X, backend="pyarrow")
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise TypeError(
             f"X is a {type(X).__name__} of {library}, of which narwhals knows no frame; "
             "pass a frame of pandas or polars."
