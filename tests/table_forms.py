@@ -154,6 +154,15 @@ def _nullable(column):
     return pd.Series(objects(_plain(column.values)), dtype=column.kind.nullable or object)
 
 
+def _categories(column):
+    # By codes, for pandas 2 itself merges strings that differ behind a NUL.
+    values = _plain(column.values)
+    known = list(dict.fromkeys(value for value in values if value is not None))
+    code_of = {value: code for code, value in enumerate(known)} | {None: -1}
+    index = pd.Index(objects(known), dtype=object)
+    return pd.Categorical.from_codes([code_of[value] for value in values], categories=index)
+
+
 def _arrow(column):
     return pa.array(column.values, column.kind.arrow)
 
@@ -188,7 +197,7 @@ FORMS = {
     "objects": _frame(lambda c: pd.Series(objects(_plain(c.values)), dtype=object)),
     "nullable": _frame(_nullable),
     "Arrow-backed": _frame(lambda c: pd.Series(pd.arrays.ArrowExtensionArray(_arrow(c)))),
-    "category": _frame(lambda c: pd.Categorical(objects(_plain(c.values)))),
+    "category": _frame(_categories),
     "polars": _polars,
 }
 if HAS_NARWHALS:

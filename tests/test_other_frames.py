@@ -144,7 +144,9 @@ CONTEXT = {
     "polars": lambda v: pl.Series(v),
     "polars Float32": lambda v: pl.Series(v, dtype=pl.Float32),
     "polars Float16": lambda v: pl.Series(v, dtype=getattr(pl, "Float16", pl.Float32)),
-    "polars Decimal": lambda v: pl.Series([Decimal(x) for x in v], dtype=pl.Decimal(9, 3)),
+    "polars Decimal": lambda v: pl.Series(
+        [Decimal(f"{x:.3f}") for x in v], dtype=pl.Decimal(9, 3)
+    ),
 }
 
 

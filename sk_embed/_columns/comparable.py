@@ -30,7 +30,7 @@ def comparable(column: pd.Series, name: str) -> pd.Series:
     dtype = column.dtype
     if isinstance(dtype, np.dtype):
         is_usual = dtype.kind != "f" or dtype.itemsize in (4, 8)
-        return column if dtype.isnative and is_usual else _with_usual_numbers(column)
+        return column if is_usual else _with_usual_floats(column)
     if isinstance(dtype, pd.ArrowDtype):
         return from_arrow(column, name)
     if isinstance(dtype, pd.SparseDtype):
@@ -40,13 +40,12 @@ def comparable(column: pd.Series, name: str) -> pd.Series:
     return column
 
 
-def _with_usual_numbers(column: pd.Series) -> pd.Series:
-    """Return numbers in the byte order of the machine, of 32 or 64 bits or as objects."""
+def _with_usual_floats(column: pd.Series) -> pd.Series:
+    """Return floats of 16 bits in 32, and those of more than 64 in these or as objects."""
     values = column.to_numpy()
-    values = values.astype(values.dtype.newbyteorder("="), copy=False)
-    if values.dtype.kind == "f" and values.dtype.itemsize == 2:
+    if values.dtype.itemsize == 2:
         values = values.astype(np.float32)
-    elif values.dtype.kind == "f" and values.dtype.itemsize > 8:
+    else:
         cast, is_exact = cast_exactly(values, np.dtype(np.float64))
         values = cast if (is_exact | np.isnan(values)).all() else values.astype(object)
     return pd.Series(values, column.index, name=column.name)

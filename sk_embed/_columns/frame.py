@@ -25,7 +25,7 @@ def as_columns(X: Any) -> list[pd.Series]:
     X = unwrapped(X)
     if isinstance(X, pd.DataFrame):
         _require_rows_and_columns(X.shape)
-        columns = [column for _, column in X.items()]
+        columns = [_native(column) for _, column in X.items()]
     elif hasattr(X, "get_columns"):  # polars
         _require_rows_and_columns(X.shape)
         columns = [from_polars(column) for column in X.get_columns()]
@@ -34,6 +34,14 @@ def as_columns(X: Any) -> list[pd.Series]:
     if any(column.dtype.kind == "c" for column in columns):
         raise ValueError("X is complex. Complex data not supported; pass its parts.")
     return columns
+
+
+def _native(column: pd.Series) -> pd.Series:
+    """Return numbers in the byte order of the machine, in which alone pandas takes rows."""
+    dtype = column.dtype
+    if not isinstance(dtype, np.dtype) or dtype.isnative:
+        return column
+    return column.astype(dtype.newbyteorder("="))
 
 
 def _from_another(X: Any) -> list[pd.Series]:
