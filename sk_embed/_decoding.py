@@ -9,21 +9,26 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._columns.lookup import UNKNOWN
 from sk_embed._columns.table import TableColumns
-from sk_embed._columns.vocabulary import UNKNOWN
 from sk_embed._nearest import nearest_rows
 
 
-def require_encoded(X: Any, columns: list[pd.Series], names: NDArray[Any]) -> None:
-    """Raise ValueError if X does not have the columns that transform gives."""
+def require_encoded(
+    found_names: list[Any] | None, columns: list[pd.Series], names: NDArray[Any]
+) -> None:
+    """Raise ValueError if X does not have the columns that transform gives.
+
+    ``found_names`` are those of X, None where it has none.
+    """
     if len(columns) != len(names):
         raise ValueError(
             f"X has {len(columns)} columns, but transform gives {len(names)}: those of "
             "get_feature_names_out()."
         )
-    if not hasattr(X, "columns"):
+    if found_names is None:
         return
-    for number, (found, name) in enumerate(zip(X.columns, names, strict=True)):
+    for number, (found, name) in enumerate(zip(found_names, names, strict=True)):
         if found != name:
             raise ValueError(
                 f"Column {number} of X is {found!r}, but transform gives {name!r} there; "

@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._chunks import FitChunksMixin
 from sk_embed._columns.choice import categories_by_place, chosen_columns
-from sk_embed._columns.frame import as_columns, for_names
+from sk_embed._columns.frame import as_columns, for_names, given_names
 from sk_embed._columns.output import append_to_array, append_to_frame, table_like
 from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES, Target
 from sk_embed._cross_fitting import (
@@ -265,12 +265,18 @@ class EmbeddingEncoder(
 
     Notes
     -----
-    X may be a pandas or polars frame, an array or a list of rows; the same table gives the
-    same vectors in each of these forms. Values are one category where Python calls them
-    equal: ``1``, ``1.0`` and ``True`` are one, and the string ``"1"`` is another. None,
-    NaN, ``pandas.NA`` and NaT are all the one category "missing". Columns of dtype
-    ``category`` count by their values: categories without rows have no vector, and the
-    order says nothing. Column names that are not strings, or that repeat, count as none.
+    X may be a pandas or polars frame, an array, a list of rows, or, if narwhals is
+    installed, any frame that it knows, as Arrow tables; the same table gives the same
+    vectors in each of these forms. Each column is read by itself, a list's as well.
+
+    Values are one category where Python calls them equal: ``1``, ``1.0``, ``True`` and
+    ``Decimal(1)`` are one, and the string ``"1"`` is another. Numbers are compared exactly,
+    whatever their types: ``2**53 + 1`` is no float, and 0.1 in 32 bits is not 0.1. Objects
+    stay objects: no string is read as a date, and a date, in polars and Arrow too, is not
+    the time at which it begins. None, NaN, ``pandas.NA`` and NaT are all the one category
+    "missing". Columns of dtype ``category`` count by their values: categories without rows
+    have no vector, and the order says nothing. Column names that are not strings, or that
+    repeat, count as none.
 
     If no value of a column is known to ``transform`` because all are of another kind than
     in ``fit``, as strings of digits for numbers, a UserWarning names the column. New values
@@ -580,7 +586,7 @@ class EmbeddingEncoder(
         """
         check_is_fitted(self)
         columns = as_columns(X)
-        require_encoded(X, columns, self._output_names())
+        require_encoded(given_names(X), columns, self._output_names())
         with_origin = self.handle_unknown == "prior"
         decoded = self._fitted.decode(columns, with_origin)
         names = check_feature_names_in(self, None)

@@ -15,9 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._columns.lookup import UNKNOWN
 from sk_embed._columns.table import TableColumns
 from sk_embed._columns.target import Target
-from sk_embed._columns.vocabulary import UNKNOWN
 from sk_embed._cross_fitting import CrossFitted
 from sk_embed._crosses import Cross, CrossTable, read_pairs
 from sk_embed._decoding import decode
@@ -228,9 +228,10 @@ class FittedEncoding:
     def to_frame(self, number: int, inputs: NDArray[Any]) -> pd.DataFrame:
         """Return the table of a categorical column, given its place among these."""
         name, table = self._block_names(inputs)[number], self.embeddings[number]
+        categories = self.categories[number]
         return pd.DataFrame(
             table,
-            index=pd.Index(self.categories[number], name=name),
+            index=pd.Index(categories, dtype=categories.dtype, name=name),
             columns=column_names(name, self.effect_names, table.shape[1]),
         ).assign(count=self.columns.vocabularies[number].counts)
 

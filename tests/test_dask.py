@@ -645,3 +645,17 @@ def test_a_worker_that_is_killed_changes_no_bit(client, lazy, monkeypatch, when)
     assert len(killed) == 1
     assert killed[0] not in client.scheduler_info()["workers"]
     assert_same(found, fit_by("synchronous", lazy))
+
+
+@pytest.mark.filterwarnings("ignore:Column .* held .* in fit but holds:UserWarning")
+def test_strings_without_utf_8_are_categories_of_their_own():
+    # Dask itself would make Arrow's strings of them.
+    values = ["\ud83d", "'\\ud83d'", "a", "a\0"]
+    codes = np.arange(200) % len(values)
+    X = pd.DataFrame({"a": pd.Series(np.array(values, dtype=object)[codes], dtype=object)})
+    y = pd.Series(codes + np.sin(np.arange(200)), name="y")
+    with dask.config.set({"dataframe.convert-string": False}):
+        rows, target = (dd.from_pandas(part, npartitions=3) for part in (X, y))
+        encoder = EmbeddingEncoder(0, max_iter=1, random_state=0).fit(rows, target)
+        assert encoder.categories_[0].tolist() == sorted(values)
+        assert len(np.unique(encoder.transform(rows).compute())) == len(values)

@@ -93,8 +93,8 @@ def test_a_list_of_rows_of_strings_is_read_by_columns(row):
     assert [column.tolist() for column in columns] == [["a", "c"], ["b", "d"]]
 
 
-def test_a_list_of_lists_of_numbers_is_an_array_of_numbers():
-    assert [column.dtype.kind for column in as_columns([[1, 2.5], [3, 4]])] == ["f", "f"]
+def test_each_column_of_a_list_of_numbers_has_their_dtype():
+    assert [column.dtype.kind for column in as_columns([[1, 2.5], [3, 4]])] == ["i", "f"]
 
 
 def test_missing_values_are_let_through():

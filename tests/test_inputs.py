@@ -11,11 +11,13 @@ import datetime
 import functools
 import warnings
 from decimal import Decimal
+from importlib.util import find_spec
 
 import joblib
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from numpy.testing import assert_array_equal
 
@@ -91,9 +93,17 @@ def polars_enum(values):
 
 
 def arrow_dictionary(values):
-    pa = pytest.importorskip("pyarrow")
     dtype = pd.ArrowDtype(pa.dictionary(pa.int32(), pa.string()))
     return frame(dtype)(values)
+
+
+def arrow(name, *arguments):
+    """Return what makes a pandas frame of a column of a type of Arrow."""
+    return lambda values: frame(pd.ArrowDtype(getattr(pa, name)(*arguments)))(values)
+
+
+def arrow_table(name, *arguments):
+    return lambda values: pa.table({"a": pa.array(values, getattr(pa, name)(*arguments))})
 
 
 def masked(values):
@@ -251,8 +261,18 @@ FORMS = {
             "array of days": array("M8[D]"),
             "array of ns": array("M8[ns]"),
             "polars Datetime": polars(pl.Datetime),
-            "polars Date": lambda v: polars()([time.date() for time in v]),
         },
+    ),
+    "dates": (
+        of_length([time.date() for time in JANUARY]),
+        OBJECTS
+        | CATEGORIES
+        | {
+            "polars Date": polars(pl.Date),
+            "Arrow date32": arrow("date32"),
+            "Arrow date64": arrow("date64"),
+        }
+        | ({"Arrow table": arrow_table("date32")} if find_spec("narwhals") else {}),
     ),
     "times and missing": (
         of_length([*JANUARY, None]),
@@ -358,7 +378,7 @@ def test_learning_and_encoding_change_no_form(kind, name):
     X = make(kind, name)
     before = copy.deepcopy(X)
     encoder().fit(X, TARGET).transform(X)
-    if not isinstance(X, pl.DataFrame):
+    if not isinstance(X, (pl.DataFrame, pa.Table)):
         X, before = pd.DataFrame(X), pd.DataFrame(before)
     assert X.equals(before)
 

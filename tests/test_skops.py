@@ -152,6 +152,12 @@ def test_encoders_of_all_parameters_load_with_the_trust_that_is_listed(parameter
     assert_loads(make(**parameters), how, TABLES["strings"], Y)
 
 
+@each_way
+def test_encoders_with_crosses_load_with_the_trust_that_is_listed(how):
+    X = TABLES["strings"].assign(b=CODES // 2)
+    assert_loads(make(categorical_features=[0, 2], crosses=[(0, 2)]), how, X, Y)
+
+
 def test_a_pipeline_loads_with_the_trust_that_is_listed():
     X = TABLES["strings"]
     model = make_pipeline(make(), Ridge()).fit(X, Y)

@@ -7,26 +7,54 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import issparse
-from sklearn.utils import check_array
 
 from sk_embed._arrays import BoolArray
+from sk_embed._columns.from_array import from_array
+from sk_embed._columns.from_narwhals import (
+    from_narwhals,
+    is_other_frame,
+    names_of,
+    unwrapped,
+)
 from sk_embed._columns.from_polars import from_polars
+from sk_embed._columns.from_rows import are_rows, from_rows
 
 
 def as_columns(X: Any) -> list[pd.Series]:
-    """Return the columns of a frame, an array or a list of lists, dtypes kept."""
+    """Return the columns of a frame, an array or a list of rows, dtypes kept."""
+    X = unwrapped(X)
     if isinstance(X, pd.DataFrame):
         _require_rows_and_columns(X.shape)
-        columns = [column for _, column in X.items()]
+        columns = [_native(column) for _, column in X.items()]
     elif hasattr(X, "get_columns"):  # polars
         _require_rows_and_columns(X.shape)
         columns = [from_polars(column) for column in X.get_columns()]
     else:
-        array = _as_array(X)
-        columns = [pd.Series(array[:, number]) for number in range(array.shape[1])]
+        columns = _from_another(X)
     if any(column.dtype.kind == "c" for column in columns):
         raise ValueError("X is complex. Complex data not supported; pass its parts.")
+    return columns
+
+
+def _native(column: pd.Series) -> pd.Series:
+    """Return numbers in the byte order of the machine, in which alone pandas takes rows."""
+    dtype = column.dtype
+    if not isinstance(dtype, np.dtype) or dtype.isnative:
+        return column
+    return column.astype(dtype.newbyteorder("="))
+
+
+def _from_another(X: Any) -> list[pd.Series]:
+    """Return the columns of what is a frame neither of pandas nor of polars."""
+    _require_table(X)
+    if is_other_frame(X):
+        columns = from_narwhals(X)
+    elif are_rows(X):
+        columns = from_rows(X)
+        _require_rows_and_columns((len(X), len(columns)))
+    else:
+        columns = from_array(X)
+    _require_rows_and_columns((len(columns[0]) if columns else 0, len(columns)))
     return columns
 
 
@@ -36,11 +64,22 @@ def for_names(X: Any) -> Any:
     Names that repeat tell no columns apart, and scikit-learn 1.9 refuses them: they count
     as none, like names that are no strings. Before 1.9 it does not see those of polars.
     """
+    X = unwrapped(X)
     if isinstance(X, pd.DataFrame):
         return X if X.columns.is_unique else pd.DataFrame(columns=range(X.shape[1]))
-    if hasattr(X, "get_columns"):  # polars
-        return pd.DataFrame(columns=X.columns)
-    return X
+    names = given_names(X)
+    if names is not None:
+        return for_names(pd.DataFrame(columns=names))
+    # A list of rows scikit-learn would look through for what it need not be.
+    return np.empty((0, len(next(iter(X))))) if are_rows(X) else X
+
+
+def given_names(X: Any) -> list[Any] | None:
+    """Return the names of a frame's columns, None for what is no frame."""
+    X = unwrapped(X)
+    if isinstance(X, pd.DataFrame) or hasattr(X, "get_columns"):
+        return list(X.columns)
+    return names_of(X) if is_other_frame(X) else None
 
 
 def _require_rows_and_columns(shape: tuple[int, int]) -> None:
@@ -51,20 +90,8 @@ def _require_rows_and_columns(shape: tuple[int, int]) -> None:
         )
 
 
-def _as_array(X: Any) -> NDArray[Any]:
-    """Return a two-dimensional array; a list that mixes types keeps them."""
-    if not issparse(X):
-        X = _require_table(X)
-    array = check_array(X, dtype=None, ensure_all_finite=False)
-    if not hasattr(X, "dtype") and array.dtype.kind in "US":
-        array = check_array(X, dtype=object, ensure_all_finite=False)
-    # pandas reads numbers in the byte order of the machine alone.
-    native: NDArray[Any] = array.astype(array.dtype.newbyteorder("="), copy=False)
-    return native
-
-
-def _require_table(X: Any) -> Any:
-    """Return X, masked values as missing, or raise where it is no table of rows."""
+def _require_table(X: Any) -> None:
+    """Raise TypeError or ValueError where X holds no rows yet, or a single column."""
     if type(X).__name__ == "LazyFrame":
         raise TypeError("X is a LazyFrame, which holds no rows yet; pass X.collect().")
     if hasattr(X, "__dask_graph__"):
@@ -77,23 +104,6 @@ def _require_table(X: Any) -> Any:
             f"Expected a 2-dimensional container but got {type(X)} instead; pass a single "
             "column as a frame, X.to_frame()."
         )
-    try:
-        array = np.asarray(X)
-    except ValueError as error:
-        raise ValueError(f"X is not a table: its rows differ in shape ({error}).") from None
-    if array.dtype.kind == "c":
-        raise ValueError("X is complex. Complex data not supported; pass its parts.")
-    if array.ndim < 2:
-        raise ValueError(
-            "Expected 2D array, got 1D array instead: X must be a table of rows and "
-            "columns. Reshape your data by X.reshape(-1, 1) if it is a single column, by "
-            "X.reshape(1, -1) if it is a single row."
-        )
-    if isinstance(X, np.ma.MaskedArray):
-        values = array.astype(object)
-        values[np.ma.getmaskarray(X)] = None
-        return values
-    return X
 
 
 def categorical_mask(

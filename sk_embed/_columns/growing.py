@@ -9,15 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._columns.comparable import factorize
+from sk_embed._columns.exact import as_array, as_objects, narrowed
+from sk_embed._columns.lookup import UNKNOWN, as_keys
+from sk_embed._columns.sorting import sorting_order
 from sk_embed._columns.table import TableColumns
-from sk_embed._columns.vocabulary import (
-    UNKNOWN,
-    Vocabulary,
-    as_plain_array,
-    factorize,
-    insert_missing,
-    sorting_order,
-)
+from sk_embed._columns.vocabulary import Vocabulary, insert_missing
 
 
 class Coded(NamedTuple):
@@ -51,13 +48,10 @@ class GrowingVocabulary:
 
     def __init__(self, vocabulary: Vocabulary, is_fixed: bool) -> None:
         self.name, self.is_fixed = vocabulary.name, is_fixed
-        known = pd.Series(vocabulary.categories, dtype=vocabulary.categories.dtype)
-        is_missing = known.isna().to_numpy()
-        self._values: list[Any] = [
-            None if missing else value
-            for value, missing in zip(known.tolist(), is_missing, strict=True)
-        ]
-        self._code_of = {value: code for code, value in enumerate(self._values)}
+        known = np.array(as_objects(vocabulary.categories))
+        known[pd.isna(known)] = None
+        self._values: list[Any] = known.tolist()
+        self._code_of = {key: code for code, key in enumerate(as_keys(known))}
         self.counts: list[int] = vocabulary.counts.tolist()
 
     def __len__(self) -> int:
@@ -80,24 +74,24 @@ class GrowingVocabulary:
         """
         codes, uniques = factorize(column, self.name)
         occurs = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(uniques)))
-        values: list[Any] = uniques[occurs].tolist()
+        places, values = occurs, as_objects(uniques[occurs])
         if (codes < 0).any():
-            values.append(None)
-        new = [value for value in values if value not in self._code_of]
-        new = [] if self.is_fixed or not new else _sorted(new)
-        behind = {value: len(self) + place for place, value in enumerate(new)}
+            places, values = np.append(places, len(uniques)), np.append(values, [None])
+        keys = as_keys(values)
+        is_new = np.array([key not in self._code_of for key in keys], dtype=bool)
+        new = _sorted(values[is_new]) if is_new.any() and not self.is_fixed else []
+        behind = {key: len(self) + n for n, key in enumerate(as_keys(as_array(new)))}
         code_of_unique = np.full(len(uniques) + 1, UNKNOWN, dtype=np.int32)
-        places = np.append(occurs, len(uniques))[: len(values)]
         code_of_unique[places] = [
-            self._code_of.get(value, behind.get(value, UNKNOWN)) for value in values
+            self._code_of.get(key, behind.get(key, UNKNOWN)) for key in keys
         ]
         return Coded(code_of_unique.take(codes), new)
 
     def grow(self, new: list[Any]) -> None:
         """Append new categories."""
-        for value in new:
-            self._code_of[value] = len(self._values)
-            self._values.append(value)
+        behind = enumerate(as_keys(as_array(new)), start=len(self))
+        self._code_of |= {key: code for code, key in behind}
+        self._values += new
         self.counts += [0] * len(new)
 
     def count(self, codes: IntArray) -> None:
@@ -109,7 +103,7 @@ class GrowingVocabulary:
     def as_vocabulary(self) -> Vocabulary:
         """Return the categories so far, for looking them up."""
         present = [value for value in self._values if value is not None]
-        values = as_plain_array(pd.Series(present, dtype=object).infer_objects())
+        values = narrowed(as_array(present))
         if None in self._code_of:
             values = insert_missing(values, self._code_of[None])
         counts = np.array(self.counts, dtype=np.intp)
@@ -162,9 +156,9 @@ class GrowingColumns:
         return TableColumns(self.is_categorical, [], self.scaler)
 
 
-def _sorted(new: list[Any]) -> list[Any]:
+def _sorted(new: NDArray[Any]) -> list[Any]:
     """Return new categories as fit sorts them, missing last."""
-    present = [value for value in new if value is not None]
-    values: NDArray[Any] = as_plain_array(pd.Series(present, dtype=object).infer_objects())
-    ordered = [present[place] for place in sorting_order(values)]
-    return ordered + [None] * (len(present) < len(new))
+    is_missing = pd.isna(new)
+    present = new[~is_missing]
+    ordered: list[Any] = present[sorting_order(narrowed(present))].tolist()
+    return ordered + [None] * int(is_missing.sum())

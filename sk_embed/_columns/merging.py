@@ -14,16 +14,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._columns.comparable import as_series, distinct
 from sk_embed._columns.context import HUGE, ContextScaler, robust_scale
+from sk_embed._columns.exact import as_objects, narrowed
+from sk_embed._columns.lookup import UNKNOWN
+from sk_embed._columns.sorting import sorting_order
 from sk_embed._columns.target import MAX_NUMERIC_CLASSES, GivenTarget, Target, read_target
-from sk_embed._columns.vocabulary import (
-    UNKNOWN,
-    Vocabulary,
-    as_plain_array,
-    infrequent,
-    insert_missing,
-    sorting_order,
-)
+from sk_embed._columns.vocabulary import Vocabulary, infrequent, insert_missing
 
 # Bits of a number that are told at a time, where a quantile is looked for.
 _BITS = 8
@@ -62,7 +59,7 @@ class SeenCategories:
 
     def table_rows(self, of_all: Vocabulary) -> IntArray:
         """Return the table row of each code of the part, of UNKNOWN last."""
-        categories = pd.Series(self.vocabulary.categories)
+        categories = as_series(self.vocabulary.categories)
         known = np.append(of_all.encode(categories), UNKNOWN) if len(categories) else [-1]
         return of_all.table_rows[known]
 
@@ -75,9 +72,9 @@ def _merged(a: Vocabulary, b: Vocabulary) -> Vocabulary:
     (values_a, counts_a), (values_b, counts_b) = parts
     is_alike = values_a.dtype == values_b.dtype
     if not is_alike:
-        values_a, values_b = _as_objects(values_a), _as_objects(values_b)
-    codes, values = pd.factorize(np.concatenate([values_a, values_b]))
-    values = values if is_alike else _plain_again(values)
+        values_a, values_b = as_objects(values_a), as_objects(values_b)
+    codes, values = distinct(np.concatenate([values_a, values_b]))
+    values = values if is_alike else narrowed(values)
     counts = np.bincount(codes, np.append(counts_a, counts_b), len(values))
     order = sorting_order(values)
     values, counts = values[order], counts[order].astype(np.intp)
@@ -86,18 +83,6 @@ def _merged(a: Vocabulary, b: Vocabulary) -> Vocabulary:
         values = insert_missing(values, len(values))
         counts = np.append(counts, n_missing)
     return Vocabulary(a.name, values, counts, np.zeros(len(values), dtype=bool))
-
-
-def _as_objects(values: NDArray[Any]) -> NDArray[Any]:
-    """Return values as Python's and pandas' own, which numpy makes integers of times."""
-    return pd.Series(values).astype(object).to_numpy()
-
-
-def _plain_again(values: NDArray[Any]) -> NDArray[Any]:
-    """Return objects as numpy holds them, if that changes none of them."""
-    plain = as_plain_array(pd.Series(values, dtype=object).infer_objects())
-    is_exact = plain.dtype == object or bool((_as_objects(plain) == values).all())
-    return plain if is_exact else values
 
 
 def _present(vocabulary: Vocabulary) -> tuple[NDArray[Any], IntArray]:

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sk_embed._arrays import BoolArray, FloatArray
+from sk_embed._columns.from_narwhals import frame_like, is_other_frame, unwrapped
 
 
 def append_to_array(encoded: FloatArray, context: list[NDArray[Any]]) -> FloatArray:
@@ -41,6 +42,7 @@ def append_to_frame(
     names : ndarray of shape (n_encoded + n_context,)
         Of the output.
     """
+    X = unwrapped(X)
     n_encoded = encoded.shape[1]
     vectors = adapter.create_container(encoded, X, names[:n_encoded])
     if not context:
@@ -65,13 +67,13 @@ def table_like(X: Any, columns: list[pd.Series], names: NDArray[Any]) -> Any:
     names : ndarray of shape (n_columns,)
         Their names.
     """
+    X = unwrapped(X)
     if isinstance(X, pd.DataFrame):
         aligned = [column.set_axis(X.index) for column in columns]
         return pd.concat(aligned, axis=1, keys=range(len(names))).set_axis(names, axis=1)
-    if hasattr(X, "get_columns"):  # polars
-        return type(X)(
-            {name: _for_polars(c) for name, c in zip(names, columns, strict=True)}
-        )
+    if hasattr(X, "get_columns") or is_other_frame(X):
+        values = {name: _for_polars(c) for name, c in zip(names, columns, strict=True)}
+        return type(X)(values) if hasattr(X, "get_columns") else frame_like(X, values)
     if len({column.dtype for column in columns}) > 1:
         columns = [column.astype(object) for column in columns]
     return np.column_stack([column.to_numpy() for column in columns])

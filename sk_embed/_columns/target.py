@@ -15,8 +15,8 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.multiclass import type_of_target
 
 from sk_embed._arrays import BoolArray, FloatArray
+from sk_embed._columns.sorting import sorting_order
 from sk_embed._columns.target_values import frame_columns, raw_values, settled
-from sk_embed._columns.vocabulary import sorting_order
 from sk_embed._warn import warn
 
 LABEL_TYPES = ("binary", "multiclass")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sk_embed._arrays import BoolArray, IntArray
+from sk_embed._columns.comparable import factorize, one_by_one
+from sk_embed._columns.exact import as_plain_array
+from sk_embed._columns.from_rows import from_values
+from sk_embed._columns.lookup import UNKNOWN, Lookup
+from sk_embed._columns.sorting import sorting_order
 from sk_embed._warn import warn
 
-UNKNOWN = -1
 # So few rows are looked up one by one.
 _SHORT = 64
 
@@ -58,7 +62,7 @@ class Vocabulary:
     categories: NDArray[Any]
     counts: IntArray
     is_infrequent: BoolArray
-    _index: pd.Index = field(init=False, repr=False, compare=False)
+    _lookup: Lookup = field(init=False, repr=False, compare=False)
     _missing_code: int = field(init=False, repr=False, compare=False)
 
     @property
@@ -115,15 +119,12 @@ class Vocabulary:
     def __post_init__(self) -> None:
         is_missing = pd.isna(self.categories)
         missing = int(np.argmax(is_missing)) if is_missing.any() else UNKNOWN
-        index = _as_keys(self.categories[~is_missing])
-        # pandas fills an index's hash table at its first use, which is not safe when the
-        # first uses are those of several threads.
-        index.get_indexer(index[:1])
-        object.__setattr__(self, "_index", index)
+        lookup = Lookup(self.categories[~is_missing])
+        object.__setattr__(self, "_lookup", lookup)
         object.__setattr__(self, "_missing_code", missing)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the index, which repeats the categories, out of pickles; pack the rest."""
+        """Leave the lookup, which repeats the categories, out of pickles; pack the rest."""
         smallest = np.min_scalar_type(self.counts.max(initial=0))
         return {
             "name": self.name,
@@ -141,18 +142,11 @@ class Vocabulary:
 
     def encode(self, column: pd.Series) -> IntArray:
         """Return the code of each value: its place in ``categories``, or UNKNOWN."""
-        if len(column) <= _SHORT:
-            codes, values = _one_by_one(column, self.name)
-        else:
-            codes, uniques = factorize(column, self.name)
-            values = as_plain_array(uniques)
-        index, keys = self._index, _as_keys(values)
-        if index.dtype.kind != keys.dtype.kind and not _are_numbers(index, keys):
-            # Else pandas would read strings as dates.
-            index, keys = index.astype(object), keys.astype(object)
-        places = _places(index, keys)
+        split = one_by_one if len(column) <= _SHORT else factorize
+        codes, values = split(column, self.name)
+        places = self._lookup.places(values)
         if self._missing_code != UNKNOWN:
-            # The index, which does not hold it, counts on behind it.
+            # The lookup, which does not hold it, counts on behind it.
             places = places + (places >= self._missing_code)
         known = np.append(places, self._missing_code)
         return known.take(codes)
@@ -181,7 +175,7 @@ class Vocabulary:
             (value,) = column.iloc[unknown[:1]].tolist()
             row = unknown[0] if row_numbers is None else row_numbers[unknown[0]]
             raise ValueError(
-                f"Column {self.name!r} holds the unknown category {value!r} in row "
+                f"Column {self.name!r} holds the unknown category {value!r:.200} in row "
                 f"{row}; it was not there in fit. Use handle_unknown='prior' to "
                 "encode unknown categories as zeros."
             )
@@ -195,63 +189,14 @@ class Vocabulary:
         is_known = (codes != UNKNOWN) & (codes != self._missing_code)
         if is_known.any() or column.isna().all():
             return
-        _, uniques = factorize(column, self.name)
-        before, now = _kind(self._index), _kind(pd.Index(as_plain_array(uniques)))
+        _, values = factorize(column, self.name)
+        known = self.categories[~pd.isna(self.categories)]
+        before, now = _kind(known), _kind(values)
         if before is not None and now is not None and before != now:
             warn(
                 f"Column {self.name!r} held {before} in fit but holds {now} here, none of "
                 f"which is known: each is encoded as zeros. Convert it to {before}.",
             )
-
-
-def factorize(column: pd.Series, name: str) -> tuple[IntArray, pd.Index]:
-    """Return the code of each value, -1 for missing, and the different values."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.codes.to_numpy(), column.cat.categories
-    try:
-        codes, uniques = pd.factorize(column)
-    except TypeError as error:
-        raise _not_hashable(column, name) from error
-    # An index is left as it is, else pandas 2 would make times of objects, and warn of it.
-    return codes, uniques if isinstance(uniques, pd.Index) else pd.Index(uniques)
-
-
-def _one_by_one(column: pd.Series, name: str) -> tuple[IntArray, NDArray[Any]]:
-    """Return the number of each value, -1 for missing, and the values as they come.
-
-    For a few rows, where to find the different values takes longer than to look all up.
-    """
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        codes = column.cat.codes.to_numpy()
-        is_present = codes >= 0
-        values = as_plain_array(column.cat.categories.take(codes[is_present]))
-    else:
-        values = as_plain_array(column)
-        if values.dtype == object and not all(_is_hashable(value) for value in values):
-            raise _not_hashable(column, name)
-        is_present = ~pd.isna(values)
-        values = values[is_present]
-    return np.where(is_present, np.cumsum(is_present) - 1, -1), values
-
-
-def _not_hashable(column: pd.Series, name: str) -> TypeError:
-    found = (
-        f"a {type(value).__name__} in row {row}"
-        for row, value in enumerate(column)
-        if not _is_hashable(value)
-    )
-    return TypeError(
-        f"Column {name!r}: a category must be hashable, argument must be a string or a "
-        f"number; found {next(found, 'a value that is not')}."
-    )
-
-
-def _is_hashable(value: Any) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True
 
 
 def learn_vocabulary(
@@ -284,7 +229,7 @@ def learn_vocabulary(
     n_rows = np.bincount(codes.astype(np.intp) + 1, minlength=len(uniques) + 1)
     n_missing, n_rows = int(n_rows[0]), n_rows[1:]
     occurs = np.flatnonzero(n_rows)
-    values, counts = as_plain_array(uniques[occurs]), n_rows[occurs]
+    values, counts = uniques[occurs], n_rows[occurs]
     order = sorting_order(values)
     values, counts = values[order], counts[order]
     code_of_unique = np.full(len(uniques) + 1, UNKNOWN, dtype=np.int32)
@@ -312,14 +257,14 @@ def given_vocabulary(
         raise ValueError(
             f"categories of column {name!r} must be a list, but are {categories!r}."
         )
-    listed = pd.Series(list(categories), dtype=object).infer_objects()
+    listed = from_values(list(categories))
     codes, _ = factorize(listed, name)
     missing = codes < 0
     if missing.sum() > 1 or len(np.unique(codes)) < len(codes):
         raise ValueError(f"categories of column {name!r} repeat a value; list each once.")
     if len(codes) == 0:
         raise ValueError(f"categories of column {name!r} are empty; list at least one.")
-    values = as_plain_array(pd.Index(listed[~missing]))
+    values = as_plain_array(listed[~missing])
     if missing.any():
         values = insert_missing(values, len(values))
     none = np.zeros(len(values), dtype=bool)
@@ -330,55 +275,13 @@ def given_vocabulary(
     return Vocabulary(name, values, counts, rare), codes
 
 
-def as_plain_array(values: pd.Index | pd.Series) -> NDArray[Any]:
-    """Return numbers and dates as numpy holds them, all else as objects."""
-    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iufMm":
-        return values.to_numpy()
-    return values.to_numpy(dtype=object)
-
-
-def _as_keys(values: NDArray[Any]) -> pd.Index:
-    """Return an index that finds values as Python compares them: 1 == 1.0 == True."""
-    if values.dtype == object and pd.api.types.infer_dtype(values) == "boolean":
-        values = values.astype(np.int8)
-    return pd.Index(values, dtype=values.dtype)
-
-
-def _places(index: pd.Index, keys: pd.Index) -> IntArray:
-    """Return the place of each key in the index, -1 where it is not there."""
-    try:
-        return index.get_indexer(keys)
-    except (pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta):
-        # One unit does not reach as far as the other, into which pandas converts it.
-        return index.astype(object).get_indexer(keys.astype(object))
-
-
-def _kind(values: pd.Index) -> str | None:
+def _kind(values: NDArray[Any]) -> str | None:
     """Return in a word what the values are, or None if they are not all of one kind."""
-    kind = _KINDS.get(values.inferred_type) if len(values) else None
+    if not len(values):
+        return None
+    kind = _KINDS.get(pd.api.types.infer_dtype(values, skipna=False))
     with_zone = kind == "times" and getattr(values[0], "tzinfo", None) is not None
     return "times with a time zone" if with_zone else kind
-
-
-def _are_numbers(*indexes: pd.Index) -> bool:
-    return all(index.dtype.kind in "iuf" for index in indexes)
-
-
-def sorting_order(values: NDArray[Any]) -> IntArray:
-    """Return the ascending order; values that do not compare, numbers first, by type."""
-    try:
-        return np.argsort(values, kind="stable")
-    except TypeError:
-        return np.array(sorted(range(len(values)), key=_sorting_keys(values).__getitem__))
-
-
-def _sorting_keys(values: NDArray[Any]) -> list[tuple[Any, ...]]:
-    return [
-        ("", value, "")
-        if isinstance(value, Real)
-        else (type(value).__name__, 0, str(value))
-        for value in values
-    ]
 
 
 def insert_missing(values: NDArray[Any], place: int) -> NDArray[Any]:

@@ -1,0 +1,94 @@
+"""The place of a value among others, as Python compares them: 1 == 1.0 == True."""
+
+from __future__ import annotations
+
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sk_embed._arrays import IntArray
+from sk_embed._columns.exact import as_objects, cast_exactly
+
+UNKNOWN = -1
+# Numbers are compared with numbers, times with times, durations with durations.
+_FAMILIES = {"i": "number", "u": "number", "f": "number", "M": "time", "m": "duration"}
+
+
+class Lookup:
+    """Finds values among those known.
+
+    Numbers and times are looked up by pandas in the dtype of those known, if it holds them
+    exactly, all else by Python itself: pandas would read strings as dates, and numbers as
+    floats.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_values,)
+        Known values, all different, none missing: numbers or times of numpy, or objects.
+    """
+
+    def __init__(self, values: NDArray[Any]) -> None:
+        self._values = values
+        self._place_of: dict[Any, int] | None = None
+        self._index: pd.Index | None = None
+        if values.dtype.kind not in _FAMILIES:
+            self._place_of = _places_of(values)
+        else:
+            self._index = pd.Index(_without_unit(values))
+            # pandas fills an index's hash table at its first use, which is not safe when
+            # the first uses are those of several threads.
+            self._index.get_indexer(self._index[:1])
+
+    def places(self, keys: NDArray[Any]) -> IntArray:
+        """Return the place of each key, UNKNOWN where it is not known.
+
+        Raises
+        ------
+        TypeError
+            If a key cannot be hashed.
+        """
+        if self._index is None or keys.dtype.kind not in _FAMILIES:
+            return self._by_value(keys)
+        if _FAMILIES[keys.dtype.kind] != _FAMILIES[self._values.dtype.kind]:
+            return np.full(len(keys), UNKNOWN)
+        if keys.dtype == self._values.dtype:
+            places: IntArray = self._index.get_indexer(pd.Index(_without_unit(keys)))
+            return places
+        cast, is_exact = cast_exactly(keys, self._values.dtype)
+        places = self._index.get_indexer(pd.Index(_without_unit(cast)))
+        return np.where(is_exact, places, UNKNOWN)
+
+    def _by_value(self, keys: NDArray[Any]) -> IntArray:
+        if self._place_of is None:
+            # Of several threads each would set the same.
+            self._place_of = _places_of(self._values)
+        place_of: Any = self._place_of
+        found = map(place_of.get, as_keys(keys), repeat(UNKNOWN))
+        return np.fromiter(found, dtype=np.intp, count=len(keys))
+
+
+def _without_unit(values: NDArray[Any]) -> NDArray[Any]:
+    """Return times as the integers that count their unit."""
+    return values.view(np.int64) if values.dtype.kind in "Mm" else values
+
+
+def _places_of(values: NDArray[Any]) -> dict[Any, int]:
+    return dict(zip(as_keys(values), range(len(values)), strict=True))
+
+
+def as_keys(values: NDArray[Any]) -> list[Any]:
+    """Return values as keys of a dict, in which NaN within a tuple equals NaN."""
+    keys: list[Any] = as_objects(values).tolist()
+    if any(issubclass(kind, tuple) for kind in set(map(type, keys))):
+        keys = [_as_key(key) for key in keys]
+    return keys
+
+
+def _as_key(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_as_key, value))
+    # NaN, the one float that is not itself, is found by being the same object.
+    return np.nan if isinstance(value, float) and value != value else value
