@@ -24,6 +24,7 @@ from sk_embed._columns.vocabulary import (
     insert_missing,
     sorting_order,
 )
+from sk_embed._distinct import distinct
 
 # Bits of a number that are told at a time, where a quantile is looked for.
 _BITS = 8
@@ -313,7 +314,7 @@ def see_target(given: GivenTarget, is_label: bool = False) -> SeenTarget:
 
 
 def _different(values: NDArray[Any], is_label: bool) -> NDArray[Any]:
-    different = pd.unique(values)
+    _, different = distinct(values)
     if is_label or different.dtype.kind not in "iuf":
         return different
     # Of whole numbers and others, those that tell that they are not all whole.
