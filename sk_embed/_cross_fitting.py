@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._distinct import distinct
 
 # With ten times the noise ratio of rows the prior of an effect hardly counts any more. The
 # noise ratio of real columns ranges over ten orders of magnitude.
@@ -82,11 +83,11 @@ def draw_folds(
     """
     n_rows = len(y)
     if cv is None or isinstance(cv, Integral):
-        labels = pd.factorize(y, use_na_sentinel=False)[0] if is_label else np.zeros(n_rows)
+        labels = distinct(y, with_missing=True)[0] if is_label else np.zeros(n_rows)
         n_folds = number_of_folds(cv)
         return read_folds(_shuffled_folds(n_folds, labels.astype(np.intp), seed), n_rows)
     if y.dtype == object:
-        y = pd.factorize(y)[0]
+        y = distinct(y)[0]
     # A list is read here: scikit-learn's wrapper would raise of it what says nothing of cv.
     return read_folds(cv.split(X, y, **routed) if hasattr(cv, "split") else cv, n_rows)
 

@@ -40,6 +40,7 @@ from sk_embed._columns.target import (
 from sk_embed._columns.target_values import as_weights
 from sk_embed._columns.vocabulary import given_vocabulary, learn_vocabulary
 from sk_embed._cross_fitting import fold_numbers
+from sk_embed._distinct import distinct
 from sk_embed._engine.partitions import Block, Sums, make_block
 from sk_embed._engine.rows import Rows
 from sk_embed._sklearn_compat import check_sample_weight
@@ -359,7 +360,7 @@ class FoldsOfParts(NamedTuple):
         if self.n_folds == 0:
             return None
         y = part.target.values
-        labels = pd.factorize(y, use_na_sentinel=False)[0] if is_label else np.zeros(len(y))
+        labels = distinct(y, with_missing=True)[0] if is_label else np.zeros(len(y))
         seed = np.random.SeedSequence([self.seed, part.number]).generate_state(1)
         numbers = fold_numbers(self.n_folds, labels.astype(np.intp), int(seed[0]))
         # Of few rows the first folds have more: another first one in each part.

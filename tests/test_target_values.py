@@ -129,7 +129,7 @@ SAME_NUMBERS = {
     "decimals": DECIMALS,
     "an array of decimals": np.array(DECIMALS, dtype=object),
     "decimals of Arrow": pa.array(DECIMALS),
-    "decimals of polars": pl.Series(DECIMALS),
+    "decimals of polars": pl.from_arrow(pa.array(DECIMALS)),
     "decimals of pandas": pd.Series(DECIMALS, dtype=pd.ArrowDtype(pa.decimal128(9, 2))),
     "decimals and floats": [DECIMALS[0], *NUMBERS[1:]],
     "Arrow": pa.array(NUMBERS),
@@ -196,7 +196,7 @@ def test_columns_of_decimals_and_of_polars_are_numbers():
     expected = learned(np.c_[NUMBERS, CODES + 0.5]).embeddings_[0]
     for y in (
         pd.DataFrame({0: DECIMALS, 1: CODES + 0.5}),
-        pl.DataFrame({"p": DECIMALS, "q": CODES + 0.5}),
+        pl.DataFrame({"p": SAME_NUMBERS["decimals of polars"], "q": CODES + 0.5}),
         pa.table({"p": DECIMALS, "q": CODES + 0.5}),
     ):
         assert_array_equal(learned(y).embeddings_[0], expected)

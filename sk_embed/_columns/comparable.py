@@ -11,15 +11,7 @@ from numpy.typing import NDArray
 from sk_embed._arrays import IntArray
 from sk_embed._columns.exact import as_plain_array, as_python_values, cast_exactly
 from sk_embed._columns.from_arrow import from_arrow
-
-
-def _strings_end_at_nul() -> bool:
-    values = np.array(["a", "a\0"], dtype=object)
-    return len(pd.unique(values)) == 1
-
-
-# pandas before 3 takes strings for the same that differ behind a NUL.
-_STRINGS_END_AT_NUL = _strings_end_at_nul()
+from sk_embed._distinct import distinct
 
 
 def comparable(column: pd.Series, name: str) -> pd.Series:
@@ -104,46 +96,6 @@ def one_by_one(column: pd.Series, name: str) -> tuple[IntArray, NDArray[Any]]:
         is_present = ~pd.isna(values)
         values = values[is_present]
     return np.where(is_present, np.cumsum(is_present) - 1, -1), values
-
-
-def distinct(values: NDArray[Any]) -> tuple[IntArray, NDArray[Any]]:
-    """Return the number of each value, -1 for missing, and the different values.
-
-    Raises
-    ------
-    TypeError
-        If a value cannot be hashed.
-    """
-    codes, uniques = pd.factorize(values)
-    if values.dtype == object and _may_be_merged(values, uniques):
-        # Strings by the table of objects, which pandas takes where not all are strings.
-        marked = np.concatenate([np.array([object()]), values])
-        codes, uniques = pd.factorize(marked)
-        codes, uniques = np.where(codes[1:] < 0, -1, codes[1:] - 1), uniques[1:]
-    return codes, uniques
-
-
-def _may_be_merged(values: NDArray[Any], uniques: NDArray[Any]) -> bool:
-    """Whether pandas' table of strings may have taken different ones for the same.
-
-    It knows a string by its bytes in UTF-8, and one that has none, a lone surrogate, by
-    its ``repr``, in which another string may be written.
-    """
-    try:
-        text = "".join(values if _STRINGS_END_AT_NUL else uniques)
-    except TypeError:
-        return False
-    return "\\ud" in text or _has_surrogate(text) or (_STRINGS_END_AT_NUL and "\0" in text)
-
-
-def _has_surrogate(text: str) -> bool:
-    if text.isascii():
-        return False
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def as_series(values: Any) -> pd.Series:

@@ -14,13 +14,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._columns.comparable import as_series, distinct
+from sk_embed._columns.comparable import as_series
 from sk_embed._columns.context import HUGE, ContextScaler, robust_scale
 from sk_embed._columns.exact import as_objects, narrowed
 from sk_embed._columns.lookup import UNKNOWN
 from sk_embed._columns.sorting import sorting_order
 from sk_embed._columns.target import MAX_NUMERIC_CLASSES, GivenTarget, Target, read_target
 from sk_embed._columns.vocabulary import Vocabulary, infrequent, insert_missing
+from sk_embed._distinct import distinct
 
 # Bits of a number that are told at a time, where a quantile is looked for.
 _BITS = 8
@@ -298,7 +299,7 @@ def see_target(given: GivenTarget, is_label: bool = False) -> SeenTarget:
 
 
 def _different(values: NDArray[Any], is_label: bool) -> NDArray[Any]:
-    different = pd.unique(values)
+    _, different = distinct(values)
     if is_label or different.dtype.kind not in "iuf":
         return different
     # Of whole numbers and others, those that tell that they are not all whole.

@@ -17,6 +17,7 @@ from sklearn.utils.multiclass import type_of_target
 from sk_embed._arrays import BoolArray, FloatArray
 from sk_embed._columns.sorting import sorting_order
 from sk_embed._columns.target_values import frame_columns, raw_values, settled
+from sk_embed._distinct import distinct
 from sk_embed._warn import warn
 
 LABEL_TYPES = ("binary", "multiclass")
@@ -250,8 +251,7 @@ def different_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
                 f"Unknown label type: y holds a {label_type.__name__}, which is not "
                 "hashable; make its labels numbers or strings."
             )
-    codes, uniques = pd.factorize(y)
-    return codes, uniques
+    return distinct(y)
 
 
 def sorted_labels(classes: Any) -> NDArray[Any]:
