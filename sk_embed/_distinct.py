@@ -58,7 +58,7 @@ def _may_be_merged(values: NDArray[Any], uniques: NDArray[Any]) -> bool:
     its ``repr``, in which another string may be written.
     """
     try:
-        text = "".join(values if _STRINGS_END_AT_NUL else uniques)
+        text = "".join((values if _STRINGS_END_AT_NUL else uniques).tolist())
     except TypeError:
         return False
     return "\\ud" in text or _has_surrogate(text) or (_STRINGS_END_AT_NUL and "\0" in text)

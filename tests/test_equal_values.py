@@ -450,12 +450,7 @@ if hasattr(getattr(np, "dtypes", None), "StringDType"):
         | as_they_come(["a", None]),
     )
 # What no file can hold.
-NOT_SAVED = (
-    "members of an enumeration of strings",
-    "members of an enumeration of numbers",
-    "named tuples",
-    "sets",
-)
+NOT_SAVED = (Colour, Size, Pair, Fraction, frozenset)
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:X does not have valid feature names:UserWarning"),
@@ -519,7 +514,7 @@ def test_equal_values_count_once_in_chunks_of_all_forms(name):
 def test_equal_values_are_known_to_an_encoder_from_a_pickle_or_a_file(name, tmp_path):
     for fitted, encoded in fit_each(name):
         assert_known_alike(pickle.loads(pickle.dumps(fitted)), name, encoded)
-        if name not in NOT_SAVED:
+        if not any(isinstance(value, NOT_SAVED) for value in fitted.categories_[0]):
             fitted.save(tmp_path / "encoder.zip")
             loaded = EmbeddingEncoder.load(tmp_path / "encoder.zip")
             assert_known_alike(loaded, name, encoded)

@@ -31,8 +31,8 @@ def as_plain_array(values: pd.Index | pd.Series) -> NDArray[Any]:
         return values.to_numpy(dtype=None if dtype.kind in "iufMm" else object)
     # Nullable and Arrow's numbers without a gap are those of numpy.
     numpy_dtype = getattr(dtype, "numpy_dtype", np.dtype(object))
-    if numpy_dtype.kind in "iuf" and not values.hasnans:
-        return values.to_numpy(dtype=numpy_dtype)
+    if numpy_dtype.kind in "iuf" and not values.array.isna().any():
+        return values.array.to_numpy(dtype=numpy_dtype)
     return values.to_numpy(dtype=object)
 
 

@@ -34,6 +34,7 @@ class Lookup:
         self._values = values
         self._place_of: dict[Any, int] | None = None
         self._index: pd.Index | None = None
+        self._knows_tuples = values.dtype == object and _has_tuples(values.tolist())
         if values.dtype.kind not in _FAMILIES:
             self._place_of = _places_of(values)
         else:
@@ -66,7 +67,9 @@ class Lookup:
             # Of several threads each would set the same.
             self._place_of = _places_of(self._values)
         place_of: Any = self._place_of
-        found = map(place_of.get, as_keys(keys), repeat(UNKNOWN))
+        # Where no tuple is known, none needs to be looked into.
+        asked = as_keys(keys) if self._knows_tuples else as_objects(keys).tolist()
+        found = map(place_of.get, asked, repeat(UNKNOWN))
         return np.fromiter(found, dtype=np.intp, count=len(keys))
 
 
@@ -82,9 +85,11 @@ def _places_of(values: NDArray[Any]) -> dict[Any, int]:
 def as_keys(values: NDArray[Any]) -> list[Any]:
     """Return values as keys of a dict, in which NaN within a tuple equals NaN."""
     keys: list[Any] = as_objects(values).tolist()
-    if any(issubclass(kind, tuple) for kind in set(map(type, keys))):
-        keys = [_as_key(key) for key in keys]
-    return keys
+    return [_as_key(key) for key in keys] if _has_tuples(keys) else keys
+
+
+def _has_tuples(values: list[Any]) -> bool:
+    return any(issubclass(kind, tuple) for kind in set(map(type, values)))
 
 
 def _as_key(value: Any) -> Any:

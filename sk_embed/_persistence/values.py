@@ -7,7 +7,6 @@ A value is written as a pair ``[type, JSON]``, values of an array as runs of one
 None, NaT, NA       null
 str, bool           as in JSON
 int                 a number, or from 63 bits on hexadecimal digits, "0x..."
-Fraction            [numerator, denominator], as of int
 float, Decimal      their digits, "1.5", "inf" or "nan"
 bytes, UUID         hexadecimal digits
 date                ISO 8601
@@ -33,7 +32,6 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from fractions import Fraction
 from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -339,11 +337,6 @@ _CODECS: dict[type, _Codec] = {
     int: _Codec("int", _write_int, _read_any_int),
     float: _Codec("float", repr, lambda written: float(_read_str(written))),
     Decimal: _Codec("Decimal", str, lambda written: Decimal(_read_str(written))),
-    Fraction: _Codec(
-        "Fraction",
-        lambda value: [_write_int(value.numerator), _write_int(value.denominator)],
-        lambda written: Fraction(*map(_read_any_int, written)),
-    ),
     bytes: _Codec("bytes", bytes.hex, bytes.fromhex),
     UUID: _Codec("UUID", lambda value: value.hex, UUID),
     dt.date: _Codec("date", dt.date.isoformat, dt.date.fromisoformat),
