@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose
 from sklearn.linear_model import Ridge
 
 from sk_embed import EmbeddingEncoder
-from sk_embed._engine import additive_model, coarse
+from sk_embed._engine.additive import coarse
+from sk_embed._engine.additive import objective as additive_model
 from sk_embed._engine.additive.coarse import (
     ContextRows,
     LeadingRows,

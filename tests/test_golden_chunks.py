@@ -55,6 +55,7 @@ def encoder_of(name, cls=EmbeddingEncoder, **changes):
     chosen = {
         "n_components": 2,
         "categorical_features": categorical,
+        "crosses": None,
         "dtype": np.float64,
         "max_iter": 2,
         "random_state": 0,

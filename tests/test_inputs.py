@@ -463,7 +463,7 @@ TABLES = {
     "array of objects": lambda: TABLE.astype(object).to_numpy(),
     "lists": lambda: [list(row) for row in zip(*VALUES.values(), strict=True)],
     "tuples": lambda: list(zip(*VALUES.values(), strict=True)),
-    "columns named by number": lambda: TABLE.set_axis([7, 5, 3, 1], axis=1),
+    "columns named by number": lambda: TABLE.set_axis([7.5, 5.5, 3.5, 1.5], axis=1),
     "columns named by tuple": lambda: TABLE.set_axis(
         pd.MultiIndex.from_product([["a", "b"], ["c", "d"]]), axis=1
     ),
@@ -515,7 +515,7 @@ def test_every_form_of_a_table_can_come_out_as_a_frame(name, container):
         pd.testing.assert_index_equal(result.index, table.index)
 
 
-@pytest.mark.parametrize("axis", [[7, 5, 3, 1], ["a", "b", "b", "a"]], ids=str)
+@pytest.mark.parametrize("axis", [[7.5, 5.5, 3.5, 1.5], ["a", "b", "b", "a"]], ids=str)
 def test_names_that_are_no_strings_or_repeat_count_as_none(axis):
     fitted = encoder(**ROLES).fit(TABLE.set_axis(axis, axis=1), TARGET)
     assert not hasattr(fitted, "feature_names_in_")

@@ -274,7 +274,8 @@ def test_transform_between_calls_changes_nothing(rng):
     for chunk in chunks(X, y, 10):
         stream.partial_fit(*chunk)
         assert np.isfinite(stream.transform(X)).all()
-        assert len(stream.get_feature_names_out()) == 18
+        names = stream.get_feature_names_out()
+        assert len(names) == 18 + 2 * len(stream.crosses_)
     assert_array_equal(stream.transform(X), expected)
 
 

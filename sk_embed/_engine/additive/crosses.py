@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._engine.additive.cell_test import (
+from sk_embed._engine.additive.cell_evidence import (
     Candidate,
     Column,
     Parent,

@@ -210,15 +210,14 @@ def leverage_share(total: FloatArray, parents: list[Parent]) -> FloatArray:
 
     With A = H_a + alpha_a, B = H_b + alpha_b and C = H_c, the leverage
     [1 1] [[A C] [C B]]^-1 [1 1]' over 1/A + 1/B: 1 where the cell is a small part of both
-    categories, near 1/2 where it is all of both.
+    categories, near 1/2 where it is all of both. It is ::
+
+        (1 - 2 C / (A + B)) / (1 - (C / A) (C / B))
     """
-    a, b = (column.total[of_cell] for column, of_cell in parents)
-    determinant = a * b - total**2
-    both = (a + b - 2 * total) * a * b
-    is_regular = determinant > 1e-9 * a * b
-    return np.divide(
-        both, determinant * (a + b), out=np.full_like(both, 0.5), where=is_regular
-    )
+    a, b = (np.maximum(column.total[of_cell], _TINY) for column, of_cell in parents)
+    apart = 1 - (total / a) * (total / b)
+    share = np.full_like(apart, 0.5)
+    return np.divide(1 - 2 * total / (a + b), apart, out=share, where=apart > 1e-9)
 
 
 def cumulants(residual: FloatArray, weight: FloatArray) -> tuple[float, float]:
