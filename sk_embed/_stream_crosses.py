@@ -129,4 +129,4 @@ def pairs_of_first_chunk(
     source = InMemory(rows, is_training)
     source.draw(np.random.default_rng(0), 0)
     effects = fit_effects(source, loss, alpha, None, source.n_folds, map_in_turn)
-    return tuple(choose_pairs(source, loss, effects))
+    return tuple(choose_pairs(source, loss, effects).pairs)

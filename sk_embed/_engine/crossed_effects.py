@@ -89,18 +89,8 @@ class Crossed(NamedTuple):
     pairs: Sequence[Pair]
     keys: list[IntArray]
 
-    def split(self, joint: MainEffects) -> tuple[MainEffects, list[CrossEffects]]:
-        """Return the effects of the columns, and those of the crosses."""
-        n_codes = self.columns.n_codes
-        n_columns, n_table_rows = len(n_codes), int(n_codes.sum())
-        effects = joint._replace(
-            effects=joint.effects[:, :n_table_rows],
-            alpha=joint.alpha[:, :n_columns],
-            noise_ratio=joint.noise_ratio[:, :n_columns],
-        )
-        return effects, list(self._crosses(joint)) if self.pairs else []
-
-    def _crosses(self, joint: MainEffects) -> Iterator[CrossEffects]:
+    def effects(self, joint: MainEffects) -> Iterator[CrossEffects]:
+        """Return the effects of the crosses, of all that were solved jointly."""
         n_rows = self.source.effective_counts()
         by_column = np.split(joint.effects, np.cumsum(self.source.n_codes)[:-1], axis=1)
         weights = [of_column[0] for of_column in self.source.counts()]
@@ -130,8 +120,28 @@ def cross(source: RowSource, pairs: Sequence[Pair]) -> Crossed:
     return Crossed(source, crossed, pairs, keys)
 
 
-def choose_pairs(source: RowSource, loss: Loss, effects: MainEffects) -> list[Pair]:
+class Choice(NamedTuple):
+    """Pairs of columns that are crossed, and the penalty of each.
+
+    Parameters
+    ----------
+    pairs : sequence of tuple of int
+        Numbers of two columns each.
+    alpha : ndarray of shape (n_groups, n_known)
+        Penalty of the effects of the first pairs' cells, for each group of outputs; those
+        of the others are estimated by empirical Bayes.
+    """
+
+    pairs: Sequence[Pair]
+    alpha: FloatArray
+
+
+def choose_pairs(source: RowSource, loss: Loss, effects: MainEffects) -> Choice:
     """Choose the pairs whose cells tell what their categories do not.
+
+    Their penalties follow from products of folds that share no rows. The fixed point of
+    empirical Bayes would set some to infinity, and effects of next to nothing are no less
+    than others for trees to split on.
 
     Parameters
     ----------
@@ -144,11 +154,16 @@ def choose_pairs(source: RowSource, loss: Loss, effects: MainEffects) -> list[Pa
     """
     rows, fold_of_row = source.held_out_sample(MAX_ROWS_SCREENED)
     prediction = held_out_prediction(rows, fold_of_row, effects)
+    groups = output_groups(source, loss)
     alpha = np.empty((len(rows.n_codes), prediction.shape[1]))
-    for outputs, of_group in zip(output_groups(source, loss), effects.alpha, strict=True):
+    for outputs, of_group in zip(groups, effects.alpha, strict=True):
         alpha[:, outputs] = of_group[:, None]
     held_out = HeldOutRows(rows, fold_of_row, prediction, loss, alpha)
-    return [candidate.pair for candidate in choose_crosses(held_out)]
+    taken = choose_crosses(held_out)
+    prior = np.array([candidate.prior for candidate in taken])
+    prior = prior.reshape(len(taken), prediction.shape[1])
+    penalties = np.stack([prior[:, outputs].mean(axis=1) for outputs in groups])
+    return Choice([candidate.pair for candidate in taken], penalties)
 
 
 def fit_effects(
@@ -161,10 +176,7 @@ def fit_effects(
 ) -> MainEffects:
     """Solve the additive model for all rows, and without each of ``n_folds`` folds.
 
-    The penalties of the columns are ``known`` from the model without crosses. Estimated
-    again, those of columns with few categories might go to infinity, for the cells can say
-    what their categories have in common; cells of few rows, and those that are not listed,
-    would then have nothing to fall back to.
+    The penalties of the first columns are ``known``, shape (n_groups, n_known).
     """
     wholes = fit_whole(source, loss, alpha, known)
     folds = map_tasks(call, fold_tasks(source, loss, wholes, n_folds))

@@ -19,7 +19,7 @@ from sk_embed._engine.column_vectors import (
     column_vectors,
 )
 from sk_embed._engine.crossed_effects import (
-    Crossed,
+    Choice,
     CrossEffects,
     choose_pairs,
     cross,
@@ -27,7 +27,6 @@ from sk_embed._engine.crossed_effects import (
     fold_tasks,
 )
 from sk_embed._engine.losses import Loss
-from sk_embed._engine.network.sensitivity import Sensitivity
 from sk_embed._engine.network.training import TrainingSettings
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.partitions import N_WHOLE_AND_HALVES
@@ -168,39 +167,9 @@ def learn_model(
     by_order = [list(chain.from_iterable(of)) for of in batched(tables, len(plan.parts))]
     learned = LearnedTables(plan.prior, by_order, plan.counts, plan.samples)
     effects = collect(wholes, batched(fold_effects, len(wholes)))
-    crossed, effects = _cross(source, loss, effects, settings, map_tasks)
+    crosses, joint = _learn_crosses(source, loss, effects, settings, map_tasks)
+    effects = effects.first_folds(settings.n_fold_tables)
     slopes = source.sensitivity(trunk, by_order[0][0])
-    return _put_together(learned, crossed, effects, slopes, (trunk, curve), settings)
-
-
-def _cross(
-    source: RowSource,
-    loss: Loss,
-    effects: MainEffects,
-    settings: ModelSettings,
-    map_tasks: TaskMap,
-) -> tuple[Crossed, MainEffects]:
-    """Solve the additive model with pairs of columns, if any are given or chosen."""
-    pairs, n_folds = settings.crosses, settings.n_fold_tables
-    crossed = cross(source, choose_pairs(source, loss, effects) if pairs is None else pairs)
-    if crossed.pairs:
-        effects = fit_effects(
-            crossed.source, loss, settings.alpha, effects.alpha, n_folds, map_tasks
-        )
-    return crossed, effects.first_folds(n_folds)
-
-
-def _put_together(
-    learned: LearnedTables,
-    crossed: Crossed,
-    joint: MainEffects,
-    slopes: Sensitivity,
-    trained: tuple[Trunk, list[float]],
-    settings: ModelSettings,
-) -> LearnedModel:
-    """Bring what was learned to canonical axes, and tell what is reliable."""
-    source, (trunk, loss_curve) = crossed.columns, trained
-    effects, crosses = crossed.split(joint)
     columns = column_vectors(
         source.n_codes, learned, effects, slopes.metrics, settings.less_effects
     )
@@ -213,11 +182,40 @@ def _put_together(
         crosses=crosses,
         context_sensitivity=slopes.context,
         trunk=trunk,
-        loss_curve=loss_curve,
-        main_effects_converged=effects.converged,
+        loss_curve=curve,
+        main_effects_converged=effects.converged and joint.converged,
         alpha=joint.alpha,
         noise_ratio=joint.noise_ratio,
     )
+
+
+def _learn_crosses(
+    source: RowSource,
+    loss: Loss,
+    effects: MainEffects,
+    settings: ModelSettings,
+    map_tasks: TaskMap,
+) -> tuple[list[CrossEffects], MainEffects]:
+    """Solve the additive model with pairs of columns, if any are given or chosen.
+
+    Returns
+    -------
+    crosses : list of CrossEffects
+        Effects of the pairs' cells.
+    joint : MainEffects
+        Effects of columns and cells together; those of the columns are not given out, for
+        they hold less where the cells may as well have it.
+    """
+    choice = Choice(settings.crosses or (), effects.alpha[:, :0])
+    if settings.crosses is None:
+        choice = choose_pairs(source, loss, effects)
+    if not choice.pairs:
+        return [], effects
+    crossed = cross(source, choice.pairs)
+    known = np.hstack([effects.alpha, choice.alpha])
+    n_folds = settings.n_fold_tables
+    joint = fit_effects(crossed.source, loss, settings.alpha, known, n_folds, map_tasks)
+    return list(crossed.effects(joint)), joint
 
 
 def n_table_passes(settings: ModelSettings) -> int:
