@@ -166,8 +166,8 @@ class EmbeddingEncoder(
         in the same additive model. "auto" takes the pairs whose effects are beyond chance
         in the residuals of rows that the model has not learned from, under the folds of
         ``cv`` (by :meth:`fit`, which knows no groups: under five shuffled folds, unless
-        ``cv`` is a number), the largest gain first, at most as many as there are
-        categorical columns; none if the rows fit into one batch, too few to tell.
+        ``cv`` is a number), the largest first, at most as many as there are categorical
+        columns, and twelve; none if the rows fit into one batch, too few to tell.
     cross_fit : bool, default=True
         Whether ``fit_transform`` encodes the training rows without leaking their
         targets.

@@ -160,7 +160,7 @@ class Column:
 Parent: TypeAlias = tuple[Column, IntArray]
 
 
-def tested_cells(
+def candidate_of_cells(
     pair: Pair,
     sums: Sums,
     parents: list[Parent],

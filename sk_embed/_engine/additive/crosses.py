@@ -14,8 +14,8 @@ from sk_embed._engine.additive.cell_evidence import (
     Parent,
     Scale,
     Sums,
+    candidate_of_cells,
     gathered,
-    tested_cells,
 )
 from sk_embed._engine.cells import Pair
 from sk_embed._engine.losses import Loss
@@ -151,13 +151,13 @@ class HeldOutRows:
         self.refresh()
 
 
-def tested_pair(rows: HeldOutRows, pair: Pair) -> Candidate | None:
+def candidate_of(rows: HeldOutRows, pair: Pair) -> Candidate | None:
     """Test the cells of a pair; None where one column all but tells the other."""
     cells = rows.cells(pair)
     finer = max(rows.columns[column].n_used for column in pair)
     if len(cells.keys) <= _NESTED * finer:
         return None
-    return tested_cells(
+    return candidate_of_cells(
         pair,
         sums_of(cells.of_row, len(cells.keys), rows),
         rows.parents(pair, cells),
@@ -198,7 +198,7 @@ def choose_crosses(rows: HeldOutRows) -> list[Candidate]:
     rows : HeldOutRows
         Residuals; those that the crosses leave are left in them.
     """
-    tested = [tested_pair(rows, pair) for pair in combinations(usable_columns(rows), 2)]
+    tested = [candidate_of(rows, pair) for pair in combinations(usable_columns(rows), 2)]
     candidates = [found for found in tested if found is not None]
     level = _LEVEL / max(len(candidates), 1)
     near = [candidate.pair for candidate in candidates if candidate.p_value <= _NEAR]
@@ -215,5 +215,5 @@ def choose_crosses(rows: HeldOutRows) -> list[Candidate]:
         taken.append(best)
         rows.take(best)
         near.remove(best.pair)
-        candidates = [found for pair in near if (found := tested_pair(rows, pair))]
+        candidates = [found for pair in near if (found := candidate_of(rows, pair))]
     return taken
