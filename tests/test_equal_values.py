@@ -428,6 +428,7 @@ FORMS = {
             "deque": lambda n: collections.deque(database_rows(n)),
             "named tuples": lambda n: [Pair(*row, 0)[:1] for row in database_rows(n)],
             "rows of numpy": lambda n: [objects(list(row)) for row in database_rows(n)],
+            "Arrow's scalars": lambda n: [(pa.scalar(*row),) for row in database_rows(n)],
             "Series": lambda n: [
                 pd.Series(list(r), dtype=object) for r in database_rows(n)
             ],

@@ -200,6 +200,16 @@ REFUSED = {
         ValueError,
         "'a' holds a time of day finer than microseconds in row 0",
     ),
+    "Arrow date beyond Python's": (
+        lambda: of_arrow([4 * 10**6], pa.date32()),
+        ValueError,
+        "'a' holds a date beyond the years 1 to 9999",
+    ),
+    "polars date beyond Python's": (
+        lambda: pl.DataFrame({"a": pl.Series([4 * 10**6] * N_ROWS).cast(pl.Date)}),
+        ValueError,
+        "'a' holds a date beyond the years 1 to 9999",
+    ),
     "lists in a list of rows": (
         lambda: [["b", [1]]] * N_ROWS,
         TypeError,
@@ -284,6 +294,23 @@ def test_a_very_long_unknown_string_is_cut_in_its_error():
     with pytest.raises(ValueError, match="unknown category 'aaa") as raised:
         fitted.transform(FRAME.assign(fruit="a" * 10**6)[:1])
     assert len(str(raised.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "categories",
+    [
+        pa.array([2**53, 2**53 + 1]),
+        pa.chunked_array([[2**53], [2**53 + 1]]),
+        pl.Series([2**53, 2**53 + 1]),
+        np.array([2**53, 2**53 + 1], dtype=np.uint64),
+        [Decimal(2**53), Decimal(2**53 + 1)],
+    ],
+    ids=lambda values: type(values).__module__ + type(values).__name__,
+)
+def test_categories_may_be_listed_in_any_form(categories):
+    rows = [(2**53 + row % 2,) for row in range(N_ROWS)]
+    fitted = EmbeddingEncoder(0, categories=[categories], handle_unknown="error")
+    assert fitted.fit(rows, TARGET).to_frame(0)["count"].tolist() == [45, 45]
 
 
 @pytest.mark.parametrize("day", [dt.date(2020, 1, 1), dt.date(2020, 1, 3)])

@@ -65,8 +65,8 @@ def factorize(column: pd.Series, name: str) -> tuple[IntArray, NDArray[Any]]:
             raise not_hashable(column, name) from error
     given = as_plain_array(as_series(uniques))
     values = as_python_values(given) if uniques.dtype == object else given
-    # A table of objects takes numpy's times for others than those of pandas; Float64 holds
-    # NaN beside what is missing, and to Arrow -0.0 is another number than 0.0.
+    # A table of objects takes scalars of numpy and Arrow for others than Python's; Float64
+    # holds NaN beside what is missing, and to Arrow -0.0 is another number than 0.0.
     is_numpys = isinstance(column.dtype, np.dtype)
     if values is not given or (values.dtype.kind == "f" and not is_numpys):
         places, values = distinct(values)

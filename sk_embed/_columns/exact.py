@@ -37,11 +37,15 @@ def as_plain_array(values: pd.Index | pd.Series) -> NDArray[Any]:
 
 
 def as_python_values(values: NDArray[Any]) -> NDArray[Any]:
-    """Return objects without numpy's scalars among them, which hash as they please."""
+    """Return objects without scalars of numpy and Arrow, which hash as they please."""
     kinds = set(map(type, values.tolist())) if values.dtype == object else set()
-    if not any(issubclass(kind, np.generic) for kind in kinds):
+    if not any(map(_is_of_a_library, kinds)):
         return values
     return np.fromiter(map(_as_python_value, values), dtype=object, count=len(values))
+
+
+def _is_of_a_library(kind: type) -> bool:
+    return issubclass(kind, np.generic) or kind.__module__ == "pyarrow.lib"
 
 
 def _as_python_value(value: Any) -> Any:
@@ -52,6 +56,8 @@ def _as_python_value(value: Any) -> Any:
         return pd.Series(np.array([value])).iloc[0]
     if isinstance(value, np.longdouble):
         return float(value) if float(value) == value else value
+    if type(value).__module__ == "pyarrow.lib" and hasattr(value, "as_py"):
+        return value.as_py()
     return value.item() if isinstance(value, np.generic) else value
 
 

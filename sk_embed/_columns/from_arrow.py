@@ -28,7 +28,10 @@ def from_arrow(column: pd.Series, name: str) -> pd.Series:
         return pd.Series(chunked.to_pandas())
     if types.is_time64(kind) and kind.unit == "ns":
         require_whole_microseconds(chunked.cast("int64").to_pylist(), name)
-    return objects(chunked.to_pylist())
+    try:
+        return objects(chunked.to_pylist())
+    except OverflowError as error:
+        raise beyond_python(name) from error
 
 
 def arrow_series(values: Any) -> pd.Series:
@@ -39,6 +42,14 @@ def arrow_series(values: Any) -> pd.Series:
 def objects(values: list[Any]) -> pd.Series:
     """Return values as a column of these very objects."""
     return pd.Series(as_array(values), dtype=object)
+
+
+def beyond_python(name: Any) -> ValueError:
+    """Return the error for dates that only other libraries know."""
+    return ValueError(
+        f"Column {name!r} holds a date beyond the years 1 to 9999, which Python's date "
+        "cannot hold; cast the column to integers or times."
+    )
 
 
 def require_whole_microseconds(nanoseconds: list[int | None], name: Any) -> None:

@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sk_embed._columns.from_arrow import objects, require_whole_microseconds
+from sk_embed._columns.from_arrow import (
+    beyond_python,
+    objects,
+    require_whole_microseconds,
+)
 
 
 def from_polars(column: Any) -> pd.Series:
@@ -33,6 +37,8 @@ def from_polars(column: Any) -> pd.Series:
     if name == "Date":
         # As everywhere else, where a day is not the moment at which it begins.
         values = values.astype(object)
+        if any(isinstance(value, int) for value in values):
+            raise beyond_python(column.name)
     return pd.Series(values, dtype=values.dtype)
 
 
