@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -101,8 +101,8 @@ def _require_one_reading(parameter: str, numbers: list[int], X: Any) -> None:
     if not numbers or not hasattr(X, "iloc") or not hasattr(X, "columns"):
         return  # of what is no pandas frame, columns have places or strings
     labels = list(X.columns)
-    if not all(_is_whole(label) for label in labels):
-        return  # a whole number is the place of a column alone
+    if not all(isinstance(label, Real) and label % 1 == 0 for label in labels):
+        return  # a whole number can be no label, and is the place of a column alone
     place_of = {label: place for place, label in enumerate(labels)}
     if labels != list(range(len(labels))):
         at_places = [labels[n] if 0 <= n < len(labels) else None for n in numbers]

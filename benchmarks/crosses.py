@@ -1,0 +1,104 @@
+"""Crosses on simulated tables, of which the truth is known.
+
+``python benchmarks/crosses.py [--tables N]`` prints three tables:
+
+- two columns of 40 categories whose cells have independent effects, 20,000 rows: the share
+  of the explainable variance of new rows that a linear model finds behind the encoder;
+- tables without any pair's effect, of three kinds (effects that add up, pure noise, effects
+  of numbers by category), 3 to 6 columns: how many have a cross all the same;
+- pairs of thousands of categories that are crossed by order, pure noise: what the training
+  rows score more than new ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.linear_model import Ridge
+
+from sk_embed import EmbeddingEncoder
+
+KINDS = ("additive", "noise", "numbers by category")
+
+
+def encoder(**parameters: Any) -> EmbeddingEncoder:
+    """Return an encoder of numbers."""
+    return EmbeddingEncoder(target_type="continuous", random_state=0, **parameters)
+
+
+def print_cells() -> None:
+    """Print what a linear model explains of cells."""
+    print("| noise | without crosses | with |\n| --- | --- | --- |")
+    for noise in (1.0, 2.0):
+        rng = np.random.default_rng(0)
+        X = pd.DataFrame(rng.integers(40, size=(26_000, 2)), columns=["a", "b"])
+        signal = rng.normal(size=(40, 40))[X["a"], X["b"]]
+        y = signal + noise * rng.normal(size=len(X))
+        scores = []
+        for crosses in (None, "auto"):
+            fitted = encoder(crosses=crosses)
+            model = Ridge().fit(fitted.fit_transform(X[:20_000], y[:20_000]), y[:20_000])
+            scores.append(model.score(fitted.transform(X[20_000:]), signal[20_000:]))
+        print(f"| {noise} | {scores[0]:.3f} | {scores[1]:.3f} |")
+
+
+def draw_without_pairs(kind: str, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return a table in which no pair of columns has an effect of its own."""
+    rng = np.random.default_rng(seed)
+    n_rows, n_columns = int(rng.integers(1_000, 6_000)), int(rng.integers(3, 7))
+    X = pd.DataFrame(index=range(n_rows))
+    y = rng.normal(size=n_rows)
+    number = rng.normal(size=n_rows)
+    for j in range(n_columns):
+        n_categories = int(rng.choice([3, 10, 40, 200]))
+        share = rng.dirichlet(np.full(n_categories, rng.choice([0.5, 5.0])))
+        codes = rng.choice(n_categories, n_rows, p=share)
+        X[f"c{j}"] = [f"k{code}" for code in codes]
+        effects = rng.normal(size=n_categories)[codes]
+        if kind != "noise":
+            y += effects * (number if kind == "numbers by category" else 1)
+    return X.assign(number=number), y
+
+
+def print_false_crosses(n_tables: int) -> None:
+    """Print how many tables without any pair's effect have a cross."""
+    print("\n| kind | tables | with a cross |\n| --- | --- | --- |")
+    for number, kind in enumerate(KINDS):
+        n_with = 0
+        for seed in range(n_tables // len(KINDS)):
+            X, y = draw_without_pairs(kind, 1_000 * number + seed)
+            categories = [name for name in X if name != "number"]
+            fitted = encoder(n_components=0, max_iter=1, categorical_features=categories)
+            n_with += bool(fitted.fit(X, y).crosses_)
+        print(f"| {kind} | {n_tables // len(KINDS)} | {n_with} |")
+
+
+def print_leak() -> None:
+    """Print the score of training rows less that of new ones, with and without a cross."""
+    print("\n| crosses | linear | boosting |\n| --- | --- | --- |")
+    rng = np.random.default_rng(0)
+    sizes = {"a": 3_000, "b": 300}
+    X = pd.DataFrame({name: rng.integers(n, size=32_000) for name, n in sizes.items()})
+    y = rng.normal(size=len(X))
+    for crosses in (None, [("a", "b")]):
+        fitted = encoder(crosses=crosses)
+        train, test = fitted.fit_transform(X[:24_000], y[:24_000]), X[24_000:]
+        gaps = []
+        for model in (Ridge(), HistGradientBoostingRegressor(random_state=0)):
+            model.fit(train, y[:24_000])
+            new = model.score(fitted.transform(test), y[24_000:])
+            gaps.append(model.score(train, y[:24_000]) - new)
+        print(f"| {crosses} | {gaps[0]:.4f} | {gaps[1]:.4f} |")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tables", type=int, default=198)
+    arguments = parser.parse_args()
+    print_cells()
+    print_false_crosses(arguments.tables)
+    print_leak()
