@@ -109,7 +109,10 @@ class HeldOutRows:
         loss: Loss,
         alpha: FloatArray,
     ) -> None:
-        self.codes, self.n_codes, self.alpha = rows.codes, rows.n_codes, alpha
+        # Categories that have no rows here would take time alone.
+        places = [np.unique(codes, return_inverse=True)[1] for codes in rows.codes.T]
+        self.codes, self.alpha = np.column_stack(places), alpha
+        self.n_codes = self.codes.max(axis=0) + 1
         # Products of rows of different groups of folds are products of different folds.
         self.fold = fold % _MAX_FOLDS
         self.n_folds = int(self.fold.max()) + 1
