@@ -64,6 +64,9 @@ def test_keys_hold_both_codes(rng):
     keys = keys_of(first, second)
     assert_array_equal(codes_of(keys)[0], first)
     assert_array_equal(codes_of(keys)[1], second)
+    small = keys_of(np.arange(200, dtype=np.uint8), np.full(200, 7, dtype=np.uint8))
+    assert small.dtype == np.int64
+    assert_array_equal(codes_of(small)[0], np.arange(200))
 
 
 def test_only_cells_of_listed_categories_that_have_rows_are_numbered():

@@ -22,7 +22,8 @@ _CODES = np.int64(2**32)
 
 def keys_of(first: IntArray, second: IntArray) -> IntArray:
     """Return the key of each row's cell, shape (n_rows,), given its codes."""
-    keys: IntArray = first * _CODES + second
+    # Codes may be of one byte, whose products are of no larger type before numpy 2.
+    keys: IntArray = first.astype(np.int64) * _CODES + second.astype(np.int64)
     return keys
 
 
