@@ -110,9 +110,9 @@ class EmbeddingEncoder(
         dtype is not a number (booleans are categories; of an array of objects all
         columns are). A callable is given X in ``fit`` and returns any of these, as
         :func:`~sklearn.compose.make_column_selector`; so do skrub's selectors. Whole
-        numbers are indices; they are refused where the columns of a data frame have
-        other whole numbers as labels. The other columns are numeric context: they take
-        part in learning, and ``remainder`` says whether they are in the output.
+        numbers are indices; they are refused where they are labels of other columns of a
+        data frame. The other columns are numeric context: they take part in learning,
+        and ``remainder`` says whether they are in the output.
     main_effects : bool, default=True
         Whether each category's main effect is put before its vector.
     remainder : {"drop", "passthrough"}, default="drop"

@@ -150,7 +150,7 @@ def test_a_callable_cannot_be_saved_and_the_error_names_the_way_out(tmp_path):
     [
         [1, 2, 3, 4],
         [3, 2, 1, 0],
-        [2019, 2020, 2021, 2022],
+        [9, 1, 7, 2],
         [0, 2, 1, 3],
         [4.0, 3.0, 2.0, 1.0],
     ],
@@ -173,16 +173,24 @@ def test_numbers_that_are_places_and_labels_are_refused_with_both_readings(
     [
         X,
         X.set_axis(range(4), axis=1),
+        X.set_axis([2019, 2020, 2021, 2022], axis=1),
+        X.set_axis([0, 7, 2, 9], axis=1),
         X.to_numpy(object),
         pl.from_pandas(X),
     ],
-    ids=["strings", "places", "array", "polars"],
+    ids=["strings", "places", "years", "some places", "array", "polars"],
 )
 def test_numbers_that_are_places_alone_are_taken(frame):
     encoder = make(categorical_features=[0, 2]).fit(frame, Y)
     assert_array_equal(
         encoder.transform(frame), make(categorical_features=[0, 2]).fit(X, Y).transform(X)
     )
+
+
+def test_labels_that_are_no_places_are_refused_with_both_readings():
+    frame = X.set_axis([10, 20, 30, 40], axis=1)
+    with pytest.raises(ValueError, match=r"labelled \[None, None\].*in places \[2, 0\]"):
+        make(categorical_features=[30, 10]).fit(frame, Y)
 
 
 def test_a_mask_and_strings_are_no_numbers():

@@ -104,12 +104,12 @@ def _require_one_reading(parameter: str, numbers: list[int], X: Any) -> None:
     if not all(isinstance(label, Real) and label % 1 == 0 for label in labels):
         return  # a whole number can be no label, and is the place of a column alone
     place_of = {label: place for place, label in enumerate(labels)}
-    if labels != list(range(len(labels))):
+    by_label = [place_of.get(number) for number in numbers]
+    if None not in by_label and by_label != numbers:
         at_places = [labels[n] if 0 <= n < len(labels) else None for n in numbers]
-        by_label = [place_of.get(number) for number in numbers]
         raise ValueError(
-            f"{parameter} names columns {numbers}, but the columns of X have whole "
-            f"numbers as labels that are not their places: as places these are the columns "
-            f"labelled {at_places}, as labels those in places {by_label}. Make the labels "
-            "strings, as by X.rename(columns=str), and name these."
+            f"{parameter} names columns {numbers}, which are labels of columns of X, but "
+            f"not their places: as places these are the columns labelled {at_places}, as "
+            f"labels those in places {by_label}. Make the labels strings, as by "
+            "X.rename(columns=str), and name these."
         )
