@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
 from operator import attrgetter
@@ -15,7 +13,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_embed._arrays import FloatArray, IntArray
@@ -23,32 +20,18 @@ from sk_embed._chunks import FitChunksMixin
 from sk_embed._columns.choice import categories_by_place, chosen_columns
 from sk_embed._columns.frame import as_columns, for_names, given_names
 from sk_embed._columns.output import append_to_array, append_to_frame, table_like
-from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES, Target
+from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES
 from sk_embed._cross_fitting import (
     CrossFitted,
     Folds,
-    FoldVectors,
-    choose_fold_vectors,
     draw_folds,
-    needs_folds,
     number_of_folds,
 )
-from sk_embed._crosses import Cross, read_pairs
+from sk_embed._crosses import Cross
 from sk_embed._decoding import require_encoded
-from sk_embed._engine.model import (
-    ModelSettings,
-    learn_model,
-    n_table_passes,
-)
-from sk_embed._engine.network.trunk import Trunk
-from sk_embed._engine.sources import InMemory
-from sk_embed._fitted import FittedEncoding
-from sk_embed._fitting import Fit, finish
+from sk_embed._learning import LearningMixin
 from sk_embed._output_names import require_distinct
-from sk_embed._output_tables import OutputTables
-from sk_embed._progress import reporter
-from sk_embed._selection import largest_max_iter
-from sk_embed._settings import LOSSES, checked_dtype, model_settings
+from sk_embed._settings import checked_dtype
 from sk_embed._sklearn_compat import (
     CallbackSupportMixin,
     HasMethods,
@@ -60,13 +43,9 @@ from sk_embed._sklearn_compat import (
     StrOptions,
     check_feature_names_in,
     fit_context,
-    fit_task,
     frame_adapter,
-    map_in_threads,
     process_routing,
-    single_blas_thread,
 )
-from sk_embed._stream import Stream
 from sk_embed._streaming import PartialFitMixin
 from sk_embed._training_data import TrainingData, read_given, read_training_data
 from sk_embed._unchanged import unchanged_on_error
@@ -75,6 +54,7 @@ from sk_embed._unchanged import unchanged_on_error
 class EmbeddingEncoder(
     PartialFitMixin,
     FitChunksMixin,
+    LearningMixin,
     CallbackSupportMixin,  # type: ignore[misc]
     TransformerMixin,  # type: ignore[misc]
     BaseEstimator,  # type: ignore[misc]
@@ -350,9 +330,6 @@ class EmbeddingEncoder(
         "verbose": ["verbose"],
         "dtype": "no_validation",
     }
-
-    # The fitted state, or the stream that it is made of when it is first asked for.
-    _learned: FittedEncoding | Stream | None = None
 
     def __init__(
         self,
@@ -838,29 +815,6 @@ class EmbeddingEncoder(
 
     # ------------------------------------------------------------ learning
 
-    def _draw_seeds(self) -> tuple[int, int]:
-        """Draw the seeds of learning and of the folds, always both."""
-        random_state = check_random_state(self.random_state)
-        learning, folds = random_state.randint(np.iinfo(np.int32).max, size=2)
-        return int(learning), int(folds)
-
-    def _fit_task(self, X: Any, y: Any, sample_weight: Any) -> Any:
-        """Return a context that tells callbacks of the fit: its epochs, then its tables."""
-        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-        n_subtasks = 1 + largest_max_iter(self.max_iter)
-        return fit_task(self, n_subtasks, X=X, y=y, metadata=metadata)
-
-    def _model_settings(self, training: TrainingData) -> ModelSettings:
-        """Return the engine's settings, without tables of folds."""
-        names = getattr(self, "feature_names_in_", None)
-        weight = training.rows.weight
-        return model_settings(
-            self.get_params(deep=False),
-            len(weight),
-            float(weight.sum()),
-            crosses=read_pairs(self.crosses, training.columns.is_categorical, names),
-        )
-
     def _draw_folds(
         self, cv: Any, X: Any, y: Any, training: TrainingData, seed: int, **routed: Any
     ) -> Folds:
@@ -869,114 +823,6 @@ class EmbeddingEncoder(
         assert training.given is not None  # noqa: S101 - the rows are in memory
         folds = draw_folds(cv, X, training.given.values, is_label, seed, **routed)
         return folds.restricted_to(training.row_numbers)
-
-    def _fit(
-        self,
-        training: TrainingData,
-        draw_folds: Callable[[], Folds],
-        is_cross_fitted: bool,
-        seed: int,
-        end_subtask: Callable[[str], bool],
-    ) -> CrossFitted | None:
-        """Learn, set the fitted state, and return what training rows are encoded by.
-
-        Parameters
-        ----------
-        training : TrainingData
-            Rows to learn from.
-        draw_folds : callable
-            Returns folds over these rows; called where they are needed.
-        is_cross_fitted : bool
-            Whether training rows are to be encoded without leaking their targets.
-        seed : int
-            Seed of learning.
-        end_subtask : callable
-            Is told of each epoch, and of the tables.
-        """
-        settings, folds = self._model_settings(training), None
-        counts = training.rows.effective_counts()
-        is_cross_fitted &= settings.crosses != () or needs_folds(
-            counts, self.cross_fit_below
-        )
-        if is_cross_fitted or settings.crosses is None:
-            folds = draw_folds()
-            n_fold_tables = len(folds.is_training) if is_cross_fitted else 0
-            settings = replace(settings, n_fold_tables=n_fold_tables)
-        fit = self._learn(training, folds, settings, seed, end_subtask)
-        if folds is None or not is_cross_fitted:
-            return None
-        vectors = self._fold_vectors(fit, counts)
-        places = training.row_numbers
-        return CrossFitted(*vectors, training.rows.codes, folds.of_row, places)
-
-    def _learn(
-        self,
-        training: TrainingData,
-        folds: Folds | None,
-        settings: ModelSettings,
-        seed: int,
-        end_subtask: Callable[[str], bool],
-    ) -> Fit:
-        """Learn, set the fitted state, and return it with each column's tables."""
-        start = self._warm_start_of(training.target)
-        with single_blas_thread():
-            model = learn_model(
-                InMemory(
-                    training.rows,
-                    None if folds is None else folds.is_training,
-                    training.n_in_reach,
-                ),
-                LOSSES[training.target.type](),
-                settings,
-                np.random.default_rng(seed),
-                start=start,
-                map_tasks=map_in_threads(self.n_jobs),
-                report=self._reporter(settings, end_subtask),
-            )
-        end_subtask("tables")
-        parameters = self.get_params(deep=False)
-        fit = finish(training.columns, training.target, model, parameters)
-        self._keep(fit.encoding)
-        return fit
-
-    def _keep(self, learned: FittedEncoding | Stream) -> None:
-        """Set the fitted state: all that learn do so here."""
-        self._learned = learned
-
-    @property
-    def _latest(self) -> FittedEncoding | Stream:
-        """What was learned, of a stream without making its tables."""
-        check_is_fitted(self)
-        assert self._learned is not None  # noqa: S101 - it is fitted
-        return self._learned
-
-    @property
-    def _fitted(self) -> FittedEncoding:
-        """The fitted state; after a chunk it is made where it is first asked for."""
-        return self._latest.encoding()
-
-    def _warm_start_of(self, target: Target) -> Trunk | None:
-        """Return the trunk to go on from, or raise if it learned another target."""
-        if not self.warm_start or self._learned is None:
-            return None
-        before = self._learned.target.type
-        if before != target.type:
-            raise ValueError(
-                f"warm_start=True goes on from a {before} target, but this one "
-                f"is {target.type}; fit with warm_start=False first."
-            )
-        return self._learned.trunk
-
-    def _reporter(
-        self, settings: ModelSettings, end_subtask: Callable[[str], bool]
-    ) -> Callable[[int, float], bool]:
-        """Return what is told of each epoch."""
-        return reporter(
-            f"[{type(self).__name__}]" if self.verbose else None,
-            settings.training.max_epochs,
-            n_table_passes(settings),
-            end_subtask,
-        )
 
     # ------------------------------------------------------------ encoding
 
@@ -999,25 +845,6 @@ class EmbeddingEncoder(
             return append_to_array(encoded, context)
         names = self.get_feature_names_out()
         return append_to_frame(adapter, encoded, context, X, ~learned.is_categorical, names)
-
-    def _fold_vectors(
-        self, fit: Fit, counts: list[FloatArray]
-    ) -> tuple[list[FoldVectors], list[FoldVectors]]:
-        """Return what training rows get in place of full vectors of columns and crosses.
-
-        ``counts`` are the effective numbers of rows of each column's codes.
-        """
-
-        def chosen(
-            tables: list[OutputTables], counts: list[FloatArray]
-        ) -> list[FoldVectors]:
-            below = self.cross_fit_below
-            return [
-                choose_fold_vectors(t.full, t.folds, n_rows, t.noise_ratio, below)
-                for t, n_rows in zip(tables, counts, strict=True)
-            ]
-
-        return chosen(fit.tables, counts), chosen(fit.crosses, fit.n_cell_rows)
 
     # ------------------------------------------------------------ names
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,10 +30,10 @@ from sk_embed._dask_partitions import (
     persisted,
     tasks_of,
 )
-from sk_embed._engine.model import ModelSettings, learn_model
+from sk_embed._engine.model import ModelSettings
 from sk_embed._engine.partitions import facts_of
 from sk_embed._engine.sources import Partitioned
-from sk_embed._fitting import Fit, finish
+from sk_embed._fitting import Fit
 from sk_embed._parts import (
     FoldsOfParts,
     LearnedParts,
@@ -49,8 +48,8 @@ from sk_embed._parts import (
     table_rows_of,
 )
 from sk_embed._selection import N_ROUNDS
-from sk_embed._settings import LOSSES, checked_dtype, model_settings
-from sk_embed._sklearn_compat import fit_context, single_blas_thread
+from sk_embed._settings import checked_dtype, model_settings
+from sk_embed._sklearn_compat import fit_context
 from sk_embed._training_data import require_room
 from sk_embed._unchanged import unchanged_on_error
 
@@ -278,7 +277,9 @@ class EmbeddingEncoder(
                 settings = replace(settings, n_fold_tables=n_folds)
             folds = folds._replace(n_folds=settings.n_fold_tables)
             source = Partitioned(blocks, facts, N_ROUNDS)
-            fit = self._learn_blocks(source, learned, settings, seed, end_subtask)
+            with ThreadPoolExecutor(_MAX_TASKS_AT_A_TIME) as pool:
+                map_tasks = partial(map_in_pool, pool)
+                fit = self._learn(source, learned, settings, seed, end_subtask, map_tasks)
         return _Fitted(partitions, divisions, layout, learned, folds, fit, counts)
 
     def _n_folds(self) -> int:
@@ -318,31 +319,6 @@ class EmbeddingEncoder(
             -(-learned.n_rows // len(learned.numbers)),
             crosses=read_pairs(self.crosses, learned.columns.is_categorical, names),
         )
-
-    def _learn_blocks(
-        self,
-        source: Partitioned,
-        learned: LearnedParts,
-        settings: ModelSettings,
-        seed: int,
-        end_subtask: Callable[[str], bool],
-    ) -> Fit:
-        start = self._warm_start_of(learned.target)
-        with single_blas_thread(), ThreadPoolExecutor(_MAX_TASKS_AT_A_TIME) as pool:
-            model = learn_model(
-                source,
-                LOSSES[learned.target.type](),
-                settings,
-                np.random.default_rng(seed),
-                start=start,
-                map_tasks=partial(map_in_pool, pool),
-                report=self._reporter(settings, end_subtask),
-            )
-        end_subtask("tables")
-        parameters = self.get_params(deep=False)
-        fit = finish(learned.columns, learned.target, model, parameters)
-        self._keep(fit.encoding)
-        return fit
 
     # ------------------------------------------------------------ encoding
 
