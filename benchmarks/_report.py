@@ -168,15 +168,7 @@ def report_encoders(scores: pd.DataFrame) -> str:
         Markdown.
     """
     parts = ["# Scores"]
-    views = {
-        "Split by time or group where the catalog names a column for it": of_catalog(
-            scores
-        ),
-        "Split at random": at_random(scores),
-    }
-    for title, view in views.items():
-        if view.empty:
-            continue
+    for title, view in _views(scores):
         parts.append(f"## {title}")
         if {OURS} < set(view["encoder"]):
             parts += [
@@ -285,15 +277,7 @@ def against_models(scores: pd.DataFrame) -> pd.DataFrame:
 def report_models(scores: pd.DataFrame) -> str:
     """Return the report of ``models.csv`` in Markdown."""
     parts = ["# Boosted trees behind an encoder, and with their own categories"]
-    views = {
-        "Split by time or group where the catalog names a column for it": of_catalog(
-            scores
-        ),
-        "Split at random": at_random(scores),
-    }
-    for title, view in views.items():
-        if view.empty:
-            continue
+    for title, view in _views(scores):
         parts.append(f"## {title}")
         if len(set(view["rival"].str.startswith(_OURS_BEFORE))) > 1:
             parts.append(markdown(against_models(view)))
@@ -371,3 +355,13 @@ def _all_and_each(differences: pd.Series) -> Iterator[tuple[str, pd.Series]]:
     """Yield the differences of all models and of each; a split's models share its noise."""
     yield "all", differences.groupby(level=[*_CELL[:-1], *_PAIR]).mean()
     yield from differences.groupby(level="model")
+
+
+def _views(scores: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Return the ways of splitting that were measured, each with its scores."""
+    views = [
+        ("Split by time or group where the catalog names a column for it", of_catalog),
+        ("Split at random", at_random),
+    ]
+    chosen = [(title, choose(scores)) for title, choose in views]
+    return [(title, view) for title, view in chosen if not view.empty]
