@@ -9,6 +9,7 @@ import functools
 import pickle
 import sqlite3
 import uuid
+from contextlib import closing
 from decimal import Decimal
 from fractions import Fraction
 
@@ -137,10 +138,10 @@ def masked(n_rows):
 
 
 def database_rows(n_rows):
-    connection = sqlite3.connect(":memory:")
-    connection.row_factory = sqlite3.Row
     rows = repeated([10**18, 10**18 + 1], n_rows)
-    return [connection.execute("select ? a", (number,)).fetchone() for number in rows]
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.row_factory = sqlite3.Row
+        return [connection.execute("select ? a", (number,)).fetchone() for number in rows]
 
 
 AROUND_FLOATS = [2**53 - 1, 2**53, 2**53 + 1, 2**63 - 1]
