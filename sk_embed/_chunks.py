@@ -92,7 +92,8 @@ class FitChunksMixin:
             training = spool.training_data(layout)
             cv = number_of_folds(encoder.cv)
             folds = partial(_draw_folds, cv, spool, training, fold_seed)
-            encoder._fit(training, folds, False, learning_seed, end_subtask)
+            learning = encoder._learning(learning_seed, end_subtask)
+            encoder._fit(training, folds, False, learning)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
@@ -158,9 +159,8 @@ class FitChunksMixin:
                 learning_seed, fold_seed = encoder._draw_seeds()
                 training = spool.training_data(layout)
                 folds = partial(_draw_folds, encoder.cv, spool, training, fold_seed)
-                cross_fitted = encoder._fit(
-                    training, folds, encoder.cross_fit, learning_seed, end_subtask
-                )
+                learning = encoder._learning(learning_seed, end_subtask)
+                cross_fitted = encoder._fit(training, folds, encoder.cross_fit, learning)
             # What is learned or set later does not change how these rows are encoded.
             encoded = _encode_chunks(copy.copy(self), spool, cross_fitted)
             on_error.pop_all()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,33 @@ from sk_embed._decoding import decode
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.stream_settings import StreamStart
 from sk_embed._output_names import column_names
+
+
+class Learned(Protocol):
+    """What an estimator has learned: an encoding, or a stream that one is made of."""
+
+    @property
+    def target(self) -> Target:
+        """How the target is read, without the values of any row."""
+
+    @property
+    def trunk(self) -> Trunk:
+        """The network above the tables, from which ``warm_start`` goes on."""
+
+    @property
+    def loss_curve(self) -> list[float]:
+        """Progressive loss of each pass over the rows, or of each chunk."""
+
+    @property
+    def n_iter(self) -> int:
+        """Number of passes, or chunks, that were learned."""
+
+    @property
+    def n_components(self) -> list[int]:
+        """Number of output columns of each categorical column."""
+
+    def encoding(self) -> FittedEncoding:
+        """Return the fitted state, made now if it is not made yet."""
 
 
 @dataclass(frozen=True, eq=False)

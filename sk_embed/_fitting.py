@@ -1,23 +1,141 @@
-"""The last step of ``fit``: what was learned becomes the fitted state."""
+"""How a model is learned from rows in memory, in a spool or in partitions.
+
+Whatever holds the rows, the engine learns from a :class:`RowSource` of them, and what it
+has learned becomes the fitted state here.
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from sk_embed._arrays import FloatArray
 from sk_embed._columns.table import TableColumns
 from sk_embed._columns.target import Target
 from sk_embed._columns.vocabulary import Vocabulary
-from sk_embed._crosses import CrossTable, cells_of
-from sk_embed._engine.model import LearnedModel
-from sk_embed._fitted import FittedEncoding, ResumeState
-from sk_embed._output_tables import OutputTables, cross_tables, output_tables
+from sk_embed._cross_fitting import (
+    CrossFitted,
+    Folds,
+    FoldVectors,
+    choose_fold_vectors,
+    needs_folds,
+)
+from sk_embed._crosses import CrossTable, cells_of, read_pairs
+from sk_embed._engine.crossed_effects import CrossEffects
+from sk_embed._engine.model import (
+    LearnedModel,
+    ModelSettings,
+    learn_model,
+    n_table_passes,
+)
+from sk_embed._engine.network.trunk import Trunk
+from sk_embed._engine.sources import InMemory, RowSource
+from sk_embed._engine.tasks import TaskMap
+from sk_embed._fitted import FittedEncoding, Learned, ResumeState
+from sk_embed._output_tables import (
+    ColumnTables,
+    OutputTables,
+    column_tables,
+    cross_tables,
+)
+from sk_embed._progress import reporter
 from sk_embed._selection import output_unit
-from sk_embed._settings import checked_dtype
+from sk_embed._settings import LOSSES, checked_dtype, model_settings
+from sk_embed._sklearn_compat import map_in_threads, single_blas_thread
+from sk_embed._training_data import TrainingData
 from sk_embed._warn import warn
+
+
+class LearnedTable(Protocol):
+    """A table whose columns and target are learned, and whose rows are ready."""
+
+    @property
+    def columns(self) -> TableColumns:
+        """Columns of X."""
+
+    @property
+    def target(self) -> Target:
+        """Target of the rows."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows of positive weight."""
+
+    @property
+    def total_weight(self) -> float:
+        """Weight of these rows."""
+
+    @property
+    def n_in_turn(self) -> int:
+        """Number of these rows that are learned one after the other, not side by side."""
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How a model is learned, whatever holds its rows.
+
+    Parameters
+    ----------
+    parameters : dict
+        Parameters of the estimator, by name.
+    feature_names : ndarray of shape (n_columns,) or None
+        Names of the columns of X, where all are strings.
+    before : Learned or None
+        What the estimator learned before, which ``warm_start`` goes on from.
+    seed : int
+        Seed of everything that is drawn, but of the folds.
+    prefix : str or None
+        Beginning of the line that is printed for each epoch; None prints none.
+    end_subtask : callable
+        Called with the name of each epoch, and of the tables, as they end; returns
+        whether to stop.
+    """
+
+    parameters: dict[str, Any]
+    feature_names: NDArray[Any] | None
+    before: Learned | None
+    seed: int
+    prefix: str | None
+    end_subtask: Callable[[str], bool]
+
+    def settings(self, table: LearnedTable) -> ModelSettings:
+        """Return the engine's settings for a table, without tables of folds."""
+        is_categorical = table.columns.is_categorical
+        return model_settings(
+            self.parameters,
+            table.n_rows,
+            table.total_weight,
+            table.n_in_turn,
+            crosses=read_pairs(
+                self.parameters["crosses"], is_categorical, self.feature_names
+            ),
+        )
+
+    def start(self, target: Target) -> Trunk | None:
+        """Return the trunk to go on from, or raise if it learned another target."""
+        if not self.parameters["warm_start"] or self.before is None:
+            return None
+        before = self.before.target.type
+        if before != target.type:
+            raise ValueError(
+                f"warm_start=True goes on from a {before} target, but this one "
+                f"is {target.type}; fit with warm_start=False first."
+            )
+        return self.before.trunk
+
+    def reporter(self, settings: ModelSettings) -> Callable[[int, float], bool]:
+        """Return the function that is called after each epoch."""
+        return reporter(
+            self.prefix,
+            settings.training.max_epochs,
+            n_table_passes(settings),
+            self.end_subtask,
+        )
 
 
 class Fit(NamedTuple):
@@ -34,9 +152,115 @@ class Fit(NamedTuple):
     """
 
     encoding: FittedEncoding
-    tables: list[OutputTables]
+    tables: list[ColumnTables]
     crosses: list[OutputTables]
     n_cell_rows: list[FloatArray]
+
+    def fold_vectors(
+        self, counts: list[FloatArray], cross_fit_below: Any
+    ) -> tuple[list[FoldVectors], list[FoldVectors]]:
+        """Return what training rows get in place of full vectors of columns and crosses.
+
+        Parameters
+        ----------
+        counts : list of ndarray of shape (n_codes,)
+            Effective number of rows of each code of each column.
+        cross_fit_below : int or "auto"
+            Parameter of the estimator.
+        """
+
+        def chosen(table: OutputTables, n_rows: FloatArray) -> FoldVectors:
+            return choose_fold_vectors(
+                table.full, table.folds, n_rows, table.noise_ratio, cross_fit_below
+            )
+
+        return (
+            [chosen(*of) for of in zip(self.tables, counts, strict=True)],
+            [chosen(*of) for of in zip(self.crosses, self.n_cell_rows, strict=True)],
+        )
+
+
+def learn_from_rows(
+    training: TrainingData,
+    draw_folds: Callable[[], Folds],
+    is_cross_fitted: bool,
+    learning: Learning,
+) -> tuple[Fit, CrossFitted | None]:
+    """Learn from rows in memory, or in files that are read as if they were.
+
+    Parameters
+    ----------
+    training : TrainingData
+        Rows to learn from.
+    draw_folds : callable
+        Returns folds over these rows; called where they are needed.
+    is_cross_fitted : bool
+        Whether training rows are to be encoded without leaking their targets.
+    learning : Learning
+        How a model is learned.
+
+    Returns
+    -------
+    fit : Fit
+        The fitted state and all tables.
+    cross_fitted : CrossFitted or None
+        What training rows are encoded by; None where they get the tables' vectors.
+    """
+    settings, folds = learning.settings(training), None
+    counts = training.rows.effective_counts()
+    cross_fit_below = learning.parameters["cross_fit_below"]
+    is_cross_fitted &= settings.crosses != () or needs_folds(counts, cross_fit_below)
+    if is_cross_fitted or settings.crosses is None:
+        folds = draw_folds()
+        n_fold_tables = len(folds.is_training) if is_cross_fitted else 0
+        settings = replace(settings, n_fold_tables=n_fold_tables)
+    source = InMemory(
+        training.rows, None if folds is None else folds.is_training, training.n_in_reach
+    )
+    map_tasks = map_in_threads(learning.parameters["n_jobs"])
+    fit = learn_from(source, training, settings, learning, map_tasks)
+    if folds is None or not is_cross_fitted:
+        return fit, None
+    vectors = fit.fold_vectors(counts, cross_fit_below)
+    places = training.row_numbers
+    return fit, CrossFitted(*vectors, training.rows.codes, folds.of_row, places)
+
+
+def learn_from(
+    source: RowSource,
+    table: LearnedTable,
+    settings: ModelSettings,
+    learning: Learning,
+    map_tasks: TaskMap,
+) -> Fit:
+    """Learn from a source of rows, wherever they are.
+
+    Parameters
+    ----------
+    source : RowSource
+        Rows to learn from.
+    table : LearnedTable
+        Columns and target of these rows.
+    settings : ModelSettings
+        Settings of the engine.
+    learning : Learning
+        How a model is learned.
+    map_tasks : callable
+        Like ``map``, but may run the tasks side by side.
+    """
+    start = learning.start(table.target)
+    with single_blas_thread():
+        model = learn_model(
+            source,
+            LOSSES[table.target.type](),
+            settings,
+            np.random.default_rng(learning.seed),
+            start=start,
+            map_tasks=map_tasks,
+            report=learning.reporter(settings),
+        )
+    learning.end_subtask("tables")
+    return finish(table.columns, table.target, model, learning.parameters)
 
 
 def finish(
@@ -64,7 +288,7 @@ def finish(
     dtype = checked_dtype(parameters["dtype"])
     with_effects = bool(parameters["main_effects"])
     tables = [
-        output_tables(column, parameters["n_components"], with_effects, unit)
+        column_tables(column, parameters["n_components"], with_effects, unit)
         for column in model.columns
     ]
     n_totals = len(target.effect_names) if with_effects else 0
@@ -84,28 +308,26 @@ def finish(
         loss_curve=model.loss_curve,
         resume=_resume_state(columns, model, tables, parameters),
         crosses=[
-            CrossTable(
-                cross.pair,
-                cells_of(
-                    cross.pair,
-                    cross.keys,
-                    np.rint(cross.n_rows[:-1]),
-                    columns.vocabularies,
-                ),
-                table.full,
-                n_totals,
-                cross.explained_variance_ratio,
-            )
+            _cross_table(cross, table.full, columns.vocabularies, n_totals)
             for cross, table in zip(model.crosses, crosses, strict=True)
         ],
     )
     return Fit(encoding, tables, crosses, [cross.n_rows for cross in model.crosses])
 
 
+def _cross_table(
+    cross: CrossEffects, full: FloatArray, vocabularies: list[Vocabulary], n_totals: int
+) -> CrossTable:
+    """Return the table of a cross, which is put out before ``n_totals`` total effects."""
+    n_rows = np.rint(cross.n_rows[:-1])
+    cells = cells_of(cross.pair, cross.keys, n_rows, vocabularies)
+    return CrossTable(cross.pair, cells, full, n_totals, cross.explained_variance_ratio)
+
+
 def _resume_state(
     columns: TableColumns,
     model: LearnedModel,
-    tables: list[OutputTables],
+    tables: list[ColumnTables],
     parameters: dict[str, Any],
 ) -> ResumeState:
     """Return what ``partial_fit`` goes on from, beside the tables that are given out."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +13,9 @@ from sk_embed._engine.crossed_effects import CrossEffects
 from sk_embed._selection import kept_axes
 
 
-class OutputTables(NamedTuple):
-    """The tables that one column is encoded by.
+@dataclass(frozen=True)
+class OutputTables:
+    """The tables that one column, or one cross of two columns, is encoded by.
 
     Parameters
     ----------
@@ -21,26 +23,37 @@ class OutputTables(NamedTuple):
         Learned from all rows; the last, for what is not in a given vocabulary, is zero.
     folds : ndarray of shape (n_folds, n_codes, width)
         Learned without each fold.
-    explained_variance_ratio, reliability : ndarray of shape (n_kept_axes,)
-        Of the axes that are kept.
     noise_ratio : float
         Rows of a category that weigh as much as the prior of its main effect.
-    to_trunk : ndarray of shape (width, trunk_width)
-        Matrix that takes rows of ``full`` back to the trunk's coordinates; empty for a
-        cross, which the trunk does not read.
     """
 
     full: FloatArray
     folds: FloatArray
+    noise_ratio: float
+
+
+@dataclass(frozen=True)
+class ColumnTables(OutputTables):
+    """The tables of a column, which has a part in the network as well.
+
+    Parameters
+    ----------
+    full, folds, noise_ratio
+        As in :class:`OutputTables`.
+    explained_variance_ratio, reliability : ndarray of shape (n_kept_axes,)
+        Figures of the axes that are kept.
+    to_trunk : ndarray of shape (width, trunk_width)
+        Matrix that takes rows of ``full`` back to the trunk's coordinates.
+    """
+
     explained_variance_ratio: FloatArray
     reliability: FloatArray
-    noise_ratio: float
     to_trunk: FloatArray
 
 
-def output_tables(
+def column_tables(
     column: ColumnVectors, n_components: Any, main_effects: bool, unit: float
-) -> OutputTables:
+) -> ColumnTables:
     """Put effects, if wanted, and the kept axes of the vectors side by side.
 
     ``unit`` is the change of the raw prediction that counts as 1.
@@ -63,24 +76,20 @@ def output_tables(
     folds = np.concatenate([fold_effects, column.fold_vectors[..., kept]], axis=-1)
     folds /= unit
     given_out = np.append(np.arange(n_effects), n_effects + np.flatnonzero(kept))
-    return OutputTables(
+    return ColumnTables(
         full,
         folds,
-        column.explained_variance_ratio[kept],
-        column.reliability[kept],
         column.noise_ratio,
+        explained_variance_ratio=column.explained_variance_ratio[kept],
+        reliability=column.reliability[kept],
         to_trunk=unit * column.back.matrix(given_out),
     )
 
 
 def cross_tables(cross: CrossEffects, unit: float, dtype: np.dtype[Any]) -> OutputTables:
     """Return the own effects of a cross's cells, ``unit`` of which count as 1."""
-    none = np.empty(0)
     return OutputTables(
         (cross.effects / unit).astype(dtype),
         (cross.fold_effects / unit).astype(dtype),
-        none,
-        none,
         cross.noise_ratio,
-        to_trunk=np.empty((0, 0)),
     )

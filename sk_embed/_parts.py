@@ -255,6 +255,11 @@ class LearnedParts(NamedTuple):
     n_rows: int
     total_weight: float
 
+    @property
+    def n_in_turn(self) -> int:
+        """Number of rows that are learned one after the other: those of one part."""
+        return -(-self.n_rows // len(self.numbers))
+
 
 def learn_from_parts(parts: Parts, layout: TableLayout) -> LearnedParts:
     """Learn the columns and how to read the target."""

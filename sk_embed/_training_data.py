@@ -55,6 +55,21 @@ class TrainingData:
     n_in_reach: int | None = None
     given: GivenTarget | None = None
 
+    @property
+    def n_rows(self) -> int:
+        """Number of rows of positive weight."""
+        return len(self.rows)
+
+    @property
+    def total_weight(self) -> float:
+        """Weight of these rows."""
+        return float(self.rows.weight.sum())
+
+    @property
+    def n_in_turn(self) -> int:
+        """Number of rows that are learned one after the other: all."""
+        return self.n_rows
+
     def codes(self) -> list[IntArray]:
         """Return the codes of all rows of X, or none if some are left out."""
         if not self.holds_all_rows:

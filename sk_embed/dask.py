@@ -16,8 +16,12 @@ from sk_embed import _encoder
 from sk_embed._arrays import FloatArray
 from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.target import LABEL_TYPES
-from sk_embed._cross_fitting import CrossFitted, FoldVectors, needs_folds
-from sk_embed._crosses import read_pairs
+from sk_embed._cross_fitting import (
+    CrossFitted,
+    FoldVectors,
+    needs_folds,
+    number_of_folds,
+)
 from sk_embed._dask_partitions import (
     Delayed,
     PartitionBlocks,
@@ -30,10 +34,9 @@ from sk_embed._dask_partitions import (
     persisted,
     tasks_of,
 )
-from sk_embed._engine.model import ModelSettings
 from sk_embed._engine.partitions import facts_of
 from sk_embed._engine.sources import Partitioned
-from sk_embed._fitting import Fit
+from sk_embed._fitting import Fit, learn_from
 from sk_embed._parts import (
     FoldsOfParts,
     LearnedParts,
@@ -48,7 +51,7 @@ from sk_embed._parts import (
     table_rows_of,
 )
 from sk_embed._selection import N_ROUNDS
-from sk_embed._settings import checked_dtype, model_settings
+from sk_embed._settings import checked_dtype
 from sk_embed._sklearn_compat import fit_context
 from sk_embed._training_data import require_room
 from sk_embed._unchanged import unchanged_on_error
@@ -265,13 +268,14 @@ class EmbeddingEncoder(
                 for number, given in enumerate(partitions)
             )
             learned = learn_from_parts(Partitions(parts), layout)
-            require_room(np.array([learned.total_weight]), self._settings(learned).dtype)
+            learning = self._learning(seed, end_subtask)
+            settings = learning.settings(learned)
+            require_room(np.array([learned.total_weight]), settings.dtype)
             folds = FoldsOfParts(n_folds, fold_seed)
-            blocks = self._blocks(parts, learned, folds, seed)
+            blocks = _blocks(parts, learned, folds, settings.dtype, seed)
             del parts
             facts = facts_of(blocks)
             counts = facts.effective_counts(blocks.n_codes)
-            settings = self._settings(learned)
             has_crosses = settings.crosses != ()
             if with_folds and (has_crosses or needs_folds(counts, self.cross_fit_below)):
                 settings = replace(settings, n_fold_tables=n_folds)
@@ -279,7 +283,8 @@ class EmbeddingEncoder(
             source = Partitioned(blocks, facts, N_ROUNDS)
             with ThreadPoolExecutor(_MAX_TASKS_AT_A_TIME) as pool:
                 map_tasks = partial(map_in_pool, pool)
-                fit = self._learn(source, learned, settings, seed, end_subtask, map_tasks)
+                fit = learn_from(source, learned, settings, learning, map_tasks)
+            self._keep(fit.encoding)
         return _Fitted(partitions, divisions, layout, learned, folds, fit, counts)
 
     def _n_folds(self) -> int:
@@ -288,7 +293,7 @@ class EmbeddingEncoder(
                 f"cv={self.cv!r} cannot be used with Dask, for a splitter needs all rows "
                 "in one place; pass a number of folds."
             )
-        return 5 if self.cv is None else int(self.cv)
+        return number_of_folds(self.cv)
 
     def _layout(self, X: Any) -> TableLayout:
         """Tell which columns are categorical, and remember their names."""
@@ -298,27 +303,6 @@ class EmbeddingEncoder(
         # What workers are given holds no callable.
         parameters = self._parameters_of(X._meta, len(columns), choose_columns=True)
         return layout_of(columns, names, parameters)
-
-    def _blocks(
-        self, parts: list[Delayed], learned: LearnedParts, folds: FoldsOfParts, seed: int
-    ) -> PartitionBlocks:
-        """Turn the parts that have rows into blocks, where they are."""
-        settings = self._settings(learned)
-        shared = delayed(_ForBlocks(learned, folds, settings.dtype, seed), traverse=False)
-        blocks = persisted(
-            delayed(_as_block)(parts[number], shared) for number in learned.numbers
-        )
-        return PartitionBlocks(blocks, n_codes_of(learned.columns))
-
-    def _settings(self, learned: LearnedParts) -> ModelSettings:
-        names = getattr(self, "feature_names_in_", None)
-        return model_settings(
-            self.get_params(deep=False),
-            learned.n_rows,
-            learned.total_weight,
-            -(-learned.n_rows // len(learned.numbers)),
-            crosses=read_pairs(self.crosses, learned.columns.is_categorical, names),
-        )
 
     # ------------------------------------------------------------ encoding
 
@@ -344,7 +328,9 @@ class EmbeddingEncoder(
             fitted.folds,
             *(
                 [vectors.compact(checked_dtype(self.dtype)) for vectors in of_blocks]
-                for of_blocks in self._fold_vectors(fitted.fit, fitted.counts)
+                for of_blocks in fitted.fit.fold_vectors(
+                    fitted.counts, self.cross_fit_below
+                )
             ),
         )
 
@@ -380,6 +366,21 @@ def _read_part(number: int, given: tuple[Any, Any, Any], shared: _Shared) -> Par
 
 def _as_block(part: Any, shared: _ForBlocks) -> Any:
     return as_block(part, shared.learned, shared.folds, shared.dtype, shared.seed)
+
+
+def _blocks(
+    parts: list[Delayed],
+    learned: LearnedParts,
+    folds: FoldsOfParts,
+    dtype: np.dtype[Any],
+    seed: int,
+) -> PartitionBlocks:
+    """Turn the parts that have rows into blocks, where they are."""
+    shared = delayed(_ForBlocks(learned, folds, dtype, seed), traverse=False)
+    blocks = persisted(
+        delayed(_as_block)(parts[number], shared) for number in learned.numbers
+    )
+    return PartitionBlocks(blocks, n_codes_of(learned.columns))
 
 
 class _Fitted(NamedTuple):
