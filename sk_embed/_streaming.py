@@ -11,7 +11,12 @@ import pandas as pd
 from sk_embed._arrays import FloatArray
 from sk_embed._columns.growing import GrowingColumns
 from sk_embed._columns.stream_target import first_target, require_same_classes
-from sk_embed._columns.table import TableColumns, learn_columns, listed_categories
+from sk_embed._columns.table import (
+    ColumnRules,
+    TableColumns,
+    learn_columns,
+    listed_categories,
+)
 from sk_embed._columns.target import LABEL_TYPES, GivenTarget, Target
 from sk_embed._cross_fitting import draw_folds, number_of_folds
 from sk_embed._crosses import read_pairs
@@ -146,17 +151,8 @@ def _new_stream(
     used = np.flatnonzero(weight > 0)
     names = getattr(encoder, "feature_names_in_", None)
     columns = [column.iloc[used] for column in columns]
-    learned, table_rows = learn_columns(
-        columns,
-        names,
-        weight[used],
-        used,
-        categorical_features=parameters["categorical_features"],
-        categories=parameters["categories"],
-        handle_unknown=parameters["handle_unknown"],
-        min_frequency=None,
-        max_categories=None,
-    )
+    rules = ColumnRules.of(parameters)
+    learned, table_rows = learn_columns(columns, names, weight[used], used, rules)
     is_fixed = _is_fixed(learned, parameters["categories"])
     growing = GrowingColumns(
         _without_rows(learned, is_fixed), is_fixed, parameters["handle_unknown"]

@@ -14,7 +14,7 @@ from sklearn.utils.validation import validate_data
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.many_classes import warn_of_many_classes
-from sk_embed._columns.table import TableColumns, learn_columns
+from sk_embed._columns.table import ColumnRules, TableColumns, learn_columns
 from sk_embed._columns.target import GivenTarget, Target, as_target, read_target
 from sk_embed._columns.target_values import as_weights
 from sk_embed._engine.rows import Rows
@@ -141,17 +141,8 @@ def read_training_data(
     if not holds_all_rows:
         columns = [column.iloc[row_numbers] for column in columns]
         weight = weight[row_numbers]
-    learned, table_rows = learn_columns(
-        columns,
-        feature_names,
-        weight,
-        row_numbers,
-        categorical_features=parameters["categorical_features"],
-        categories=parameters["categories"],
-        handle_unknown=parameters["handle_unknown"],
-        min_frequency=parameters["min_frequency"],
-        max_categories=parameters["max_categories"],
-    )
+    rules = ColumnRules.of(parameters)
+    learned, table_rows = learn_columns(columns, feature_names, weight, row_numbers, rules)
     dtype = model_settings(parameters, len(weight), float(weight.sum())).dtype
     require_room(weight, dtype)
     context = learned.scaler.transform(learned.numbers(columns))

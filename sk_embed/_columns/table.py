@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -63,17 +63,34 @@ class TableColumns:
         ]
 
 
+@dataclass(frozen=True)
+class ColumnRules:
+    """Parameters of the estimator by which columns are read.
+
+    Parameters
+    ----------
+    categorical_features, categories, handle_unknown, min_frequency, max_categories
+        As of the estimator, columns being meant by their place or name in X.
+    """
+
+    categorical_features: Any
+    categories: Any
+    handle_unknown: str
+    min_frequency: float | None
+    max_categories: int | None
+
+    @classmethod
+    def of(cls, parameters: dict[str, Any]) -> ColumnRules:
+        """Return the rules among all parameters of the estimator."""
+        return cls(**{field.name: parameters[field.name] for field in fields(cls)})
+
+
 def learn_columns(
     columns: list[pd.Series],
     feature_names: NDArray[Any] | None,
     weight: FloatArray,
     row_numbers: IntArray,
-    *,
-    categorical_features: Any,
-    categories: Any,
-    handle_unknown: str,
-    min_frequency: float | None,
-    max_categories: int | None,
+    rules: ColumnRules,
 ) -> tuple[TableColumns, IntArray]:
     """Learn vocabularies and scales, and find the table row that each category reads.
 
@@ -87,8 +104,8 @@ def learn_columns(
         Positive weights.
     row_numbers : ndarray of shape (n_rows,)
         The rows' places in X, for messages.
-    categorical_features, categories, handle_unknown, min_frequency, max_categories
-        The estimator's parameters.
+    rules : ColumnRules
+        Which columns are categorical, and what their vocabularies hold.
 
     Returns
     -------
@@ -96,23 +113,24 @@ def learn_columns(
     table_rows : ndarray of shape (n_rows, n_categorical_columns)
         Of the smallest integer type that holds them all.
     """
-    is_categorical = categorical_mask(categorical_features, columns, feature_names)
+    chosen_features = rules.categorical_features
+    is_categorical = categorical_mask(chosen_features, columns, feature_names)
     if feature_names is None:
         feature_names = np.array([f"x{number}" for number in range(len(columns))])
     all_names = [str(name) for name in feature_names]
     names = [str(name) for name in feature_names[is_categorical]]
     chosen = _chosen(columns, is_categorical)
-    listed_for_each = listed_categories(categories, is_categorical, all_names)
-    rare = min_frequency, max_categories
+    listed_for_each = listed_categories(rules.categories, is_categorical, all_names)
+    rare = rules.min_frequency, rules.max_categories
     vocabularies, rows_of_columns = [], []
     for column, name, listed in zip(chosen, names, listed_for_each, strict=True):
         if listed is None:
             vocabulary, codes = learn_vocabulary(column, name, *rare)
-            if isinstance(categorical_features, str):
+            if isinstance(chosen_features, str):
                 warn_of_a_measurement(vocabulary)
         else:
             vocabulary, codes = given_vocabulary(column, name, listed, *rare)
-            vocabulary.check(codes, column, handle_unknown, row_numbers)
+            vocabulary.check(codes, column, rules.handle_unknown, row_numbers)
         vocabularies.append(vocabulary)
         table_rows = vocabulary.table_rows
         smallest = table_rows.astype(np.min_scalar_type(table_rows.max()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -154,8 +155,15 @@ def learn_model(
     (trunk, curve), wholes = map_tasks(call, [learning_the_trunk, solving])
 
     plan = _plan(source, draw_prior(), settings.n_fold_tables)
+    learn = partial(
+        source.learn_tables,
+        trunk=trunk,
+        loss=loss,
+        prior=plan.prior,
+        settings=settings.training,
+    )
     table_tasks = [
-        partial(_learn_part, source, order, part, trunk, loss, plan.prior, settings)
+        partial(_learn_part, learn, order, part)
         for order in range(settings.n_orders)
         for part in plan.parts
     ]
@@ -309,15 +317,10 @@ def _sampled_rows(n_codes: IntArray, samples: list[Sample]) -> IntArray:
 
 
 def _learn_part(
-    source: RowSource,
-    order: int,
-    part: _Part,
-    trunk: Trunk,
-    loss: Loss,
-    prior: FloatArray,
-    settings: ModelSettings,
+    learn: Callable[[int, IntArray], FloatArray], order: int, part: _Part
 ) -> list[FloatArray]:
-    table = source.learn_tables(order, part.subsets, trunk, loss, prior, settings.training)
+    """Learn tables side by side in one row order, and cut out of each what is kept."""
+    table = learn(order, part.subsets)
     return [table[:, number][kept] for number, kept in enumerate(part.kept)]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sk_embed._encoder import EmbeddingEncoder
-from sk_embed.inspection._labels import place_labels
+from sk_embed.inspection._labels import Marks, place_labels
 from sk_embed.inspection._matplotlib import (
     BLUE,
     GREY,
@@ -163,14 +163,15 @@ class EmbeddingDisplay:
         self.ax_.set_title(printable(self.title), **PLAIN)
         self._draw_origin()
         obstacles = self._draw_legend(counts)
-        self.labels_ = place_labels(
-            self.ax_,
+        names = (printable(str(label)) for label in self.points.index[:max_labels])
+        marks = Marks(
             np.vstack([self.origin_.get_xydata()[:1], places[:max_labels]]),
             np.append(4.0, np.sqrt(areas[:max_labels]) / 2),
-            [
-                _UNKNOWN,
-                *(printable(str(label)) for label in self.points.index[:max_labels]),
-            ],
+            [_UNKNOWN, *names],
+        )
+        self.labels_ = place_labels(
+            self.ax_,
+            marks,
             obstacles,
             first_kw={"color": ORANGE, "weight": "bold"},
             fontsize="small",

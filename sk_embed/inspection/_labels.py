@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +28,27 @@ _GAP = 2.0
 _RIM = np.array([-1.5, -1.5, 1.5, 1.5])
 
 
+class Marks(NamedTuple):
+    """Marks of a picture, and what is to be written beside them.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_marks, 2)
+        Centres of the marks, in data coordinates.
+    radii : ndarray of shape (n_marks,)
+        Radii of the marks, in points of 1/72 inch.
+    labels : sequence of str
+        Label of each mark, the most important first.
+    """
+
+    points: FloatArray
+    radii: FloatArray
+    labels: Sequence[str]
+
+
 def place_labels(
     ax: Any,
-    points: FloatArray,
-    radii: FloatArray,
-    labels: Sequence[str],
+    marks: Marks,
     obstacles: Sequence[Any],
     first_kw: dict[str, Any],
     **text_kw: Any,
@@ -45,26 +61,23 @@ def place_labels(
     Parameters
     ----------
     ax : matplotlib Axes
-        Where, with its limits set.
-    points : ndarray of shape (n_labels, 2)
-        In data coordinates.
-    radii : ndarray of shape (n_labels,)
-        Of the points' marks, in points of 1/72 inch.
-    labels : sequence of str
-        What to write.
+        Axes of the marks, with their limits set.
+    marks : Marks
+        Marks that are drawn already, and their labels.
     obstacles : sequence of matplotlib Artist
-        Not to be written over, as a legend.
+        Artists that are not written over, as a legend.
     first_kw : dict
-        More of them for the first label, which may be written over marks, where there is
-        no free place.
+        Further arguments of ``annotate`` for the first label, which may be written over
+        marks where there is no free place.
     **text_kw : dict
-        For matplotlib's ``annotate``.
+        Arguments of matplotlib's ``annotate`` for all labels.
 
     Returns
     -------
     texts : list of matplotlib Annotation
-        Those that were placed.
+        Labels that were placed.
     """
+    points, radii, labels = marks
     figure = ax.get_figure()
     figure.draw_without_rendering()
     renderer = figure.canvas.get_renderer()
