@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sk_embed._arrays import FloatArray
+from sk_embed._arrays import BoolArray, FloatArray
 from sk_embed._engine.column_vectors import ColumnVectors
 from sk_embed._engine.crossed_effects import CrossEffects
 from sk_embed._selection import kept_axes
@@ -61,13 +61,7 @@ def column_tables(
     n_effects = column.effects.shape[-1] if main_effects else 0
     dtype = column.vectors.dtype
     effects = column.effects[:, :n_effects]
-    # What an intercept and the effects say already.
-    said = np.column_stack([np.ones(len(effects)), effects])
-    n_contrasts = column.n_categories - int(np.linalg.matrix_rank(said.T @ said))
-    kept = kept_axes(n_components, column.share, column.reliability, n_contrasts)
-    if not main_effects and len(kept):
-        # A column without main effects keeps its best axis, to be there at all.
-        kept[0] = True
+    kept = axes_put_out(column, effects, n_components)
     full = np.concatenate([effects.astype(dtype), column.vectors[:, kept]], axis=-1)
     full /= unit
     # What is not in a given vocabulary is at the origin.
@@ -84,6 +78,34 @@ def column_tables(
         reliability=column.reliability[kept],
         to_trunk=unit * column.back.matrix(given_out),
     )
+
+
+def axes_put_out(
+    column: ColumnVectors, effects: FloatArray, n_components: Any
+) -> BoolArray:
+    """Return which axes of a column are put out beside its effects.
+
+    Parameters
+    ----------
+    column : ColumnVectors
+        Vectors in canonical axes.
+    effects : ndarray of shape (n_codes, n_effects)
+        Main effects that are put out, none or all.
+    n_components : int, float or "auto"
+        Parameter of the estimator.
+
+    Returns
+    -------
+    kept : ndarray of bool of shape (n_axes,)
+    """
+    # Vectors add nothing to what an intercept and the effects say of so few categories.
+    known = np.column_stack([np.ones(len(effects)), effects])
+    n_contrasts = column.n_categories - int(np.linalg.matrix_rank(known.T @ known))
+    kept = kept_axes(n_components, column.share, column.reliability, n_contrasts)
+    if effects.shape[1] == 0 and len(kept):
+        # A column without main effects keeps its best axis, to be there at all.
+        kept[0] = True
+    return kept
 
 
 def cross_tables(cross: CrossEffects, unit: float, dtype: np.dtype[Any]) -> OutputTables:

@@ -14,13 +14,14 @@ from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._columns.growing import GrowingColumns
 from sk_embed._columns.stream_target import StreamTarget
 from sk_embed._columns.target import GivenTarget, Target
+from sk_embed._engine.column_vectors import ColumnVectors
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.online_model import StreamModel
 from sk_embed._engine.rows import Rows
-from sk_embed._engine.stream_columns import StreamColumn
 from sk_embed._engine.stream_settings import StreamStart
 from sk_embed._fitted import FittedEncoding
-from sk_embed._selection import kept_axes, output_unit
+from sk_embed._output_tables import axes_put_out
+from sk_embed._selection import output_unit
 from sk_embed._settings import (
     LOSSES,
     checked_dtype,
@@ -204,19 +205,14 @@ class Stream:
         assert self.model is not None  # noqa: S101 - a chunk was learned
         return self.model
 
-    def _table(self, column: StreamColumn, n_axes: int, unit: float) -> FloatArray:
+    def _table(self, column: ColumnVectors, n_axes: int, unit: float) -> FloatArray:
         effects = column.effects[:, : self.n_effects]
         vectors = column.vectors * self._kept(column, effects)
         table = np.concatenate([effects, vectors[:, :n_axes]], axis=1) / unit
         return np.pad(table, ((0, 1), (0, 0))).astype(self._dtype)
 
-    def _kept(self, column: StreamColumn, effects: FloatArray) -> BoolArray:
+    def _kept(self, column: ColumnVectors, effects: FloatArray) -> BoolArray:
         """Return which axes are not put at zero: all, if their number is given."""
         if not self._chooses_axes:
             return np.ones(column.vectors.shape[1], dtype=bool)
-        said = np.column_stack([np.ones(len(effects)), effects])
-        n_contrasts = column.n_categories - int(np.linalg.matrix_rank(said.T @ said))
-        kept = kept_axes(self._n_components, column.share, column.reliability, n_contrasts)
-        # A column without main effects keeps its best axis.
-        kept[0] |= self.n_effects == 0
-        return kept
+        return axes_put_out(column, effects, self._n_components)

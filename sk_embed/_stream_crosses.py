@@ -13,12 +13,12 @@ from sk_embed._columns.growing import Coded, GrowingVocabulary
 from sk_embed._columns.vocabulary import Vocabulary
 from sk_embed._crosses import CrossTable, cells_of
 from sk_embed._engine.cells import Pair, keys_of
+from sk_embed._engine.column_vectors import ColumnVectors
 from sk_embed._engine.crossed_effects import choose_pairs, fit_effects
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.online_model import StreamModel
 from sk_embed._engine.rows import Rows
 from sk_embed._engine.sources import InMemory
-from sk_embed._engine.stream_columns import StreamColumn
 from sk_embed._engine.tasks import map_in_turn
 from sk_embed._stream_rows import StoreRows
 
@@ -55,7 +55,7 @@ class StreamCrosses:
     def tables(
         self,
         model: StreamModel,
-        columns: list[StreamColumn],
+        columns: list[ColumnVectors],
         vocabularies: Sequence[Vocabulary],
         n_totals: int,
         unit: float,
@@ -67,7 +67,7 @@ class StreamCrosses:
         ----------
         model : StreamModel
             Model of all chunks.
-        columns : list of StreamColumn
+        columns : list of ColumnVectors
             Columns as they are given out.
         vocabularies : sequence of Vocabulary
             Categories of the columns.

@@ -8,9 +8,10 @@ from engine_data import BINOMIAL, LOSS_CASES, SQUARED, draw_rows, make_rows
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import pdist
 
-from sk_embed._engine import column_vectors, model
+from sk_embed._engine import model
 from sk_embed._engine.additive.main_effects import fit_whole
 from sk_embed._engine.axes import effect_slopes, sample_categories
+from sk_embed._engine.column_vectors import TablesOfColumn, in_canonical_axes
 from sk_embed._engine.model import ModelSettings, learn_model
 from sk_embed._engine.network.training import TrainingSettings
 from sk_embed._engine.sources import InMemory
@@ -326,16 +327,16 @@ def test_orders_that_turned_the_vectors_differ_by_nothing_else(rng):
 
     def vectors_of(tables):
         halves = np.stack([[t, t] for t in tables])
-        _, vectors, *_ = column_vectors._in_canonical_axes(
-            [[t] for t in tables],
-            halves,
-            np.zeros(shape),
-            effects,
-            counts[None],
-            sample,
-            np.eye(4),
+        learned = TablesOfColumn(
+            tables=[[t] for t in tables],
+            halves=halves,
+            prior=np.zeros(shape),
+            effects=effects,
+            counts=counts[None],
+            sample=sample,
+            noise_ratio=1.0,
         )
-        return vectors[0]
+        return in_canonical_axes(learned, np.eye(4), less_effects=True).vectors
 
     turned = vectors_of([table @ turn for turn in turns])
     some = slice(0, 20_000, 100)
@@ -347,14 +348,15 @@ def test_halves_of_noise_are_not_turned_to_agree(rng):
     for _ in range(20):
         halves = rng.normal(size=(3, 2, 200, 4))
         tables = [[(first + second) / 2] for first, second in halves]
-        _, _, reliability, _ = column_vectors._in_canonical_axes(
-            tables,
-            halves,
-            np.zeros((200, 4)),
-            np.zeros((1, 200, 1)),
-            counts[None],
-            sample_categories(counts),
-            np.eye(4),
+        learned = TablesOfColumn(
+            tables=tables,
+            halves=halves,
+            prior=np.zeros((200, 4)),
+            effects=np.zeros((1, 200, 1)),
+            counts=counts[None],
+            sample=sample_categories(counts),
+            noise_ratio=1.0,
         )
-        reliabilities.append(reliability)
+        column = in_canonical_axes(learned, np.eye(4), less_effects=True)
+        reliabilities.append(column.reliability)
     assert abs(np.mean(reliabilities)) < 0.03

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -119,6 +120,37 @@ class LearnedTables(NamedTuple):
     samples: list[Sample]
 
 
+class TablesOfColumn(NamedTuple):
+    """Everything that was learned about one column, in the trunk's coordinates.
+
+    Parameters
+    ----------
+    tables : list of list of ndarray of shape (n_codes, width)
+        For each row order the table of all rows, and those without each fold.
+    halves : ndarray of shape (n_orders, n_halves, n_sampled, width)
+        Tables of two halves of the rows, of the categories in the sample; ``n_halves`` is
+        2, or 0 where no halves were learned.
+    prior : ndarray of shape (n_codes, width)
+        Table that all of these began with.
+    effects : ndarray of shape (1 + n_folds, n_codes, n_outputs)
+        Main effects of all rows, and without each fold.
+    counts : ndarray of shape (1 + n_folds, n_codes)
+        Weight of each category's rows, of all and without each fold.
+    sample : Sample
+        Categories by which the axes are found.
+    noise_ratio : float
+        As in :class:`ColumnVectors`.
+    """
+
+    tables: list[list[FloatArray]]
+    halves: FloatArray
+    prior: FloatArray
+    effects: FloatArray
+    counts: FloatArray
+    sample: Sample
+    noise_ratio: float
+
+
 def column_vectors(
     n_codes: IntArray,
     learned: LearnedTables,
@@ -131,13 +163,13 @@ def column_vectors(
     Parameters
     ----------
     n_codes : ndarray of shape (n_columns,)
-        Codes of each column.
+        Number of codes of each column.
     learned : LearnedTables
-        The tables.
+        Stacked tables of all columns.
     effects : MainEffects
-        Of all columns.
+        Main effects of all columns.
     metrics : ndarray of shape (n_columns, width, width)
-        Of each column.
+        Metric of each column's vectors.
     less_effects : bool
         Whether what the main effects say is taken out of the vectors.
 
@@ -145,53 +177,34 @@ def column_vectors(
     -------
     list of ColumnVectors
     """
-    n_outputs = effects.effects.shape[2] if less_effects else 0
+    cut = _tables_of_columns(n_codes, learned, effects)
+    return [
+        in_canonical_axes(of_column, metric, less_effects)
+        for of_column, metric in zip(cut, metrics, strict=True)
+    ]
+
+
+def _tables_of_columns(
+    n_codes: IntArray, learned: LearnedTables, effects: MainEffects
+) -> Iterator[TablesOfColumn]:
     sample_ends = np.cumsum([len(sample.codes) for sample in learned.samples])
-    columns = []
-    for number, end in enumerate(np.cumsum(n_codes)):
-        part = slice(end - n_codes[number], end)
-        sample, n_rows = learned.samples[number], learned.counts[number][0]
-        sampled = slice(sample_ends[number] - len(sample.codes), sample_ends[number])
-        said = effects.effects[:, part, :n_outputs]
-        axes, vectors, reliability, back = _in_canonical_axes(
+    for j, end in enumerate(np.cumsum(n_codes)):
+        part, sample = slice(end - n_codes[j], end), learned.samples[j]
+        sampled = slice(sample_ends[j] - len(sample.codes), sample_ends[j])
+        yield TablesOfColumn(
             [[of[0][part], *(t[part] for t in of[3:])] for of in learned.by_order],
             np.stack([[of[1][sampled], of[2][sampled]] for of in learned.by_order]),
             learned.prior[part],
-            said,
-            np.delete(learned.counts[number], (1, 2), axis=0),
+            effects.effects[:, part],
+            np.delete(learned.counts[j], (1, 2), axis=0),
             sample,
-            metrics[number],
+            float(effects.noise_ratio[:, j].max()),
         )
-        in_effects = float((n_rows / n_rows.sum()) @ (said[0] ** 2).sum(axis=1))
-        both = in_effects + axes.second_moment
-        ratio = axes.explained_variance_ratio
-        columns.append(
-            ColumnVectors(
-                effects=effects.effects[0, part],
-                vectors=vectors[0],
-                fold_effects=effects.effects[1:, part],
-                fold_vectors=vectors[1:],
-                explained_variance_ratio=ratio,
-                share=ratio * (axes.second_moment / both if both > 0 else 0.0),
-                n_categories=int(np.sum(n_rows > 0)),
-                noise_ratio=float(effects.noise_ratio[:, number].max()),
-                reliability=reliability,
-                weight=n_rows,
-                back=back,
-            )
-        )
-    return columns
 
 
-def _in_canonical_axes(
-    tables: list[list[FloatArray]],
-    halves: FloatArray,
-    prior: FloatArray,
-    effects: FloatArray,
-    counts: FloatArray,
-    sample: Sample,
-    metric: FloatArray,
-) -> tuple[Axes, FloatArray, FloatArray, BackToTrunk]:
+def in_canonical_axes(
+    column: TablesOfColumn, metric: FloatArray, less_effects: bool
+) -> ColumnVectors:
     """Bring one column's tables to common axes, and take the mean over row orders.
 
     Axes, signs and reliability are those of what was learned, the tables less their
@@ -204,37 +217,20 @@ def _in_canonical_axes(
 
     Parameters
     ----------
-    tables : list of list of ndarray of shape (n_codes, width)
-        For each row order, that of all rows and those without each fold.
-    halves : ndarray of shape (n_orders, 2, n_sampled, width)
-        Those of two halves of the rows, of the categories in the sample.
-    prior : ndarray of shape (n_codes, width)
-        Where all began.
-    effects : ndarray of shape (1 + n_folds, n_codes, n_outputs)
-        Of all rows, and without each fold.
-    counts : ndarray of shape (1 + n_folds, n_codes)
-        Rows of each category, of all and without each fold.
-    sample : Sample
-        Categories to find the axes by.
+    column : TablesOfColumn
+        Tables and main effects.
     metric : ndarray of shape (width, width)
-        Of the column.
-
-    Returns
-    -------
-    axes : Axes
-        Those of the mean full table.
-    vectors : ndarray of shape (1 + n_folds, n_codes, n_axes)
-        Means over the orders, in these axes.
-    reliability : ndarray of shape (n_axes,)
-        Agreement of the halves.
-    back : BackToTrunk
-        The way back to the first full table, about the sample.
+        Metric of the column's vectors.
+    less_effects : bool
+        Whether what the main effects say is taken out of the vectors.
     """
+    tables, halves, prior, all_effects, counts, sample, noise_ratio = column
+    effects = all_effects if less_effects else all_effects[..., :0]
     dtype, (codes, shares) = prior.dtype, sample
     sampled = np.stack([[table[codes] for table in of_order] for of_order in tables])
     sampled, halves = sampled - prior[codes], halves - prior[codes]
     in_trunk = sampled[0, 0]
-    first = canonical_axes(sampled[0, 0], shares, metric).rotation.astype(dtype)
+    first = canonical_axes(in_trunk, shares, metric).rotation.astype(dtype)
     sampled, halves = sampled @ first, halves @ first
     # An order's tables are turned as its full table is turned to that of the first order;
     # but not the halves: what is turned to agree tells nothing of agreement.
@@ -245,24 +241,62 @@ def _in_canonical_axes(
     halves = (alignment_signs(halves, reference, shares) * halves).mean(axis=0)
 
     # The whole and two halves, each with slopes of its own.
-    asked = np.stack([whole, *halves])
-    slopes = effect_slopes(asked, effects[0, codes], shares)
-    asked = asked - effects[0, codes] @ slopes
-    axes = canonical_axes(asked[0], shares, np.eye(asked.shape[2]))
-    asked = asked @ axes.rotation
-    reliability = split_half_reliability(asked[1], asked[2], shares)
-    back = _back_to_trunk(effects[0, codes], asked[0], in_trunk, shares)
+    found = np.stack([whole, *halves])
+    slopes = effect_slopes(found, effects[0, codes], shares)
+    found = found - effects[0, codes] @ slopes
+    axes = canonical_axes(found[0], shares, np.eye(found.shape[2]))
+    found = found @ axes.rotation
+    turns = first @ turns @ axes.rotation.astype(dtype)
+    taken_out = slopes[0] @ axes.rotation
+    vectors = _mean_vectors(column, turns, effects, taken_out)
+    return ColumnVectors(
+        effects=all_effects[0],
+        vectors=vectors[0],
+        fold_effects=all_effects[1:],
+        fold_vectors=vectors[1:],
+        explained_variance_ratio=axes.explained_variance_ratio,
+        share=_share_of_all(axes, effects[0], counts[0]),
+        n_categories=int(np.sum(counts[0] > 0)),
+        noise_ratio=noise_ratio,
+        reliability=_reliability(found, shares),
+        weight=counts[0],
+        back=_back_to_trunk(effects[0, codes], found[0], in_trunk, shares),
+    )
 
-    turns = first @ turns @ axes.rotation.astype(dtype) / dtype.type(len(tables))
-    vectors = np.empty((*counts.shape, axes.rotation.shape[1]), dtype)
+
+def _mean_vectors(
+    column: TablesOfColumn, turns: FloatArray, effects: FloatArray, slopes: FloatArray
+) -> FloatArray:
+    """Return the mean over row orders, shape (1 + n_folds, n_codes, n_axes).
+
+    ``turns``, shape (n_orders, 1 + n_folds, width, n_axes), takes each table to the
+    canonical axes; what the effects say there, by ``slopes``, is taken out.
+    """
+    tables, prior, counts = column.tables, column.prior, column.counts
+    turns = turns / prior.dtype.type(len(tables))
+    vectors = np.empty((*counts.shape, turns.shape[-1]), prior.dtype)
     for start in range(0, len(prior), _CATEGORIES_AT_A_TIME):
         part = slice(start, start + _CATEGORIES_AT_A_TIME)
-        vectors[:, part] = -(effects[:, part] @ (slopes[0] @ axes.rotation))
+        vectors[:, part] = -(effects[:, part] @ slopes)
         left = prior[part] / (1 + counts[:, part, None])
         for of_order, of_turns in zip(tables, turns, strict=True):
             for number, table in enumerate(of_order):
                 vectors[number, part] += (table[part] - left[number]) @ of_turns[number]
-    return axes, vectors, reliability, back
+    return vectors
+
+
+def _share_of_all(axes: Axes, effects: FloatArray, counts: FloatArray) -> FloatArray:
+    """Return the share of each axis in the second moment of effects and vectors."""
+    in_effects = float((counts / (counts.sum() or 1.0)) @ (effects**2).sum(axis=1))
+    both = in_effects + axes.second_moment
+    return axes.explained_variance_ratio * (axes.second_moment / both if both > 0 else 0.0)
+
+
+def _reliability(found: FloatArray, counts: FloatArray) -> FloatArray:
+    """Return the agreement of two halves behind the whole; NaN if there are none."""
+    if len(found) == 1:
+        return np.full(found.shape[2], np.nan)
+    return split_half_reliability(found[1], found[2], counts)
 
 
 def _back_to_trunk(

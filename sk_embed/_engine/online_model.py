@@ -28,6 +28,7 @@ from sk_embed._engine.chunks import (
     local_rows,
     weight_of_codes,
 )
+from sk_embed._engine.column_vectors import ColumnVectors
 from sk_embed._engine.crossed_effects import CrossEffects
 from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.losses import Loss
@@ -37,7 +38,7 @@ from sk_embed._engine.network.sensitivity import sensitivity
 from sk_embed._engine.network.training import TrunkLearner, look_up, run_pass
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.rows import Rows
-from sk_embed._engine.stream_columns import Halves, StreamColumn, in_canonical_axes
+from sk_embed._engine.stream_columns import Halves, stream_column
 from sk_embed._engine.stream_settings import (
     ACCUMULATOR,
     ChunkSettings,
@@ -243,7 +244,7 @@ class StreamModel:
 
     def columns(
         self, rows_of_columns: list[IntArray]
-    ) -> tuple[list[StreamColumn], FloatArray]:
+    ) -> tuple[list[ColumnVectors], FloatArray]:
         """Return the columns in canonical axes, given the store rows of their categories.
 
         And the sensitivity to each context column.
@@ -251,7 +252,7 @@ class StreamModel:
         local = local_rows(self._recent)
         slopes = sensitivity(local.rows, self.trunk, self._vectors.values[local.touched])
         columns = [
-            in_canonical_axes(
+            stream_column(
                 self.effects.effects(rows, number),
                 self._vectors.values[rows],
                 self._weight.values[rows],
@@ -269,7 +270,7 @@ class StreamModel:
         keys: list[IntArray],
         cells: list[IntArray],
         counts: list[IntArray],
-        columns: list[StreamColumn],
+        columns: list[ColumnVectors],
     ) -> list[CrossEffects]:
         """Return the effects of the crosses, beyond those of the columns.
 
@@ -279,7 +280,7 @@ class StreamModel:
             Numbers of two columns each.
         keys, cells, counts : list of ndarray of shape (n_cells,)
             Keys of each cross's cells, their numbers, and the rows of each.
-        columns : list of StreamColumn
+        columns : list of ColumnVectors
             Columns as they are given out.
         """
         effects = [self.effects.cell_effects(of, k) for k, of in enumerate(cells)]
@@ -287,7 +288,9 @@ class StreamModel:
             float(n_rows @ (of_cells**2).sum(axis=1))
             for of_cells, n_rows in zip(effects, counts, strict=True)
         ]
-        total = sum(moments) + sum(column.effect_moment for column in columns)
+        total = sum(moments) + sum(
+            float(column.weight @ (column.effects**2).sum(axis=1)) for column in columns
+        )
         return [
             CrossEffects(
                 pair,

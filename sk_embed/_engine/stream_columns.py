@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import replace
 
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._engine.axes import (
-    Axes,
-    alignment_signs,
-    canonical_axes,
-    effect_slopes,
-    sample_categories,
-    split_half_reliability,
-)
+from sk_embed._engine.axes import sample_categories
 from sk_embed._engine.chunks import LocalRows
+from sk_embed._engine.column_vectors import (
+    ColumnVectors,
+    TablesOfColumn,
+    in_canonical_axes,
+)
 from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.network.batches import RowOrder
@@ -26,45 +24,15 @@ from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.stream_settings import ACCUMULATOR, StreamSettings
 
 
-class StreamColumn(NamedTuple):
-    """A column as it is given out.
-
-    Parameters
-    ----------
-    effects : ndarray of shape (n_categories, n_outputs)
-        Main effects.
-    vectors : ndarray of shape (n_categories, width)
-        In canonical axes; zero on those that there are too few categories for.
-    explained_variance_ratio : ndarray of shape (width,)
-        Share of the vectors' second moment on each axis.
-    share : ndarray of shape (width,)
-        The same of effects and vectors together.
-    reliability : ndarray of shape (width,)
-        Agreement of two halves of the rows on each axis; NaN if none are learned.
-    n_categories : int
-        Those that have rows.
-    effect_moment : float
-        Sum of squares of the main effects over all rows.
-    """
-
-    effects: FloatArray
-    vectors: FloatArray
-    explained_variance_ratio: FloatArray
-    share: FloatArray
-    reliability: FloatArray
-    n_categories: int
-    effect_moment: float
-
-
-def in_canonical_axes(
+def stream_column(
     effects: FloatArray,
     table: FloatArray,
     weight: FloatArray,
     half_tables: Callable[[IntArray], list[FloatArray]],
     metric: FloatArray,
     less_effects: bool,
-) -> StreamColumn:
-    """Bring one column to its canonical axes.
+) -> ColumnVectors:
+    """Bring one column to its canonical axes, as many as a vector is long.
 
     Parameters
     ----------
@@ -73,12 +41,12 @@ def in_canonical_axes(
     table : ndarray of shape (n_categories, width)
         Vectors in the trunk's coordinates.
     weight : ndarray of shape (n_categories,)
-        Of each category's rows.
+        Weight of each category's rows.
     half_tables : callable
         Returns for some categories the vectors that two halves of the rows learned, or
         an empty list.
     metric : ndarray of shape (width, width)
-        Of the column.
+        Metric of the column's vectors.
     less_effects : bool
         Whether what the main effects say is taken out of the vectors.
     """
@@ -86,39 +54,32 @@ def in_canonical_axes(
     has_rows = (weight > 0)[:, None]
     mean = (effects * has_rows).sum(axis=0) / max(int(has_rows.sum()), 1)
     effects = (effects - mean) * has_rows
-    said = effects if less_effects else effects[:, :0]
-    width = table.shape[1]
-    codes, shares = sample_categories(weight)
-    first = canonical_axes(table[codes], shares, metric).rotation
-    learned = np.stack([table[codes], *half_tables(codes)]) @ first
-    learned = alignment_signs(learned, learned[0], shares) * learned
-    slopes = effect_slopes(learned, said[codes], shares)
-    learned = learned - said[codes] @ slopes
-    axes = canonical_axes(learned[0], shares, np.eye(first.shape[1]))
-    halves = learned[1:] @ axes.rotation
-    reliability = np.full(width, np.nan)
-    if len(halves):
-        found = split_half_reliability(halves[0], halves[1], shares)
-        reliability = np.pad(found, (0, width - len(found)))
-    axes = _padded(axes, width)
-    vectors = table @ (first @ axes.rotation) - said @ (slopes[0] @ axes.rotation)
     # A category that is listed, but has no rows yet, is at the origin.
-    vectors *= has_rows
-    in_effects = float(weight @ (said**2).sum(axis=1)) / (float(weight.sum()) or 1.0)
-    both = in_effects + axes.second_moment
-    ratio = axes.explained_variance_ratio
-    share = ratio * (axes.second_moment / both if both > 0 else 0.0)
-    n_categories = int(np.sum(weight > 0))
-    moment = float(weight @ (effects**2).sum(axis=1))
-    return StreamColumn(effects, vectors, ratio, share, reliability, n_categories, moment)
+    table = table * has_rows.astype(np.float64)
+    sample = sample_categories(weight)
+    halves = np.empty((0, len(sample.codes), table.shape[1]))
+    halves = np.array(half_tables(sample.codes) or halves, dtype=np.float64)
+    learned = TablesOfColumn(
+        tables=[[table]],
+        halves=halves[None],
+        prior=np.broadcast_to(0.0, table.shape),
+        effects=effects[None],
+        counts=weight[None],
+        sample=sample,
+        noise_ratio=float("nan"),
+    )
+    return _padded(in_canonical_axes(learned, metric, less_effects), table.shape[1])
 
 
-def _padded(axes: Axes, width: int) -> Axes:
+def _padded(column: ColumnVectors, width: int) -> ColumnVectors:
     """Put axes on which nothing lies behind the others."""
-    n_more = width - axes.rotation.shape[1]
-    rotation = np.pad(axes.rotation, ((0, 0), (0, n_more)))
-    return Axes(
-        rotation, np.pad(axes.explained_variance_ratio, (0, n_more)), axes.second_moment
+    n_more = width - column.vectors.shape[1]
+    return replace(
+        column,
+        vectors=np.pad(column.vectors, ((0, 0), (0, n_more))),
+        explained_variance_ratio=np.pad(column.explained_variance_ratio, (0, n_more)),
+        share=np.pad(column.share, (0, n_more)),
+        reliability=np.pad(column.reliability, (0, n_more)),
     )
 
 
