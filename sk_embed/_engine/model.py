@@ -155,18 +155,7 @@ def learn_model(
     (trunk, curve), wholes = map_tasks(call, [learning_the_trunk, solving])
 
     plan = _plan(source, draw_prior(), settings.n_fold_tables)
-    learn = partial(
-        source.learn_tables,
-        trunk=trunk,
-        loss=loss,
-        prior=plan.prior,
-        settings=settings.training,
-    )
-    table_tasks = [
-        partial(_learn_part, learn, order, part)
-        for order in range(settings.n_orders)
-        for part in plan.parts
-    ]
+    table_tasks = _table_tasks(source, plan, trunk, loss, settings)
     n_folds = source.n_folds if settings.crosses is None else settings.n_fold_tables
     effect_tasks = fold_tasks(source, loss, wholes, n_folds)
     results = map_tasks(call, table_tasks + effect_tasks)
@@ -181,14 +170,13 @@ def learn_model(
     columns = column_vectors(
         source.n_codes, learned, effects, slopes.metrics, settings.less_effects
     )
-    if source.n_rows <= settings.training.batch_size:
-        # Too few rows to tell.
+    is_one_batch = source.n_rows <= settings.training.batch_size
+    if is_one_batch:
         columns = [replace(c, reliability=c.reliability * np.nan) for c in columns]
-        slopes = slopes._replace(context=np.empty(0))
     return LearnedModel(
         columns=columns,
         crosses=crosses,
-        context_sensitivity=slopes.context,
+        context_sensitivity=np.empty(0) if is_one_batch else slopes.context,
         trunk=trunk,
         loss_curve=curve,
         main_effects_converged=effects.converged and joint.converged,
@@ -314,6 +302,24 @@ def _sampled_rows(n_codes: IntArray, samples: list[Sample]) -> IntArray:
     return np.concatenate(
         [offset + s.codes for offset, s in zip(offsets, samples, strict=True)]
     )
+
+
+def _table_tasks(
+    source: RowSource, plan: _Plan, trunk: Trunk, loss: Loss, settings: ModelSettings
+) -> list[partial[list[FloatArray]]]:
+    """Return the tasks that learn the final tables, order by order and part by part."""
+    learn = partial(
+        source.learn_tables,
+        trunk=trunk,
+        loss=loss,
+        prior=plan.prior,
+        settings=settings.training,
+    )
+    return [
+        partial(_learn_part, learn, order, part)
+        for order in range(settings.n_orders)
+        for part in plan.parts
+    ]
 
 
 def _learn_part(
