@@ -158,7 +158,7 @@ def read_pairs(
     crosses : "auto", None or list of pairs
         The estimator's parameter; names or indices of two columns each.
     is_categorical : ndarray of bool of shape (n_columns,)
-        Categorical columns of X.
+        Whether each column of X is categorical.
     names : ndarray of shape (n_columns,) or None
         Names of the columns of X, where all are strings.
 

@@ -50,9 +50,9 @@ def decode(
         The encoded rows' columns; behind those of the vectors, the context, if it was
         passed through.
     tables : list of ndarray of shape (n_categories, width)
-        Of each categorical column.
+        Vectors of each categorical column's categories, in the unit of the output.
     learned : TableColumns
-        The columns of fit.
+        Columns of X as they were learned in ``fit``.
     with_origin : bool
         Whether a vector may stand for an unknown category.
 

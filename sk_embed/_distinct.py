@@ -28,7 +28,7 @@ def distinct(
     Parameters
     ----------
     values : ndarray of shape (n_rows,)
-        Hashable values.
+        Values of any hashable types.
     with_missing : bool, default=False
         Whether missing is a value of its own, the last; else its number is -1.
 

@@ -22,11 +22,12 @@ def nearest_rows(
     Parameters
     ----------
     table : ndarray of shape (n_rows, width)
-        Distances are Euclidean.
+        Points that are searched; distances are Euclidean.
     counts : ndarray of shape (n_rows,)
-        Which of several rows at one place is taken.
+        Number of rows behind each point; of several points at one place the first with the
+        largest number is taken.
     vectors : ndarray of shape (n_vectors, width)
-        Finite.
+        Points whose neighbour is wanted, all of them finite.
     with_origin : bool
         Whether a vector may be nearest to the origin, rather than to a row.
 

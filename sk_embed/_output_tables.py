@@ -22,7 +22,7 @@ class OutputTables:
     full : ndarray of shape (n_codes, width)
         Learned from all rows; the last, for what is not in a given vocabulary, is zero.
     folds : ndarray of shape (n_folds, n_codes, width)
-        Learned without each fold.
+        Tables that were learned without each fold, in the axes of ``full``.
     noise_ratio : float
         Rows of a category that weigh as much as the prior of its main effect.
     """
@@ -39,7 +39,7 @@ class ColumnTables(OutputTables):
     Parameters
     ----------
     full, folds, noise_ratio
-        As in :class:`OutputTables`.
+        Tables, and the weight of the prior, as in :class:`OutputTables`.
     explained_variance_ratio, reliability : ndarray of shape (n_kept_axes,)
         Figures of the axes that are kept.
     to_trunk : ndarray of shape (width, trunk_width)
@@ -88,11 +88,11 @@ def axes_put_out(
     Parameters
     ----------
     column : ColumnVectors
-        Vectors in canonical axes.
+        Vectors in canonical axes, and what is known of each axis.
     effects : ndarray of shape (n_codes, n_effects)
         Main effects that are put out, none or all.
     n_components : int, float or "auto"
-        Parameter of the estimator.
+        Parameter of the estimator: a number of axes, a share of variance, or "auto".
 
     Returns
     -------

@@ -25,13 +25,13 @@ def reporter(
     prefix : str or None
         Put before each line; None prints none.
     n_epochs : int
-        Epochs at most.
+        Largest number of epochs that may be run.
     n_later_passes : int
         Passes over the rows behind the epochs.
     end_subtask : callable
         Told the name of the epoch; says whether to stop.
     clock : callable, optional
-        Returns seconds.
+        Function that returns the present time in seconds.
 
     Returns
     -------

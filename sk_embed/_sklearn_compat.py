@@ -98,7 +98,7 @@ def fit_task(
     estimator : CallbackSupportMixin
         Fitted where the block ends.
     max_subtasks : int
-        Subtasks at most.
+        Largest number of subtasks that may be reported.
     **data : dict
         X, y and metadata, for the callbacks.
 

@@ -39,11 +39,11 @@ def make_categorical(
     Parameters
     ----------
     n_samples : int, default=1_000
-        Rows.
+        Number of rows of the table.
     n_categories : sequence of int, default=(50, 50)
         Categories of each informative column, ``cat_0``, ``cat_1`` and so on.
     n_latent : int, default=2
-        Width of the vectors.
+        Length of the vectors from which the target is made.
     n_noise : int, default=1
         Columns ``noise_0`` and so on, with as many categories as ``cat_0``, that the
         target does not depend on.

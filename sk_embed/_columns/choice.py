@@ -55,7 +55,8 @@ def categories_by_place(
     Parameters
     ----------
     categories : str, list or dict
-        The estimator's parameter.
+        Parameter of the estimator: "auto", one list for each categorical column, or a dict
+        of lists.
     X : array-like of shape (n_rows, n_columns)
         The table, as it was given.
     feature_names : ndarray of shape (n_columns,) or None

@@ -32,7 +32,8 @@ class ContextScaler:
     names : list of str
         The columns' names, for messages.
     center, scale : ndarray of shape (n_columns,)
-        Subtracted, then divided by.
+        Median of each column, which is subtracted, and the number that the rest is divided
+        by.
     with_indicator : ndarray of bool of shape (n_columns,)
         Columns that had missing values in fit.
     """
@@ -99,11 +100,11 @@ def learn_context(
     Parameters
     ----------
     values : ndarray of shape (n_rows, n_columns)
-        From :func:`read_numbers`.
+        Numbers from :func:`read_numbers`; NaN where a value is missing.
     weight : ndarray of shape (n_rows,)
-        Positive weights.
+        Positive weight of each row.
     names : list of str
-        The columns' names.
+        Names of the columns, for messages.
 
     Returns
     -------

@@ -114,11 +114,11 @@ def categorical_mask(
     Parameters
     ----------
     categorical_features : {"all", "from_dtype"}, or array-like of names, indices or bool
-        The estimator's parameter.
+        Parameter of the estimator, which is no callable any more.
     columns : list of Series
-        The columns of X.
+        All columns of X, in their order.
     feature_names : ndarray of shape (n_columns,) or None
-        Their names, where X has any.
+        Names of the columns, or None where not all are strings.
 
     Raises
     ------

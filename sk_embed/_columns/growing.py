@@ -41,7 +41,7 @@ class GrowingVocabulary:
     Parameters
     ----------
     vocabulary : Vocabulary
-        What is known at first.
+        Categories that are known before the first row, and their counts.
     is_fixed : bool
         Whether the user has listed all categories.
     """
@@ -116,11 +116,12 @@ class GrowingColumns:
     Parameters
     ----------
     columns : TableColumns
-        What is known at first; numeric columns stay scaled as they are here.
+        Columns before the first chunk; numeric columns stay scaled as they are here.
     is_fixed : list of bool
         Whether the user has listed all categories, for each categorical column.
     handle_unknown : {"prior", "error"}
-        What becomes of a value that is not in such a list.
+        Whether a value that is not in such a list reads the row for unlisted values, or
+        raises.
     """
 
     def __init__(

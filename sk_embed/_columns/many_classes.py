@@ -24,7 +24,7 @@ def warn_of_many_classes(target: Target, n_rows: int | None, target_type: str) -
     n_rows : int or None
         Rows of the target, or None if its classes are those that the user has listed.
     target_type : str
-        The estimator's parameter.
+        Parameter of the estimator: a type that was asked for is not warned of.
     """
     if target.type not in LABEL_TYPES or target.classes is None:
         return

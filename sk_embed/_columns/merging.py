@@ -36,7 +36,7 @@ class SeenCategories:
     Parameters
     ----------
     vocabulary : Vocabulary
-        Of the part.
+        Categories that occur in the part, and their counts there.
     is_listed : bool
         Whether the user has listed all categories.
     """
@@ -99,11 +99,11 @@ class SeenNumbers:
     Parameters
     ----------
     weight : ndarray of shape (n_columns,)
-        Of the rows that have a number.
+        Weight of the rows that have a number.
     has_missing : ndarray of bool of shape (n_columns,)
-        Columns with missing values.
+        Whether each column has missing values in the part.
     smallest, largest : ndarray of shape (n_columns,)
-        Of the numbers; infinite where there is none.
+        Smallest and largest number of each column; infinite where there is none.
     """
 
     weight: FloatArray
@@ -155,9 +155,9 @@ class QuantileSearch:
     Parameters
     ----------
     weight : ndarray of shape (n_columns,)
-        Of all numbers of each column.
+        Weight of all rows that have a number, of each column.
     shares : tuple of float
-        Which quantiles.
+        Shares of the weight that lie below the wanted quantiles, between 0 and 1.
     """
 
     n_steps = 64 // _BITS
@@ -199,13 +199,13 @@ def next_bits(
     Parameters
     ----------
     numbers : ndarray of shape (n_rows, n_columns)
-        Of the part; missing as NaN.
+        Numbers of the part's rows; missing ones are NaN.
     weight : ndarray of shape (n_rows,)
-        Of the rows.
+        Positive weight of each row.
     begins : ndarray of shape (n_columns, n_quantiles)
         The bits known so far.
     step : int
-        How often bits were told.
+        Number of steps that were taken before, each of which found some bits.
 
     Returns
     -------
@@ -240,9 +240,10 @@ class SeenTarget:
     Parameters
     ----------
     values : list of ndarray of shape (n_values,)
-        Of each column; of numbers no more than tell that they are no labels.
+        Different values of each column of the target; of numbers no more are kept than show
+        that they are no labels.
     names : list of str or None
-        Names of several columns.
+        Names of the columns, where the target has several and they are strings.
     size : ndarray of shape (n_columns,)
         Largest absolute number of each column; 0 for labels.
     is_label : bool

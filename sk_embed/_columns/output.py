@@ -32,15 +32,16 @@ def append_to_frame(
     adapter : ContainerAdapterProtocol
         scikit-learn's, of the library of the frame.
     encoded : ndarray of shape (n_rows, n_encoded)
-        The vectors.
+        Vectors of all categorical columns, side by side.
     context : list of ndarray of shape (n_rows,)
         The context columns as numbers.
     X : array-like of shape (n_rows, n_columns)
-        Where they come from: a frame of the same library gives them as they are.
+        Table that the rows come from: a frame of the same library passes its columns
+        through unchanged.
     is_context : ndarray of bool of shape (n_columns,)
         Columns of X that are passed through.
     names : ndarray of shape (n_encoded + n_context,)
-        Of the output.
+        Names of the output columns, those of the vectors first.
     """
     X = unwrapped(X)
     n_encoded = encoded.shape[1]
@@ -61,11 +62,11 @@ def table_like(X: Any, columns: list[pd.Series], names: NDArray[Any]) -> Any:
     Parameters
     ----------
     X : array-like of shape (n_rows, n_columns)
-        What the columns were made from.
+        Table whose form, library and index the result takes over.
     columns : list of Series of shape (n_rows,)
         The columns of the table.
     names : ndarray of shape (n_columns,)
-        Their names.
+        Names of the columns, which an array does not show.
     """
     X = unwrapped(X)
     if isinstance(X, pd.DataFrame):

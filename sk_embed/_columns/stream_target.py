@@ -100,11 +100,11 @@ def first_target(
     Parameters
     ----------
     given : GivenTarget
-        The chunk's target.
+        Target of the first chunk, as it was passed.
     target_type : str
-        The estimator's parameter.
+        Parameter of the estimator.
     weight : ndarray of shape (n_rows,)
-        Weights.
+        Weight of each row; rows of weight 0 are left out.
     classes : array-like of shape (n_classes,) or None
         All labels; None takes those of the chunk.
 

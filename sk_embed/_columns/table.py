@@ -28,9 +28,9 @@ class TableColumns:
     is_categorical : ndarray of bool of shape (n_columns,)
         Categorical columns; the others are context.
     vocabularies : list of Vocabulary
-        Of each categorical column.
+        Categories of each categorical column, in the order of X.
     scaler : ContextScaler
-        Of the context columns.
+        Scales and bounds of the context columns.
     """
 
     is_categorical: BoolArray
@@ -97,15 +97,15 @@ def learn_columns(
     Parameters
     ----------
     columns : list of Series
-        The columns of X.
+        All columns of X, in their order.
     feature_names : ndarray of shape (n_columns,) or None
-        Their names, where X has any.
+        Names of the columns, or None where not all are strings.
     weight : ndarray of shape (n_rows,)
-        Positive weights.
+        Positive weight of each row.
     row_numbers : ndarray of shape (n_rows,)
         The rows' places in X, for messages.
     rules : ColumnRules
-        Which columns are categorical, and what their vocabularies hold.
+        Parameters that say which columns are categorical, and what their vocabularies hold.
 
     Returns
     -------
@@ -170,7 +170,7 @@ def listed_categories(
     categories : "auto", list, or dict by the places of columns
         The estimator's parameter, with places as the keys of a dict.
     is_categorical : ndarray of bool of shape (n_columns,)
-        Categorical columns of X.
+        Whether each column of X is categorical.
     names : list of str
         Names of all columns, for messages.
 

@@ -63,7 +63,7 @@ class Target:
     output_names : list of str or None
         Names of several outputs; None if there is one.
     center, scale : ndarray of shape (n_outputs,) or None
-        What numbers were standardised by.
+        Mean and standard deviation by which numbers were standardised; None for labels.
     """
 
     type: str
@@ -148,7 +148,7 @@ def read_target(given: GivenTarget, target_type: str, weight: FloatArray) -> Tar
     Parameters
     ----------
     given : GivenTarget
-        From :func:`as_target`.
+        Target as :func:`as_target` returned it.
     target_type : str
         The estimator's parameter: "auto" or one of ``TARGET_TYPES``.
     weight : ndarray of shape (n_rows,)

@@ -210,9 +210,9 @@ def learn_vocabulary(
     Parameters
     ----------
     column : Series
-        Its values.
+        Values of the column, one for each row.
     name : str
-        Its name, for messages.
+        Name of the column, for messages.
     min_frequency : int or float, optional
         Categories with fewer rows (or a smaller share of rows) share one vector.
     max_categories : int, optional

@@ -33,7 +33,7 @@ def write_archive(path: Path, members: Mapping[str, bytes]) -> None:
     path : Path
         A file of this name is replaced, but left whole if anything fails.
     members : mapping of str to bytes
-        By name.
+        Content of each member, by its name in the archive.
     """
     with _replacement(Path(os.path.realpath(path))) as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
@@ -81,7 +81,7 @@ def read_archive(path: Path) -> dict[str, bytes]:
     Parameters
     ----------
     path : Path
-        Of a file.
+        File that :func:`write_archive` wrote.
 
     Returns
     -------

@@ -47,7 +47,7 @@ def restored_crosses(
     Parameters
     ----------
     entries : sequence
-        Entries of the document.
+        Entries of the JSON document, one for each cross.
     vocabularies : sequence of Vocabulary
         Categories of each categorical column.
     n_outputs : int
@@ -55,7 +55,7 @@ def restored_crosses(
     with_effects : bool
         Whether totals are given out beside the own effects.
     members : Members
-        Members of the file.
+        Members of the file, from which the arrays are read.
 
     Raises
     ------

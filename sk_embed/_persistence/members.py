@@ -43,7 +43,7 @@ class Members:
     Parameters
     ----------
     contents : mapping of str to bytes
-        By name.
+        Content of each member, by its name in the archive.
     """
 
     def __init__(self, contents: Mapping[str, bytes]) -> None:
@@ -76,7 +76,7 @@ class Members:
         Parameters
         ----------
         name : str
-            Of the member.
+            Name of the member, which ends in ``.npy``.
         kinds : str
             Kinds of dtype that it may have, as in ``dtype.kind``.
         shape : tuple of int or None

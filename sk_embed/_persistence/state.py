@@ -183,9 +183,9 @@ def restored(make: Callable[..., _Encoder], contents: Mapping[str, bytes]) -> _E
     Parameters
     ----------
     make : callable
-        The estimator's class.
+        Class of the estimator, which is called with the parameters that the file holds.
     contents : mapping of str to bytes
-        The members.
+        Content of each member of the archive, by its name.
 
     Raises
     ------

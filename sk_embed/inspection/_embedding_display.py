@@ -40,18 +40,18 @@ class EmbeddingDisplay:
     points : DataFrame of shape (n_points, 3)
         Indexed by label, most frequent first: two coordinates, and ``count``.
     axis_labels : tuple of str
-        Of the two axes.
+        Labels of the horizontal and the vertical axis.
     title : str
-        Of the picture.
+        Title above the picture.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Drawn on.
+        Axes that the points were drawn on.
     figure_ : matplotlib Figure
-        That of ``ax_``.
+        Figure that ``ax_`` belongs to.
     scatter_ : matplotlib PathCollection
-        The points.
+        Points of the categories, one for each.
     origin_ : matplotlib Line2D
         The mark of the origin.
     labels_ : list of matplotlib Annotation
@@ -95,21 +95,21 @@ class EmbeddingDisplay:
         Parameters
         ----------
         encoder : EmbeddingEncoder
-            Fitted.
+            Fitted encoder whose vectors are drawn.
         feature : str or int
             Name of the column, or its number in X.
         columns : pair of str, default=None
-            What to draw, of the columns of ``encoder.to_frame(feature)``. None takes the
+            Columns of ``encoder.to_frame(feature)`` that make the two axes. None takes the
             first two axes of the vectors; where there are not two, the main effect comes
             first, and where there is nothing else, the rows of each category second.
         max_labels : int, default=40
-            So many most frequent categories get a label, if it has room.
+            Number of most frequent categories that get a label, if it has room.
         max_points : int, default=2_000
-            So many most frequent categories are drawn.
+            Number of most frequent categories that are drawn.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a figure.
         **scatter_kw : dict
-            For matplotlib's ``scatter``.
+            Further arguments of matplotlib's ``scatter``.
 
         Returns
         -------
@@ -135,11 +135,11 @@ class EmbeddingDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a figure.
         max_labels : int, default=40
-            So many most frequent categories get a label, if it has room.
+            Number of most frequent categories that get a label, if it has room.
         **scatter_kw : dict
-            For matplotlib's ``scatter``.
+            Further arguments of matplotlib's ``scatter``.
 
         Returns
         -------

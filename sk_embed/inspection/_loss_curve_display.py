@@ -21,16 +21,16 @@ class LossCurveDisplay:
     Parameters
     ----------
     loss_curve : array-like of shape (n_epochs,)
-        Loss of each epoch.
+        Progressive validation loss of each epoch.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Drawn on.
+        Axes that the curve was drawn on.
     figure_ : matplotlib Figure
-        That of ``ax_``.
+        Figure that ``ax_`` belongs to.
     line_ : matplotlib Line2D
-        The curve.
+        Curve of the losses over the epochs.
 
     See Also
     --------
@@ -57,11 +57,11 @@ class LossCurveDisplay:
         Parameters
         ----------
         encoder : EmbeddingEncoder
-            Fitted.
+            Fitted encoder whose losses are drawn.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a figure.
         **line_kw : dict
-            For matplotlib's ``plot``.
+            Further arguments of matplotlib's ``plot``.
 
         Returns
         -------
@@ -77,9 +77,9 @@ class LossCurveDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a figure.
         **line_kw : dict
-            For matplotlib's ``plot``.
+            Further arguments of matplotlib's ``plot``.
 
         Returns
         -------

@@ -21,7 +21,7 @@ def nearest_categories(
     Parameters
     ----------
     encoder : EmbeddingEncoder
-        Fitted.
+        Fitted encoder whose vectors are compared.
     feature : str or int
         Name of the column, or its number in X.
     category : object

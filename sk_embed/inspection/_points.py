@@ -21,7 +21,7 @@ class Points(NamedTuple):
     frame : DataFrame of shape (n_points, 3)
         Indexed by label, most frequent first: two coordinates, and ``count``.
     axis_labels : tuple of str
-        Of the two axes.
+        Labels of the horizontal and the vertical axis.
     title : str
         Column, and how many of its categories are drawn.
     """

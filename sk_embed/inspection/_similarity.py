@@ -24,7 +24,7 @@ def similarity(
     Parameters
     ----------
     encoder : EmbeddingEncoder
-        Fitted.
+        Fitted encoder whose vectors are compared.
     feature : str or int
         Name of the column, or its number in X.
     metric : {"euclidean", "cosine"}, default="euclidean"
