@@ -161,7 +161,7 @@ class FitChunksMixin:
                 folds = partial(_draw_folds, encoder.cv, spool, training, fold_seed)
                 learning = encoder._learning(learning_seed, end_subtask)
                 cross_fitted = encoder._fit(training, folds, encoder.cross_fit, learning)
-            # What is learned or set later does not change how these rows are encoded.
+            # A copy encodes these rows alike whatever is learned or set later.
             encoded = _encode_chunks(copy.copy(self), spool, cross_fitted)
             on_error.pop_all()
         return encoded

@@ -71,9 +71,9 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, EncoderBase):
     main_effects : bool, default=True
         Whether each category's main effect is put before its vector.
     remainder : {"drop", "passthrough"}, default="drop"
-        What becomes of the context columns in the output: "passthrough" appends them
-        unscaled. In a data frame they keep their dtypes; an array is of the smallest
-        dtype that holds them and the vectors, mostly float64.
+        Whether context columns are in the output: "passthrough" appends them unscaled,
+        "drop" leaves them out. In a data frame they keep their dtypes; an array is of the
+        smallest dtype that holds them and the vectors, mostly float64.
     categories : "auto", list of array-like or dict, default="auto"
         Categories of each categorical column, in the order of the tables' rows; "auto"
         takes those that occur in ``fit``, sorted. A dict holds them by column name, or
@@ -143,8 +143,8 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, EncoderBase):
         origin. The share of the start that a category's rows have not overwritten is
         taken out again, and unknown categories get the origin in any case.
     half_life : float, default=None
-        Of what ``partial_fit`` learns: the rows of a category after which what its rows
-        said before counts a half. None forgets nothing: every row counts the same.
+        Number of a category's rows after which what ``partial_fit`` learned from earlier
+        ones counts a half. None forgets nothing: every row counts the same.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the network's weights of the last ``fit``.
     n_jobs : int, default=None
@@ -158,7 +158,7 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, EncoderBase):
         :class:`~sklearn.callback.ProgressBar`, tells of epochs; what a
         :class:`~sklearn.callback.ScoringMonitor` scores is the fitted encoder.
     dtype : {numpy.float32, numpy.float64}, default=numpy.float32
-        Of the vectors and of the network's arithmetic; arithmetic is float64 where the
+        Type of the vectors and of the network's arithmetic; arithmetic is float64 where the
         rows fit into one batch.
 
     Attributes
@@ -173,10 +173,10 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, EncoderBase):
         network's prediction (over classes, of the sum of squares) that exchanging them
         brings about, beyond what their main effects say. All is divided by ``unit_``.
     unit_ : float
-        What 1 in the output means, in units of the standardised target or log-odds: the
-        root mean square of what one standard deviation of the context columns changes,
-        from .1 to 10, so that nearest neighbours weigh vectors and standardised numbers
-        alike; 1 without context.
+        Number by which all vectors are divided, in units of the standardised target or
+        log-odds: the root mean square of what one standard deviation of the context columns
+        changes, from 0.1 to 10, so that nearest neighbours weigh vectors and standardised
+        numbers alike; 1 without context.
     n_components_ : list of int
         Output columns of each categorical column.
     explained_variance_ratio_ : list of ndarray
@@ -197,7 +197,7 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, EncoderBase):
         Labels of the target, of a multilabel indicator its columns' names or numbers;
         None where it is continuous.
     target_type_ : str
-        What the target was read as, one of the types that ``target_type`` takes.
+        Type that the target was read as, one of those that ``target_type`` takes.
     n_iter_ : int
         Passes run, and calls of ``partial_fit``.
     loss_curve_ : list of float
@@ -211,7 +211,7 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, EncoderBase):
     n_features_in_ : int
         Columns of X in ``fit``.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Their names, where X had strings for all of them.
+        Names of the columns of X in ``fit``, where all of them are strings.
 
     See Also
     --------
@@ -563,7 +563,7 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, EncoderBase):
         Parameters
         ----------
         path : str or path-like
-            Of the file.
+            Name of the file, which mostly ends in ``.zip``.
 
         Raises
         ------
@@ -603,7 +603,7 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, EncoderBase):
         Parameters
         ----------
         path : str or path-like
-            Of the file.
+            Name of a file that :meth:`save` wrote.
 
         Returns
         -------

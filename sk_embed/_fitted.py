@@ -95,7 +95,7 @@ class FittedEncoding:
     columns : TableColumns
         The columns of X, as learned in fit.
     target : Target
-        How the target was read, without the values of any row.
+        Type, labels and scale of the target, without the values of any row.
     with_effects : bool
         Whether the tables begin with the main effects.
     tables : list of ndarray of shape (n_categories + 1, width)
@@ -110,7 +110,7 @@ class FittedEncoding:
     loss_curve : list of float
         Progressive loss of each pass, or of each chunk.
     resume : ResumeState or None
-        What ``partial_fit`` goes on from; None where it cannot.
+        State that ``partial_fit`` goes on from; None where it cannot.
     crosses : list of CrossTable
         Pairs of columns that are encoded as columns of their own, behind all others.
     """
@@ -184,7 +184,7 @@ class FittedEncoding:
             Code of each row's category, of each categorical column; -1, of an unknown one,
             reads the last row of the table, the origin.
         dtype : dtype
-            Floats of the output.
+            Type of the floats of the output.
         cross_fitted : CrossFitted, optional
             Vectors that training rows get in place of those of the tables.
 

@@ -86,7 +86,7 @@ class Learning:
     feature_names : ndarray of shape (n_columns,) or None
         Names of the columns of X, where all are strings.
     before : Learned or None
-        What the estimator learned before, which ``warm_start`` goes on from.
+        State that the estimator had before, which ``warm_start`` goes on from.
     seed : int
         Seed of everything that is drawn, but of the folds.
     prefix : str or None
@@ -144,7 +144,7 @@ class Fit(NamedTuple):
     Parameters
     ----------
     encoding : FittedEncoding
-        The fitted state.
+        Fitted state, which the estimator keeps.
     tables, crosses : list of OutputTables
         Tables of each column and of each cross, those without each fold among them.
     n_cell_rows : list of ndarray of shape (n_cells + 1,)
@@ -166,7 +166,7 @@ class Fit(NamedTuple):
         counts : list of ndarray of shape (n_codes,)
             Effective number of rows of each code of each column.
         cross_fit_below : int or "auto"
-            Parameter of the estimator.
+            Parameter of the estimator: a number of rows, or "auto".
         """
 
         def chosen(table: OutputTables, n_rows: FloatArray) -> FoldVectors:
@@ -191,13 +191,13 @@ def learn_from_rows(
     Parameters
     ----------
     training : TrainingData
-        Rows to learn from.
+        Rows to learn from, with their columns and their target.
     draw_folds : callable
         Returns folds over these rows; called where they are needed.
     is_cross_fitted : bool
         Whether training rows are to be encoded without leaking their targets.
     learning : Learning
-        How a model is learned.
+        Parameters, seed and callbacks of this fit.
 
     Returns
     -------
@@ -238,13 +238,13 @@ def learn_from(
     Parameters
     ----------
     source : RowSource
-        Rows to learn from.
+        Rows to learn from, and their folds.
     table : LearnedTable
         Columns and target of these rows.
     settings : ModelSettings
-        Settings of the engine.
+        Settings of the engine, tables of folds included.
     learning : Learning
-        How a model is learned.
+        Parameters, seed and callbacks of this fit.
     map_tasks : callable
         Like ``map``, but may run the tasks side by side.
     """
@@ -273,9 +273,9 @@ def finish(
     columns : TableColumns
         The columns of X, as learned.
     target : Target
-        The target.
+        Target as it was read, with or without the values of rows.
     model : LearnedModel
-        What the engine has learned.
+        Vectors, effects and trunk that the engine has learned.
     parameters : dict
         Parameters of the estimator, by name.
     """

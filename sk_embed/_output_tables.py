@@ -64,7 +64,7 @@ def column_tables(
     kept = axes_put_out(column, effects, n_components)
     full = np.concatenate([effects.astype(dtype), column.vectors[:, kept]], axis=-1)
     full /= unit
-    # What is not in a given vocabulary is at the origin.
+    # The last row, for values that are not in a given vocabulary, is the origin.
     full[-1] = 0
     fold_effects = column.fold_effects[..., :n_effects].astype(dtype)
     folds = np.concatenate([fold_effects, column.fold_vectors[..., kept]], axis=-1)

@@ -63,7 +63,7 @@ class TableLayout(NamedTuple):
     is_categorical : ndarray of bool of shape (n_columns,)
         Categorical columns; the others are context.
     names : list of str
-        Of all columns, for messages.
+        Names of all columns, for messages; ``x0``, ``x1`` where they have none.
     parameters : dict
         Those of the estimator, by name.
     """
@@ -87,7 +87,7 @@ def layout_of(
     columns : list of Series
         Columns of the table, with any rows or none.
     feature_names : ndarray of shape (n_columns,) or None
-        Their names, where all are strings.
+        Names of the columns, or None where not all are strings.
     parameters : dict
         Those of the estimator, by name.
     """
@@ -106,17 +106,17 @@ class Part:
     Parameters
     ----------
     number : int
-        Of the part.
+        Place of the part in the table, counted from 0.
     categories : iterable of SeenCategories
         Categories of each categorical column that the part holds.
     codes : ndarray of shape (n_used_rows, n_categorical_columns)
-        In these.
+        Code of each value among the categories of its column in this part.
     numbers : ndarray of shape (n_used_rows, n_context_columns)
-        Context, unscaled.
+        Context columns as they were given, unscaled; missing numbers are NaN.
     target : GivenTarget
-        Of the used rows.
+        Numbers or labels of the used rows.
     weight : ndarray of shape (n_used_rows,)
-        Positive weights.
+        Positive weight of each used row.
     row_numbers : ndarray of shape (n_used_rows,)
         Places of the used rows in the part.
     """
@@ -138,15 +138,15 @@ def read_part(
     Parameters
     ----------
     number : int
-        Of the part.
+        Place of the part in the table, counted from 0.
     frame : DataFrame of shape (n_rows, n_columns)
-        May have no rows.
+        Rows of the part, of which there may be none.
     y : Series, DataFrame or ndarray of n_rows
         Numbers or labels; if it has an index, that of the frame.
     sample_weight : Series of n_rows, or None
-        Weights.
+        Weight of each row; None gives each a weight of 1.
     layout : TableLayout
-        What is known before.
+        Names of the columns, and which of them are categorical.
     """
     with told_of(f"Partition {number}"):
         _require_same_rows(frame, y, "y")
@@ -179,7 +179,7 @@ def make_part(
     weight : ndarray of shape (n_rows,)
         Weights, some or all of which may be zero.
     layout : TableLayout
-        What is known before.
+        Names of the columns, and which of them are categorical.
     """
     if len(weight):
         target = target._replace(values=used_values(target, weight))
@@ -235,17 +235,17 @@ class LearnedParts(NamedTuple):
     Parameters
     ----------
     columns : TableColumns
-        The columns.
+        Vocabularies and scales of the columns, from all parts together.
     target : Target
-        The target, without values.
+        Type, labels and scale of the target, without the values of any row.
     numbers : list of int
-        Of the parts that have used rows.
+        Numbers of the parts that have used rows, rising.
     digests : dict of int to bytes
-        Of the rows of each part: see :func:`digest_of`.
+        Fingerprint of the rows of each part: see :func:`digest_of`.
     n_rows : int
-        Used rows of all.
+        Number of used rows of all parts together.
     total_weight : float
-        Theirs.
+        Sum of the weights of these rows.
     """
 
     columns: TableColumns
@@ -352,9 +352,9 @@ class FoldsOfParts(NamedTuple):
     Parameters
     ----------
     n_folds : int
-        So many; 0 for none.
+        Number of folds; 0 where no fold is needed.
     seed : int
-        Of the folds.
+        Seed from which each part draws its own folds.
     """
 
     n_folds: int
@@ -368,7 +368,7 @@ class FoldsOfParts(NamedTuple):
         labels = distinct(y, with_missing=True)[0] if is_label else np.zeros(len(y))
         seed = np.random.SeedSequence([self.seed, part.number]).generate_state(1)
         numbers = fold_numbers(self.n_folds, labels.astype(np.intp), int(seed[0]))
-        # Of few rows the first folds have more: another first one in each part.
+        # Parts begin with different folds, as the first folds of few rows have more of them.
         return (numbers + part.number) % self.n_folds
 
 
@@ -384,15 +384,15 @@ def as_block(
     Parameters
     ----------
     part : Part
-        With used rows.
+        Part that has at least one used row.
     learned : LearnedParts
-        What all parts say.
+        Columns and target, as learned from all parts.
     folds : FoldsOfParts
-        For cross-fitting.
+        Folds over which the part's rows are spread.
     dtype : dtype
-        Of the network's arithmetic.
+        Type of the network's arithmetic, float32 or float64.
     seed : int
-        Of the halves.
+        Seed from which each part draws its halves.
     """
     target = learned.target
     with told_of(f"Partition {part.number}"):

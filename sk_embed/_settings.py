@@ -57,12 +57,12 @@ def model_settings(
     parameters : dict
         Those of the estimator, by name.
     n_rows : int
-        Rows to learn from.
+        Number of rows to learn from.
     total_weight : float
-        Their weight, which is the number of rows that they stand for.
+        Sum of the rows' weights, which is the number of rows that they stand for.
     n_in_turn : int, optional
-        So many of them are learned one after the other, and others at the same time: all
-        of them, unless given.
+        Number of rows that are learned one after the other, while others are learned at the
+        same time; ``n_rows`` unless given.
     crosses : tuple of pairs of int, or None
         Pairs of columns that are learned as columns of their own; None chooses them.
     n_fold_tables : int
@@ -101,7 +101,7 @@ def model_settings(
         crosses=() if crosses is None and n_rows <= batch_size else crosses,
         init_scale=parameters["init_scale"],
         less_effects=parameters["main_effects"],
-        # Where all rows are one batch, precision costs nothing.
+        # Double precision costs next to nothing if all rows are one batch.
         dtype=np.dtype(np.float64) if n_rows <= batch_size else output_dtype,
     )
 
@@ -142,7 +142,7 @@ def chunk_settings(
     parameters : dict
         Those of the estimator, by name.
     n_rows : int
-        Rows of the chunk.
+        Number of rows of the chunk.
     total_weight : float
         Weight of all rows so far, the chunk's included.
     n_steps : int

@@ -42,7 +42,7 @@ class Stream:
     columns : GrowingColumns
         Categories so far, and the scale of numbers.
     target : Target
-        How targets are read; its values are not used.
+        Type, labels and scale of the target; its values are not used.
     crosses : StreamCrosses
         Pairs of columns that are learned as columns of their own.
     parameters : dict

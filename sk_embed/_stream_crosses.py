@@ -66,17 +66,17 @@ class StreamCrosses:
         Parameters
         ----------
         model : StreamModel
-            Model of all chunks.
+            Model that has learned all chunks so far.
         columns : list of ColumnVectors
             Columns as they are given out.
         vocabularies : sequence of Vocabulary
-            Categories of the columns.
+            Categories of each categorical column so far.
         n_totals : int
             Number of main effects that the tables begin with.
         unit : float
             Change of the raw prediction that counts as 1.
         dtype : dtype
-            Floats of the tables.
+            Type of the tables' floats.
         """
         known = [vocabulary.as_vocabulary() for vocabulary in self.vocabularies]
         listed = [np.flatnonzero(cells.categories >= 0) for cells in known]
@@ -120,7 +120,7 @@ def pairs_of_first_chunk(
     rows : Rows
         Rows of the first chunk.
     loss : Loss
-        What is minimised.
+        Loss of the additive model.
     alpha : float or None
         Penalty of every column, or None to estimate one for each.
     is_training : ndarray of bool of shape (n_folds, n_rows)

@@ -32,13 +32,13 @@ class TrainingData:
     Parameters
     ----------
     columns : TableColumns
-        What was learned about the columns of X.
+        Vocabularies and scales of the columns of X.
     target : Target
-        The target.
+        Type, labels, scale and values of the target.
     rows : Rows
-        What the engine learns from: the rows of positive weight.
+        Rows of positive weight, as the engine learns from them.
     row_numbers : ndarray of shape (n_used_rows,)
-        Their places in X.
+        Places of these rows in X, rising.
     holds_all_rows : bool
         Whether no row of X is left out.
     n_in_reach : int, optional
@@ -94,7 +94,7 @@ def read_given(
     estimator : BaseEstimator
         Estimator that remembers, or compares, the names of the columns.
     X, y, sample_weight
-        Arguments of its method.
+        Arguments of the estimator's method, as the user gave them.
     is_first : bool, default=True
         Whether the names are remembered; else they must be those of before.
     may_be_zero : bool, default=False
@@ -120,11 +120,11 @@ def read_training_data(
     Parameters
     ----------
     columns : list of Series
-        The columns of X.
+        All columns of X, in their order.
     feature_names : ndarray of shape (n_columns,) or None
-        Their names, where X has any.
+        Names of the columns, or None where not all are strings.
     y : GivenTarget
-        Numbers or labels.
+        Numbers or labels, as :func:`as_target` returned them.
     weight : ndarray of shape (n_rows,)
         Weights; rows of weight 0 are left out.
     parameters : dict

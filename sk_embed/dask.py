@@ -125,11 +125,11 @@ class EmbeddingEncoder(
         Parameters
         ----------
         X : dask DataFrame of shape (n_samples, n_features)
-            Rows.
+            Rows to learn from, in any number of partitions.
         y : dask Series, DataFrame or Array of shape (n_samples,) or (n_samples, n_outputs)
             Numbers or labels, in partitions of the same rows.
         sample_weight : dask Series or Array of shape (n_samples,), default=None
-            Weights, likewise.
+            Weight of each row, in partitions of the same rows; None gives each 1.
 
         Returns
         -------
@@ -155,13 +155,13 @@ class EmbeddingEncoder(
         Parameters
         ----------
         X : dask DataFrame of shape (n_samples, n_features)
-            Rows.
+            Rows to learn from and to encode, in any number of partitions.
         y : dask Series, DataFrame or Array of shape (n_samples,) or (n_samples, n_outputs)
             Numbers or labels, in partitions of the same rows.
         sample_weight : dask Series or Array of shape (n_samples,), default=None
-            Weights, likewise.
+            Weight of each row, in partitions of the same rows; None gives each 1.
         **params : dict
-            None can be used.
+            Metadata for a splitter, which cannot be used here: all must be None.
 
         Returns
         -------
@@ -242,7 +242,7 @@ class EmbeddingEncoder(
         Parameters
         ----------
         path : str or path-like
-            Of the file.
+            Name of the file, which mostly ends in ``.zip``.
         """
         self.to_memory().save(path)
 
@@ -300,7 +300,7 @@ class EmbeddingEncoder(
         validate_data(self, X=for_names(X._meta), skip_check_array=True)
         names = getattr(self, "feature_names_in_", None)
         columns = [column for _, column in X._meta.items()]
-        # What workers are given holds no callable.
+        # Columns are chosen here, so that no callable is sent to the workers.
         parameters = self._parameters_of(X._meta, len(columns), choose_columns=True)
         return layout_of(columns, names, parameters)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sk_embed._arrays import BoolArray
 
-# What pandas calls values that numpy may hold as well as Python does.
+# Names by which pandas calls values that numpy may hold as well as Python does.
 _NUMPY_HOLDS = {
     "integer",
     "integer-na",

@@ -64,10 +64,10 @@ class Lookup:
 
     def _by_value(self, keys: NDArray[Any]) -> IntArray:
         if self._place_of is None:
-            # Of several threads each would set the same.
+            # Several threads may come here at once; each sets the same.
             self._place_of = _places_of(self._values)
         place_of: Any = self._place_of
-        # Where no tuple is known, none needs to be looked into.
+        # Tuples among the values are looked into only if some are known.
         asked = as_keys(keys) if self._knows_tuples else as_objects(keys).tolist()
         found = map(place_of.get, asked, repeat(UNKNOWN))
         return np.fromiter(found, dtype=np.intp, count=len(keys))

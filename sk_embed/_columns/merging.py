@@ -303,7 +303,7 @@ def _different(values: NDArray[Any], is_label: bool) -> NDArray[Any]:
     _, different = distinct(values)
     if is_label or different.dtype.kind not in "iuf":
         return different
-    # Of whole numbers and others, those that tell that they are not all whole.
+    # A few whole numbers and a few others are enough to tell that not all are whole.
     is_whole = different == np.floor(different)
     few = [
         part[: MAX_NUMERIC_CLASSES + 1]

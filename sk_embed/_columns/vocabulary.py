@@ -21,8 +21,7 @@ from sk_embed._warn import warn
 # So few rows are looked up one by one.
 _SHORT = 64
 
-# What pandas calls the values of an index, in words; values that are not all of one kind
-# have none.
+# Words for the kinds of values that pandas tells apart; a mixture of kinds has none.
 _KINDS = {
     "string": "strings",
     "bytes": "bytes",

@@ -37,7 +37,8 @@ VERSION = 2
 
 _OUTPUTS = ("default", "pandas", "polars")
 _Encoder = TypeVar("_Encoder")
-# What values that fit their dtype and shape, but not each other, may raise elsewhere.
+# Errors that may be raised later by values that fit their dtype and shape, but not each
+# other.
 _NOT_AS_WRITTEN = (
     ArithmeticError,
     AttributeError,

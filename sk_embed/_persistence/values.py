@@ -46,7 +46,7 @@ _MICROSECOND = dt.timedelta(microseconds=1)
 _UNITS = ("s", "ms", "us", "ns")
 _DTYPE = re.compile(r"[<|][biufmMSU][0-9]{1,9}(\[[0-9]{0,9}[a-zA-Z]+\])?")
 _FLOATS = {"float32": np.float32, "float64": np.float64}
-# What the readers below raise where JSON holds something else than they expect.
+# Errors that the readers below raise if JSON holds something else than they expect.
 _NOT_AS_WRITTEN = (
     ArithmeticError,
     AttributeError,
@@ -365,7 +365,7 @@ _CODECS: dict[type, _Codec] = {
 }
 _BY_TYPE = {
     **_CODECS,
-    # What numpy calls the types of its dtypes, one for each.
+    # Classes of numpy's dtypes, one for each.
     **{type(np.dtype(name)): _CODECS[np.dtype] for name in _FLOATS},
 }
 _BY_NAME = {codec.name: codec for codec in _CODECS.values()}

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from sk_embed._arrays import FloatArray
 
-# Where a label is tried, and by which side it is held, in the order of preference:
-# right, left, above, below, then the corners.
+# Places of a label relative to its mark, and the side by which it is held there, in the
+# order of preference: right, left, above, below, then the corners.
 _SIDES = [
     (1, 0, "left", "center"),
     (-1, 0, "right", "center"),
