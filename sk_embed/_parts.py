@@ -368,7 +368,8 @@ class FoldsOfParts(NamedTuple):
         labels = distinct(y, with_missing=True)[0] if is_label else np.zeros(len(y))
         seed = np.random.SeedSequence([self.seed, part.number]).generate_state(1)
         numbers = fold_numbers(self.n_folds, labels.astype(np.intp), int(seed[0]))
-        # Parts begin with different folds, as the first folds of few rows have more of them.
+        # Folds of few rows differ by a row, the first being larger: parts begin with
+        # different folds.
         return (numbers + part.number) % self.n_folds
 
 

@@ -102,7 +102,7 @@ def first_target(
     given : GivenTarget
         Target of the first chunk, as it was passed.
     target_type : str
-        Parameter of the estimator.
+        Parameter of the estimator: a type, or "auto".
     weight : ndarray of shape (n_rows,)
         Weight of each row; rows of weight 0 are left out.
     classes : array-like of shape (n_classes,) or None

@@ -42,7 +42,7 @@ class Axes(NamedTuple):
     explained_variance_ratio : ndarray of shape (n_axes,)
         Share of the second moment on each axis; sums to 1, or is all zero.
     second_moment : float
-        What the shares are of.
+        Second moment of the vectors, of which the shares are shares.
     """
 
     rotation: FloatArray
@@ -56,9 +56,9 @@ class Sample(NamedTuple):
     Parameters
     ----------
     codes : ndarray of shape (n_sampled,)
-        Which.
+        Codes of the categories in the sample, rising.
     counts : ndarray of shape (n_sampled,)
-        How many rows each stands for, in any unit.
+        Weight of the rows that each category stands for, in any unit.
     """
 
     codes: IntArray
@@ -90,9 +90,10 @@ def canonical_axes(
     table : ndarray of shape (n_categories, width)
         Vectors in the trunk's coordinates.
     counts : ndarray of shape (n_categories,)
-        How often each category occurs.
+        Number, or weight, of each category's rows.
     metric : ndarray of shape (width, width)
-        From :func:`sk_embed._engine.network.sensitivity.sensitivity`.
+        Metric of the trunk at these vectors, from
+        :func:`sk_embed._engine.network.sensitivity.sensitivity`.
 
     Returns
     -------
@@ -129,11 +130,11 @@ def effect_slopes(
     Parameters
     ----------
     tables : ndarray of shape (..., n_categories, n_axes)
-        Vectors.
+        Vectors of the same categories, in any axes.
     effects : ndarray of shape (n_categories, n_outputs)
         Main effects, in the unit of the vectors.
     counts : ndarray of shape (n_categories,)
-        How often each category occurs.
+        Number, or weight, of each category's rows.
 
     Returns
     -------
@@ -161,11 +162,11 @@ def alignment_signs(
     Parameters
     ----------
     tables : ndarray of shape (..., n_categories, n_axes)
-        In the axes of the reference.
+        Vectors of several tables, in the axes of the reference.
     reference : ndarray of shape (n_categories, n_axes)
-        What the signs are turned to.
+        Vectors whose signs the others are turned to.
     counts : ndarray of shape (n_categories,)
-        How often each category occurs.
+        Number, or weight, of each category's rows.
 
     Returns
     -------
@@ -202,11 +203,11 @@ def alignment_rotations(
     Parameters
     ----------
     tables : ndarray of shape (..., n_categories, n_axes)
-        In any axes.
+        Vectors of several tables, in any axes.
     reference : ndarray of shape (n_categories, n_axes)
-        What they are turned to.
+        Vectors that the tables are turned to.
     counts : ndarray of shape (n_categories,)
-        How often each category occurs.
+        Number, or weight, of each category's rows.
 
     Returns
     -------
@@ -238,7 +239,7 @@ def split_half_reliability(
     first, second : ndarray of shape (n_categories, n_axes)
         The table in the same axes, learned from either half.
     counts : ndarray of shape (n_categories,)
-        How often each category occurs.
+        Number, or weight, of each category's rows.
 
     Returns
     -------

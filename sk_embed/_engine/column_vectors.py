@@ -37,7 +37,7 @@ class BackToTrunk(NamedTuple):
     gram : ndarray of shape (n, n)
         Mean of ``r r^T`` over the rows of the training data.
     moments : ndarray of shape (n, width)
-        Mean of ``r t^T``.
+        Mean of ``r t^T`` over the same rows.
     """
 
     gram: FloatArray
@@ -60,9 +60,9 @@ class ColumnVectors:
     Parameters
     ----------
     effects : ndarray of shape (n_codes, n_outputs)
-        Main effects.
+        Main effects that all rows give to each code.
     vectors : ndarray of shape (n_codes, n_axes)
-        Interaction vectors.
+        Interaction vectors that all rows give to each code.
     fold_effects : ndarray of shape (n_folds, n_codes, n_outputs)
         Main effects without each fold.
     fold_vectors : ndarray of shape (n_folds, n_codes, n_axes)
@@ -72,7 +72,7 @@ class ColumnVectors:
     share : ndarray of shape (n_axes,)
         The same of effects and vectors together.
     n_categories : int
-        Codes that have rows.
+        Number of codes that have rows.
     noise_ratio : float
         Rows of a category that weigh as much as the prior of its main effect; of several
         outputs the largest.
@@ -104,14 +104,15 @@ class LearnedTables(NamedTuple):
     Parameters
     ----------
     prior : ndarray of shape (sum(n_codes), width)
-        Where they began.
+        Stacked table that all others began with.
     by_order : list of list of ndarray of shape (sum(n_codes), width)
-        For each row order the table of all rows, two of halves, of the categories in the
+        Tables of each row order: that of all rows, two of halves, of the categories in the
         samples alone, and those of the folds.
     counts : list of ndarray of shape (3 + n_folds, n_codes)
-        Of each column, the weight of each category's rows: of all, halves and folds.
+        Weight of each category's rows, in all rows, each half and each fold's training
+        rows, for each column.
     samples : list of Sample
-        Of each column.
+        Categories by which the axes of each column are found.
     """
 
     prior: FloatArray
@@ -126,7 +127,7 @@ class TablesOfColumn(NamedTuple):
     Parameters
     ----------
     tables : list of list of ndarray of shape (n_codes, width)
-        For each row order the table of all rows, and those without each fold.
+        Table of all rows and those without each fold, for each row order.
     halves : ndarray of shape (n_orders, n_halves, n_sampled, width)
         Tables of two halves of the rows, of the categories in the sample; ``n_halves`` is
         2, or 0 where no halves were learned.
@@ -139,7 +140,7 @@ class TablesOfColumn(NamedTuple):
     sample : Sample
         Categories by which the axes are found.
     noise_ratio : float
-        As in :class:`ColumnVectors`.
+        Rows of a category that weigh as much as the prior of its main effect.
     """
 
     tables: list[list[FloatArray]]
@@ -218,7 +219,7 @@ def in_canonical_axes(
     Parameters
     ----------
     column : TablesOfColumn
-        Tables and main effects.
+        Tables in the trunk's coordinates, and main effects.
     metric : ndarray of shape (width, width)
         Metric of the column's vectors.
     less_effects : bool

@@ -52,7 +52,7 @@ class CrossEffects(NamedTuple):
     effects : ndarray of shape (n_cells + 1, n_outputs)
         Effects of the cells; zero, the last, is that of any other cell.
     fold_effects : ndarray of shape (n_folds, n_cells + 1, n_outputs)
-        Effects without each fold.
+        Effects of the cells, learned without each fold.
     n_rows : ndarray of shape (n_cells + 1,)
         Effective number of each cell's rows.
     explained_variance_ratio : float
@@ -148,7 +148,7 @@ def choose_pairs(source: RowSource, loss: Loss, effects: MainEffects) -> Choice:
     source : RowSource
         Training rows and their folds.
     loss : Loss
-        What is minimised.
+        Loss whose weighted sum over rows is minimised.
     effects : MainEffects
         Main effects of the columns alone, of all rows and without each fold.
     """

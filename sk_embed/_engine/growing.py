@@ -18,7 +18,7 @@ class GrowingArray:
     Parameters
     ----------
     values : ndarray of shape (n_rows, ...)
-        What it holds at first; copied.
+        Rows that the array holds at first, of which a copy is made.
     """
 
     def __init__(self, values: NDArray[Any]) -> None:

@@ -47,9 +47,9 @@ class ModelSettings:
     Parameters
     ----------
     training : TrainingSettings
-        Of trunk and tables.
+        Settings of the trunk's epochs and of the tables' sweeps.
     hidden_layer_sizes : tuple of int
-        Of the trunk.
+        Number of units in each hidden layer of the trunk.
     n_orders : int
         Row orders; the final tables are the mean over them.
     alpha : float or None
@@ -64,7 +64,7 @@ class ModelSettings:
     less_effects : bool
         Whether what the main effects say is taken out of the vectors.
     dtype : dtype
-        Of the network's arithmetic.
+        Type of the network's arithmetic, float32 or float64.
     """
 
     training: TrainingSettings
@@ -123,11 +123,11 @@ def learn_model(
         Training rows, in the settings' dtype, and their folds. What is not of the folds
         does not depend on them.
     loss : Loss
-        What is minimised.
+        Loss whose weighted sum over rows is minimised.
     settings : ModelSettings
         All that is chosen before learning.
     rng : Generator
-        Source of all randomness.
+        Source of everything that is drawn.
     start : Trunk, optional
         A trunk to go on from.
     map_tasks : callable, optional
@@ -284,8 +284,8 @@ def _plan(source: RowSource, prior: FloatArray, n_folds: int) -> _Plan:
     n_subsets = N_WHOLE_AND_HALVES + n_folds
     counts = [of_column[:n_subsets] for of_column in source.counts()]
     samples = [sample_categories(of_column[0]) for of_column in counts]
-    # Of the halves no more is kept than what reliability is told from; but where they are
-    # learned side by side with the whole, all are small and one array.
+    # Reliability needs but a sample of the halves; yet tables that are learned side
+    # by side are small, and one array.
     sampled = _sampled_rows(source.n_codes, samples)
     every = slice(None)
     first, folds = np.split(np.arange(n_subsets), [N_WHOLE_AND_HALVES])

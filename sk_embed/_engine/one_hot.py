@@ -21,9 +21,9 @@ def add_product(codes: IntArray, values: FloatArray, result: FloatArray) -> None
     Parameters
     ----------
     codes : ndarray of int32 of shape (n_rows, n_columns)
-        Row numbers of ``values``.
+        Rows of ``values`` that are added to each row of the result.
     values : ndarray of shape (n_values, width)
-        C-contiguous.
+        Rows to be added, C-contiguous in memory.
     result : ndarray of shape (n_rows, width)
         C-contiguous, of the dtype of ``values``; changed in place.
     """
@@ -39,9 +39,9 @@ def add_transposed_product(codes: IntArray, values: FloatArray, result: FloatArr
     Parameters
     ----------
     codes : ndarray of int32 of shape (n_rows, n_columns)
-        Row numbers of ``result``.
+        Rows of ``result`` that each row of ``values`` is added to.
     values : ndarray of shape (n_rows, width)
-        C-contiguous.
+        Rows to be added, C-contiguous in memory.
     result : ndarray of shape (n_results, width)
         C-contiguous, of the dtype of ``values``; changed in place.
     """

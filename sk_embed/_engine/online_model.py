@@ -55,11 +55,11 @@ class StreamModel:
     first : Rows
         The first chunk, for the sizes of all.
     loss : Loss
-        What is minimised.
+        Loss of the network and of the additive model.
     settings : StreamSettings
-        How.
+        Sizes, rates and penalties that hold for all chunks.
     rng : Generator
-        For the trunk's weights.
+        Source of the trunk's first weights.
     """
 
     def __init__(
@@ -94,9 +94,9 @@ class StreamModel:
         Parameters
         ----------
         start : StreamStart
-            Of the categories, which are the first rows of the store.
+            Vectors and effects of the categories, which are the first rows of the store.
         trunk : Trunk
-            Copied.
+            Trunk to go on from, of which a copy is made.
         first : Rows
             Rows that the size of gradients is told from, with store rows as codes.
         """
@@ -173,9 +173,9 @@ class StreamModel:
         cells : ndarray of shape (n_rows, n_crosses)
             Number of each row's cell of each cross.
         settings : ChunkSettings
-            How.
+            Batches, passes and weight decay for this chunk.
         rng : Generator
-            For the order of the rows.
+            Source of the orders of the rows.
 
         Raises
         ------

@@ -19,8 +19,7 @@ from sk_embed._engine.cells import Pair, columns_of_cells, listed_keys
 from sk_embed._engine.chunks import local_rows
 from sk_embed._engine.rows import Rows, effective_number
 
-# What a block answers: entries that can be added to those of another block; lists are
-# joined.
+# Answer of a block: entries that can be added to those of another block; lists are joined.
 Sums: TypeAlias = tuple[Any, ...]
 
 _MAX_SUMMANDS = 8
@@ -35,9 +34,9 @@ class RowSums:
     Parameters
     ----------
     rows : ndarray of shape (n_rows,)
-        Their numbers, rising.
+        Numbers of the rows that are not zero, rising.
     values : ndarray of shape (n_rows, width)
-        Theirs.
+        Values of these rows, in the same order.
     """
 
     rows: IntArray
@@ -64,13 +63,13 @@ class Block:
     Parameters
     ----------
     number : int
-        Of the block, from which it draws its row orders.
+        Number of the block, from which it draws its row orders.
     rows : Rows
-        Their codes are those of the categories that occur here.
+        Rows of the block; their codes are those of the categories that occur here.
     touched : ndarray of shape (sum(rows.n_codes),)
         Row of each of these categories in the stack of all tables, rising.
     is_used : ndarray of bool of shape (3 + n_folds, n_rows)
-        Which rows are used where: all, each of two halves, and all without each fold.
+        Whether each row is used in all rows, in each of two halves, and without each fold.
     """
 
     number: int
@@ -119,15 +118,15 @@ def make_block(
     Parameters
     ----------
     number : int
-        Of the block.
+        Number of the block, from which it draws its row orders.
     rows : Rows
         With codes as all blocks count them.
     fold_of_row : ndarray of shape (n_rows,) or None
         The test fold of each row.
     n_folds : int
-        So many; 0 for None.
+        Number of folds; 0 if ``fold_of_row`` is None.
     seed : int
-        Of the halves.
+        Seed from which the halves are drawn.
     """
     in_first = np.zeros(len(rows), dtype=bool)
     order = np.random.default_rng([seed, number]).permutation(len(rows))
@@ -152,7 +151,7 @@ def with_cells(
     Parameters
     ----------
     block : Block
-        Rows without these columns.
+        Block whose rows lack these columns.
     n_codes : ndarray of shape (n_columns,)
         Codes of each of its columns, as all blocks count them.
     pairs : sequence of tuple of int
@@ -206,7 +205,7 @@ class BlockList:
     Parameters
     ----------
     blocks : list of Block
-        At least one.
+        Blocks of rows, one at least.
     n_codes : ndarray of shape (n_columns,)
         Number of codes of each column.
     """
@@ -245,9 +244,9 @@ class Facts(NamedTuple):
     Parameters
     ----------
     n_rows, n_context : int
-        Rows, and numeric columns.
+        Number of rows, and of numeric columns.
     weight : ndarray of shape (3 + n_folds,)
-        Of the rows that are used where; see :class:`Block`.
+        Weight of the rows in each subset; see :class:`Block`.
     target_sum : ndarray of shape (3 + n_folds, n_outputs)
         Weighted sum of their targets.
     code_weight : ndarray of shape (sum(n_codes), 3 + n_folds)

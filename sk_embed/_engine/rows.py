@@ -25,11 +25,11 @@ class Rows:
     n_codes : ndarray of shape (n_columns,)
         Number of codes of each column.
     context : ndarray of shape (n_rows, n_context)
-        Numeric columns, bounded.
+        Numeric columns, scaled and bounded to a few units.
     targets : ndarray of shape (n_rows, n_outputs)
         As the loss wants them.
     weight : ndarray of shape (n_rows,)
-        Positive weights.
+        Positive weight of each row.
     """
 
     codes: IntArray

@@ -133,7 +133,7 @@ class InMemory:
     Parameters
     ----------
     rows : Rows
-        Training rows.
+        Training rows, in memory or in mapped files.
     is_training : ndarray of bool of shape (n_folds, n_rows), optional
         Rows that each fold's tables are learned from; without it no fold is learned.
     n_in_reach : int, optional
@@ -273,7 +273,7 @@ class Partitioned:
     blocks : Blocks
         Training rows and their folds.
     facts : Facts
-        What is known of them before anything is learned.
+        Numbers of rows, weights and sums over all blocks.
     n_rounds : int
         Rounds of one pass over the rows.
     """

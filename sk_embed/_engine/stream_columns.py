@@ -37,7 +37,7 @@ def stream_column(
     Parameters
     ----------
     effects : ndarray of shape (n_categories, n_outputs)
-        Main effects.
+        Main effect of each category on each output.
     table : ndarray of shape (n_categories, width)
         Vectors in the trunk's coordinates.
     weight : ndarray of shape (n_categories,)
@@ -93,7 +93,7 @@ class Halves:
     width : int
         Length of a vector; 0 learns none.
     settings : StreamSettings
-        How.
+        Settings of the stream, of which the rates are used.
     """
 
     def __init__(self, width: int, settings: StreamSettings) -> None:

@@ -11,7 +11,7 @@ from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.additive.sites import Sums
 from sk_embed._engine.losses import Loss
 
-# Where the sum of squared gradients of a vector starts, and falls back to.
+# Sum of squared gradients that a vector starts with, and that forgetting leads back to.
 ACCUMULATOR = 1.0
 
 
@@ -24,7 +24,7 @@ class StreamSettings:
     width : int
         Length of the interaction vectors.
     hidden_layer_sizes : tuple of int
-        Of the trunk.
+        Number of units in each hidden layer of the trunk.
     table_learning_rate, learning_rate : float
         Adagrad's, for vectors; Adam's, for the trunk.
     alpha : float or None
@@ -40,7 +40,7 @@ class StreamSettings:
     with_halves : bool
         Whether two halves of the rows learn vectors of their own, for reliability.
     dtype : dtype
-        Of the network's arithmetic.
+        Type of the network's arithmetic, float32 or float64.
     """
 
     width: int
@@ -62,11 +62,11 @@ class ChunkSettings(NamedTuple):
     Parameters
     ----------
     batch_size : int
-        Rows of a batch.
+        Number of rows of a batch.
     n_passes : int
-        Of the trunk over the chunk.
+        Number of passes of the trunk over the chunk.
     weight_decay : float
-        Of the trunk's weights.
+        Decay of the trunk's weights, per unit of the learning rate.
     """
 
     batch_size: int
@@ -81,14 +81,14 @@ class StreamStart:
     Parameters
     ----------
     vectors : ndarray of shape (sum(n_codes), width)
-        In the trunk's coordinates.
+        Vectors of all categories, in the trunk's coordinates.
     effects : ndarray of shape (sum(n_codes), n_outputs)
-        Main effects.
+        Main effects of the same categories.
     alpha, noise_ratio : ndarray of shape (n_groups, n_columns + n_crosses)
         Penalty of each column and cross, for each group of outputs that the loss ties; and
         the rows of a category that weigh as much.
     weight : ndarray of shape (sum(n_codes),)
-        Of each category's rows.
+        Weight of each category's rows.
     n_codes : ndarray of shape (n_columns,)
         Codes of each column; the last stands for what is not in a given vocabulary.
     total_weight : float

@@ -81,7 +81,7 @@ def read_archive(path: Path) -> dict[str, bytes]:
     Parameters
     ----------
     path : Path
-        File that :func:`write_archive` wrote.
+        Name of a file that :func:`write_archive` wrote.
 
     Returns
     -------

@@ -42,7 +42,7 @@ class EmbeddingDisplay:
     axis_labels : tuple of str
         Labels of the horizontal and the vertical axis.
     title : str
-        Title above the picture.
+        Title that stands above the picture.
 
     Attributes
     ----------

@@ -134,9 +134,9 @@ class Column:
         Parameters
         ----------
         of_cell : ndarray of shape (n_cells,)
-            Category of each cell.
+            Number of the category that each cell belongs to.
         sums : Sums
-            Sums of the cells.
+            Sums of residuals and curvatures of each cell, in each fold.
         expected : ndarray of shape (n_cells, n_outputs)
             Each cell's w_c sum_{k != l} H_kc H_lc, the factor of kappa g_a.
         """
@@ -175,7 +175,7 @@ def candidate_of_cells(
     pair : tuple of int
         Numbers of the two columns.
     sums : Sums
-        Sums of the cells.
+        Sums of residuals and curvatures of each cell, in each fold.
     parents : list of (Column, ndarray of shape (n_cells,))
         The two columns, and the category of each cell in them.
     scale : Scale

@@ -68,7 +68,7 @@ class LeadingRows(NamedTuple):
     Parameters
     ----------
     rows : ContextRows
-        Context of each row.
+        Context of each row that is used.
     bend : ndarray of shape (n_rows, n_outputs)
         Weighted curvature of the loss in each row.
     """
@@ -104,7 +104,7 @@ class SlopesByColumns(Slopes):
     block : ndarray of shape (n_leading, n_leading)
         The Hessian's block of intercept and slopes.
     penalty : ndarray of shape (n_context,)
-        Penalty of each slope.
+        Penalty on the square of each slope.
     """
 
     def __init__(self, block: FloatArray, penalty: FloatArray) -> None:
@@ -125,11 +125,11 @@ class SlopesByRows(Slopes):
     Parameters
     ----------
     rows : ContextRows
-        Context of each row.
+        Context of each row that is used.
     bend : ndarray of shape (n_rows,)
         Weighted curvature of the loss in each row.
     penalty : ndarray of shape (n_context,)
-        Penalty of each slope.
+        Penalty on the square of each slope.
     """
 
     def __init__(self, rows: ContextRows, bend: FloatArray, penalty: FloatArray) -> None:
@@ -200,7 +200,7 @@ class SlopesFirst(CoarseInverse):
     Parameters
     ----------
     slopes : list of Slopes
-        One for each output.
+        Factors that solve for the slopes, one for each output.
     penalty : ndarray of shape (n_leading + n_columns, n_outputs or 1)
         Penalties, those of a column's categories added up.
     """

@@ -90,13 +90,13 @@ class HeldOutRows:
     Parameters
     ----------
     rows : Rows
-        Training rows.
+        Rows that pairs of columns are screened by.
     fold : ndarray of shape (n_rows,)
         Fold that holds each row out.
     held_out : ndarray of shape (n_rows, n_outputs)
         Raw prediction of each row without its fold.
     loss : Loss
-        What is minimised.
+        Loss of the additive model.
     alpha : ndarray of shape (n_columns, n_outputs)
         Penalty of each column's effects in the additive model.
     """

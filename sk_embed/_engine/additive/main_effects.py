@@ -42,7 +42,8 @@ ALPHA_RANGE = (1e-3, 1e6)
 # A variance of effects is about the same in some of the rows as in all: these find where
 # all rows begin.
 ROWS_OF_FIRST_ESTIMATE = 50_000
-# Of a row, below which a binomial or multinomial model is sure of the label.
+# Smallest curvature of a row that counts; with less, a binomial or multinomial model is
+# sure of the label.
 _MIN_CURVATURE = 1e-9
 
 
@@ -61,7 +62,7 @@ class MainEffects(NamedTuple):
         Rows of a category that weigh as much as the prior of its column: the noise
         variance of a row over the variance of the column's effects.
     converged : bool
-        Whether the gradient vanished.
+        Whether the gradient vanished in all solutions.
     """
 
     effects: FloatArray
@@ -82,11 +83,11 @@ class Solved(NamedTuple):
     Parameters
     ----------
     effects : ndarray of shape (sum(n_codes), n_outputs)
-        Stacked main effects.
+        Main effects of the stacked categories of all columns.
     leading : ndarray of shape (1 + n_context, n_outputs)
         Intercept and slopes of the context.
     converged : bool
-        Whether the gradient vanished.
+        Whether the gradient vanished, to the solver's tolerance.
     """
 
     effects: FloatArray
@@ -100,9 +101,9 @@ class Whole(NamedTuple):
     Parameters
     ----------
     alpha, noise_ratio : ndarray of shape (n_columns,)
-        As in :class:`MainEffects`.
+        Penalty and noise ratio of each column, as in :class:`MainEffects`.
     solved : Solved
-        Coefficients under these penalties.
+        Coefficients that all rows have under these penalties.
     """
 
     alpha: FloatArray
@@ -145,9 +146,9 @@ def fit_whole(
     Parameters
     ----------
     source : ObjectiveSource
-        Training rows.
+        Training rows, wherever they are.
     loss : Loss
-        What is minimised.
+        Loss whose weighted sum over rows is minimised.
     alpha : float or None
         Penalty of every column, or None to estimate one for each column.
     known : ndarray of shape (n_groups, n_known), optional
@@ -178,11 +179,11 @@ def solve_whole(
     Parameters
     ----------
     model : AdditiveObjective
-        Of all rows, of outputs that the loss ties to each other.
+        Objective over all rows, for outputs that the loss ties to each other.
     sample : AdditiveObjective or None
-        Of some of the rows, where there are many: see :func:`estimate_alpha`.
+        Objective over some of the rows, where there are many: see :func:`estimate_alpha`.
     alpha : float or None
-        As in :func:`fit_whole`.
+        Penalty of every column, or None to estimate one for each.
     known : ndarray of shape (n_known,)
         Penalties of the first columns, which are not estimated again.
     """
@@ -204,9 +205,9 @@ def fit_fold(whole: Whole, model: AdditiveObjective) -> Solved:
     Parameters
     ----------
     whole : Whole
-        What all rows say of the same outputs.
+        Solution for all rows, of the same outputs.
     model : AdditiveObjective
-        Of the fold's training rows.
+        Objective over the fold's training rows.
 
     Returns
     -------
@@ -253,9 +254,10 @@ def estimate_alpha(
     Parameters
     ----------
     model : AdditiveObjective
-        Of all rows.
+        Objective as the sum over all rows.
     sample : AdditiveObjective, optional
-        Of some of them: its penalties are where those of all begin.
+        Objective over some of the rows; the estimates of it are where those of all rows
+        begin.
     known : ndarray of shape (n_known,), optional
         Penalties of the first columns, which are not estimated again.
 
@@ -313,11 +315,11 @@ def evidence(
     Parameters
     ----------
     model : AdditiveObjective
-        Of all rows.
+        Objective as the sum over all rows.
     solution : Solution
-        Of this model under ``alpha``.
+        Minimum of this objective under the penalties ``alpha``.
     alpha : ndarray of shape (n_columns,)
-        Penalty of each column.
+        Penalty on the squares of each column's effects.
 
     Returns
     -------

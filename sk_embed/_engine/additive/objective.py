@@ -41,11 +41,11 @@ class Evaluation(NamedTuple):
     Parameters
     ----------
     coefficients : ndarray of shape (n_coefficients, n_outputs)
-        Where.
+        Coefficients at which the rows are evaluated.
     value : float
         Weighted sum of the rows' losses.
     gradient : ndarray of the coefficients' shape
-        Its gradient.
+        Gradient of ``value`` in the coefficients.
     mean : ndarray of shape (n_rows, n_outputs)
         Expected target, on which the Hessian depends; empty where the rows are elsewhere.
     """
@@ -70,7 +70,7 @@ class Curvature(NamedTuple):
     Parameters
     ----------
     diagonal : ndarray of shape (n_coefficients, n_outputs)
-        Its diagonal.
+        Diagonal of the Hessian, one entry for each coefficient.
     block : ndarray of shape (n_outputs, n_leading, n_leading), or LeadingRows
         Its block of intercept and slopes, without what the loss ties between outputs. Of
         a table with fewer rows than slopes these rows stand for it, which are smaller.
@@ -86,15 +86,15 @@ class Chunk(NamedTuple):
     Parameters
     ----------
     rows : slice
-        Which.
+        Places of the chunk's rows among all rows.
     leading : ndarray of shape (n_rows, 1 + n_context)
         A column of ones, and the context.
     codes : ndarray of shape (n_rows, n_columns)
-        Stacked codes.
+        Row of the stacked tables that each row reads, of each column.
     y_true : ndarray of shape (n_rows, n_outputs)
-        Target.
+        Target of each row, as the loss wants it.
     weight : ndarray of shape (n_rows, 1)
-        Of each row; 0 where it is not used.
+        Weight of each row; 0 where it is not used.
     """
 
     rows: slice
@@ -126,13 +126,13 @@ class AdditiveObjective(ABC):
     Parameters
     ----------
     loss : Loss
-        What is minimised.
+        Loss whose weighted sum over rows is minimised.
     n_codes : ndarray of shape (n_columns,)
-        Codes of each column.
+        Number of codes of each column.
     n_context, n_outputs : int
         Numeric columns, and columns of the target.
     is_small : bool
-        Whether precision costs nothing.
+        Whether rows are so few that double precision takes no time.
     """
 
     def __init__(
@@ -143,10 +143,10 @@ class AdditiveObjective(ABC):
         self.n_outputs = n_outputs
         self.n_leading = 1 + n_context
         self.n_coefficients = self.n_leading + int(n_codes.sum())
-        # Of the Hessian, which says only which way to go: it is the gradient that says
-        # where the end is.
+        # The Hessian only gives directions, for which single precision is enough; the
+        # gradient, in double precision, decides convergence.
         self.hessian_dtype = np.dtype(np.float64 if is_small else np.float32)
-        # Of the gradient, relative to that of the empty model.
+        # Norm of the gradient at convergence, relative to that of the null model.
         self.tolerance = 1e-6 if is_small else 1e-4
 
     def penalty(self, alpha: FloatArray) -> FloatArray:
@@ -200,11 +200,11 @@ class AdditiveModel(AdditiveObjective):
     Parameters
     ----------
     rows : Rows
-        Training rows.
+        Rows over which the objective is the sum.
     loss : Loss
-        What is minimised.
+        Loss whose weighted sum over rows is minimised.
     is_used : ndarray of bool of shape (n_rows,)
-        Which of them count.
+        Whether each row counts; the others weigh nothing.
     is_small : bool, optional
         Whether precision costs nothing: where all rows are one chunk, unless given.
     """

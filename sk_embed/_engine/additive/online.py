@@ -86,11 +86,11 @@ class Update(NamedTuple):
         Coefficients of the chunk: intercept and slopes, then its categories; and those of
         its cells, which are counted by themselves.
     sums : Sums
-        What all chunks say of both.
+        Sums of the sites of all chunks, of categories and of cells.
     alpha : ndarray of shape (n_columns, n_outputs)
-        Penalty of each column.
+        Penalty on the effects of each column and output.
     moments : Moments
-        Running sums.
+        Running sums from which the penalties are estimated.
     """
 
     chosen: IntArray
@@ -106,7 +106,7 @@ class StreamEffects:
     Parameters
     ----------
     loss : Loss
-        What is minimised.
+        Loss whose weighted sum over rows is minimised.
     first : Rows
         The first chunk, for the numbers of columns, context columns and outputs.
     alpha : float or None

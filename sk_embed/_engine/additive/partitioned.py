@@ -28,15 +28,15 @@ class BlocksModel(AdditiveObjective):
     Parameters
     ----------
     blocks : Blocks
-        The rows.
+        Rows, in blocks that never meet.
     facts : Facts
-        What is known of them.
+        Numbers of rows, weights and sums over all blocks.
     loss : Loss
-        What is minimised.
+        Loss whose weighted sum over rows is minimised.
     outputs : slice
-        Which outputs, tied to each other by the loss.
+        Outputs that are solved, tied to each other by the loss.
     number : int
-        Which rows are used: see :class:`Block`.
+        Number of the subset of rows that is used: see :class:`Block`.
     """
 
     def __init__(

@@ -85,7 +85,7 @@ class Evidence:
         first : int
             Number of the first coefficient that is held; there are none behind them.
         evidence, curvature : ndarray of shape (n_rows, n_outputs)
-            Sums of each coefficient.
+            Sums of each coefficient that is held from now on.
         """
         self.cut(first)
         self.grow(len(evidence))
