@@ -89,6 +89,7 @@ class EncoderBase(
             Interval(Integral, 1, None, closed="left"),
         ],
         "crosses": [StrOptions({"auto"}), list, None],
+        "counts": ["boolean"],
         "cross_fit": ["boolean"],
         "cross_fit_below": [
             StrOptions({"auto"}),

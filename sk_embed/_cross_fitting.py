@@ -318,7 +318,8 @@ class CrossFitted(NamedTuple):
     Parameters
     ----------
     columns, crosses : list of FoldVectors
-        Vectors without each fold, of each categorical column and each cross.
+        Vectors without each fold, of each categorical column and each cross; none where
+        all training rows get the full vectors.
     table_rows : ndarray of shape (n_used_rows, n_columns)
         Table row that each row that was learned reads, of each categorical column.
     fold_of_row : ndarray of shape (n_used_rows,)
@@ -358,6 +359,8 @@ class CrossFitted(NamedTuple):
         fold_vectors: Sequence[FoldVectors],
         codes: Sequence[IntArray],
     ) -> None:
+        if not fold_vectors:
+            return
         for block, of_block, of_row in zip(blocks, fold_vectors, codes, strict=True):
             read = of_block.rows[of_row]
             rows = np.flatnonzero(read != _FULL)

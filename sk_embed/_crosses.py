@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._columns.vocabulary import Vocabulary
-from sk_embed._engine.cells import Pair, codes_of, keys_of
+from sk_embed._engine.cells import ListedCells, Pair, codes_of, keys_of
 
 
 class Cross(NamedTuple):
@@ -88,6 +88,11 @@ class CrossTable:
         first, second = (columns[j][:, :n] for j in self.pair)
         output[:, self.width - n :] = output[:, :n] + first + second
 
+    def name(self, names: Sequence[Any]) -> str:
+        """Return the name of the cross, given those of the categorical columns."""
+        first, second = (names[j] for j in self.pair)
+        return f"{first}*{second}"
+
     def output_names(self, names: Sequence[Any], effects: list[str]) -> list[str]:
         """Return the names of the output columns.
 
@@ -98,9 +103,8 @@ class CrossTable:
         effects : list of str
             Names of the effects, one for each output of the model.
         """
-        first, second = (names[j] for j in self.pair)
         totals = [f"total{name.removeprefix('effect')}" for name in effects]
-        return [f"{first}*{second}_{name}" for name in (effects + totals)[: self.width]]
+        return [f"{self.name(names)}_{part}" for part in (effects + totals)[: self.width]]
 
     def to_frame(
         self,
@@ -139,13 +143,14 @@ class CrossTable:
         return frame.assign(count=self.cells.counts)
 
 
-def cells_of(
-    pair: Pair, keys: IntArray, counts: IntArray, vocabularies: Sequence[Vocabulary]
+def cell_vocabulary(
+    pair: Pair, cells: ListedCells, vocabularies: Sequence[Vocabulary]
 ) -> Vocabulary:
-    """Return the cells of a pair of columns, by their keys."""
+    """Return the cells of a pair of columns as the categories of a column."""
     first, second = (vocabularies[j].name for j in pair)
-    never = np.zeros(len(keys), dtype=bool)
-    return Vocabulary(f"{first}*{second}", keys, counts.astype(np.intp), never)
+    never = np.zeros(len(cells.keys), dtype=bool)
+    counts = cells.n_rows.astype(np.intp)
+    return Vocabulary(f"{first}*{second}", cells.keys, counts, never)
 
 
 def read_pairs(

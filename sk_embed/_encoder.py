@@ -123,6 +123,15 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, EncoderBase):
         ``cv`` (by :meth:`fit`, which knows no groups: under five shuffled folds, unless
         ``cv`` is a number), the largest first, at most as many as there are categorical
         columns, and twelve; none if the rows fit into one batch, too few to tell.
+    counts : bool, default=False
+        Whether ``log(1 + n)`` is put out for each categorical column and each cross, behind
+        all vectors, n being the number of training rows of the category, or pair of
+        categories. In ``fit_transform`` a row does not count itself, so that n is the
+        number of others as it is for new rows (unless ``cross_fit=False``). Rows count
+        whatever they weigh, those of weight 0 do not; categories that share a vector count
+        together; an unknown one has no rows. It helps where rows are drawn alike and how
+        often a category occurs says what it is, and misleads where a later table is of
+        another size.
     cross_fit : bool, default=True
         Whether ``fit_transform`` encodes the training rows without leaking their
         targets.
@@ -277,6 +286,7 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, EncoderBase):
         tol: float = 1e-3,
         n_iter_no_change: int | str = "auto",
         crosses: Any = "auto",
+        counts: bool = False,
         cross_fit: bool = True,
         cross_fit_below: int | str = "auto",
         cv: Any = 5,
@@ -305,6 +315,7 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, EncoderBase):
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.crosses = crosses
+        self.counts = counts
         self.cross_fit = cross_fit
         self.cross_fit_below = cross_fit_below
         self.cv = cv
@@ -510,8 +521,9 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, EncoderBase):
             ``brand_effect`` (several classes: ``brand_effect_<class>``; several outputs:
             ``brand_effect_<output>``, where the output is the name of the column of y, or
             its number), ``brand_0``, ``brand_1`` and so on; of a cross of ``brand`` and
-            ``shop`` ``brand*shop_effect`` and ``brand*shop_total``; then the names of
-            context columns passed through.
+            ``shop`` ``brand*shop_effect`` and ``brand*shop_total``; counts are
+            ``brand_count`` and ``brand*shop_count``; then the names of context columns
+            passed through.
 
         Raises
         ------
@@ -537,8 +549,7 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, EncoderBase):
         -------
         frame : DataFrame of shape (n_categories, n_components_[j] + 1)
             Indexed by category, that of a cross by two; one column for each output feature,
-            and ``count``, the rows of the category in ``fit`` (of a cross with weighted
-            rows the effective number).
+            and ``count``, the rows of the category in ``fit``.
 
         Raises
         ------

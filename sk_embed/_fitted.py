@@ -18,6 +18,7 @@ from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._columns.lookup import UNKNOWN
 from sk_embed._columns.table import TableColumns
 from sk_embed._columns.target import Target
+from sk_embed._counts import count_name, log_counts
 from sk_embed._cross_fitting import CrossFitted
 from sk_embed._crosses import Cross, CrossTable, read_pairs
 from sk_embed._decoding import decode
@@ -113,6 +114,8 @@ class FittedEncoding:
         State that ``partial_fit`` goes on from; None where it cannot.
     crosses : list of CrossTable
         Pairs of columns that are encoded as columns of their own, behind all others.
+    with_counts : bool
+        Whether the counts of categories and of cells are put out behind all vectors.
     """
 
     columns: TableColumns
@@ -126,6 +129,7 @@ class FittedEncoding:
     loss_curve: list[float]
     resume: ResumeState | None = None
     crosses: list[CrossTable] = field(default_factory=list)
+    with_counts: bool = False
 
     def encoding(self) -> FittedEncoding:
         """Return the encoding itself: it is made already, as that of a stream is not."""
@@ -155,8 +159,14 @@ class FittedEncoding:
 
     @property
     def width(self) -> int:
-        """Output columns of all categorical columns and crosses."""
-        return sum(self.n_components) + sum(cross.width for cross in self.crosses)
+        """Output columns of all categorical columns, crosses and counts."""
+        return sum(self._widths)
+
+    @property
+    def _widths(self) -> list[int]:
+        """Output columns of each column, of each cross, and of each count."""
+        widths = [*self.n_components, *(cross.width for cross in self.crosses)]
+        return widths + [1] * (len(widths) * self.with_counts)
 
     @property
     def n_iter(self) -> int:
@@ -194,7 +204,8 @@ class FittedEncoding:
         """
         encoded = np.empty((len(codes[0]), self.width), dtype)
         blocks = self._blocks(encoded)
-        columns, crosses = blocks[: len(self.tables)], blocks[len(self.tables) :]
+        n_columns, n_blocks = len(self.tables), len(self.tables) + len(self.crosses)
+        columns, crosses = blocks[:n_columns], blocks[n_columns:n_blocks]
         for block, table, of_column in zip(columns, self.tables, codes, strict=True):
             block[:] = table.take(of_column, axis=0)
         if cross_fitted is not None:
@@ -206,7 +217,22 @@ class FittedEncoding:
             cross_fitted.overwrite_crosses(crosses, cells)
         for cross, block in zip(self.crosses, crosses, strict=True):
             cross.write_totals(columns, block)
+        training_rows = None if cross_fitted is None else cross_fitted.places
+        self._write_counts([*codes, *cells], training_rows, blocks[n_blocks:])
         return encoded
+
+    def _write_counts(
+        self,
+        codes: Sequence[IntArray],
+        training_rows: IntArray | None,
+        blocks: Sequence[FloatArray],
+    ) -> None:
+        """Write the counts, if any are put out, of the codes of columns and crosses."""
+        if not blocks:
+            return
+        known = [*self.columns.vocabularies, *(cross.cells for cross in self.crosses)]
+        for block, vocabulary, of_block in zip(blocks, known, codes, strict=True):
+            block[:, 0] = log_counts(vocabulary, of_block, training_rows)
 
     def _cells(self, codes: Sequence[IntArray]) -> list[IntArray]:
         """Return each row's cell of each cross."""
@@ -217,11 +243,11 @@ class FittedEncoding:
         return [cross.codes(rows) for cross in self.crosses]
 
     def _blocks(self, encoded: FloatArray) -> list[FloatArray]:
-        """Return the view of each column's and each cross's part of encoded rows."""
-        widths = [*self.n_components, *(cross.width for cross in self.crosses)]
-        ends = np.cumsum(widths)
+        """Return the view of each column's, cross's and count's part of encoded rows."""
+        widths = self._widths
         return [
-            encoded[:, end - width : end] for end, width in zip(ends, widths, strict=True)
+            encoded[:, end - width : end]
+            for end, width in zip(np.cumsum(widths), widths, strict=True)
         ]
 
     # ------------------------------------------------------------ names and tables
@@ -245,6 +271,9 @@ class FittedEncoding:
         columns = self._block_names(inputs)
         for cross in self.crosses:
             names += cross.output_names(columns, self.target.effect_names)
+        if self.with_counts:
+            blocks_counted = [*columns, *(cross.name(columns) for cross in self.crosses)]
+            names += [count_name(name) for name in blocks_counted]
         if with_context:
             names += [str(name) for name in inputs[~self.columns.is_categorical]]
         return np.array(names, dtype=object)

@@ -25,7 +25,7 @@ from sk_embed._cross_fitting import (
     choose_fold_vectors,
     needs_folds,
 )
-from sk_embed._crosses import CrossTable, cells_of, read_pairs
+from sk_embed._crosses import CrossTable, cell_vocabulary, read_pairs
 from sk_embed._engine.crossed_effects import CrossEffects
 from sk_embed._engine.model import (
     LearnedModel,
@@ -204,26 +204,30 @@ def learn_from_rows(
     fit : Fit
         The fitted state and all tables.
     cross_fitted : CrossFitted or None
-        What training rows are encoded by; None where they get the tables' vectors.
+        What training rows are encoded by; None where they are encoded as new rows are.
     """
     settings, folds = learning.settings(training), None
     counts = training.rows.effective_counts()
     cross_fit_below = learning.parameters["cross_fit_below"]
-    is_cross_fitted &= settings.crosses != () or needs_folds(counts, cross_fit_below)
-    if is_cross_fitted or settings.crosses is None:
+    with_fold_tables = is_cross_fitted and (
+        settings.crosses != () or needs_folds(counts, cross_fit_below)
+    )
+    if with_fold_tables or settings.crosses is None:
         folds = draw_folds()
-        n_fold_tables = len(folds.is_training) if is_cross_fitted else 0
+        n_fold_tables = len(folds.is_training) if with_fold_tables else 0
         settings = replace(settings, n_fold_tables=n_fold_tables)
     source = InMemory(
         training.rows, None if folds is None else folds.is_training, training.n_in_reach
     )
     map_tasks = map_in_threads(learning.parameters["n_jobs"])
     fit = learn_from(source, training, settings, learning, map_tasks)
-    if folds is None or not is_cross_fitted:
+    if not is_cross_fitted:
         return fit, None
+    codes, places = training.rows.codes, training.row_numbers
+    if folds is None or not with_fold_tables:
+        return fit, CrossFitted([], [], codes, np.zeros(len(places), np.int8), places)
     vectors = fit.fold_vectors(counts, cross_fit_below)
-    places = training.row_numbers
-    return fit, CrossFitted(*vectors, training.rows.codes, folds.of_row, places)
+    return fit, CrossFitted(*vectors, codes, folds.of_row, places)
 
 
 def learn_from(
@@ -311,16 +315,18 @@ def finish(
             _cross_table(cross, table.full, columns.vocabularies, n_totals)
             for cross, table in zip(model.crosses, crosses, strict=True)
         ],
+        with_counts=bool(parameters["counts"]),
     )
-    return Fit(encoding, tables, crosses, [cross.n_rows for cross in model.crosses])
+    return Fit(
+        encoding, tables, crosses, [cross.effective_counts for cross in model.crosses]
+    )
 
 
 def _cross_table(
     cross: CrossEffects, full: FloatArray, vocabularies: list[Vocabulary], n_totals: int
 ) -> CrossTable:
     """Return the table of a cross, which is put out before ``n_totals`` total effects."""
-    n_rows = np.rint(cross.n_rows[:-1])
-    cells = cells_of(cross.pair, cross.keys, n_rows, vocabularies)
+    cells = cell_vocabulary(cross.pair, cross.cells, vocabularies)
     return CrossTable(cross.pair, cells, full, n_totals, cross.explained_variance_ratio)
 
 

@@ -67,16 +67,17 @@ class Stream:
         self._encoding: FittedEncoding | None = None
         self._dtype = checked_dtype(parameters["dtype"])
         self._chooses_axes = False
-        self.n_effects = 0
+        self.n_effects, self.with_counts = 0, False
         self.n_components: list[int] = []
         self._rows = StoreRows(columns.vocabularies)
 
-    def start_anew(self, n_components: Any, with_effects: bool) -> None:
-        """Fix the width of the output."""
+    def start_anew(self, n_components: Any, with_effects: bool, with_counts: bool) -> None:
+        """Fix what is put out."""
         self._n_components = n_components
         self._chooses_axes = not isinstance(n_components, Integral)
         width = self.settings.width if self._chooses_axes else int(n_components)
         self.n_effects = len(self.target.effect_names) if with_effects else 0
+        self.with_counts = with_counts
         self.n_components = [self.n_effects + width] * len(self.columns.vocabularies)
 
     def go_on_from(self, fitted: FittedEncoding, start: StreamStart) -> None:
@@ -92,6 +93,7 @@ class Stream:
             dtype=trunk.parameters.dtype,
         )
         self.n_components, self.n_effects = fitted.n_components, len(fitted.effect_names)
+        self.with_counts = fitted.with_counts
 
     def learn(
         self,
@@ -198,6 +200,7 @@ class Stream:
             crosses=self.crosses.tables(
                 model, learned, columns.vocabularies, self.n_effects, unit, self._dtype
             ),
+            with_counts=self.with_counts,
         )
 
     @property

@@ -11,8 +11,8 @@ import pandas as pd
 from sk_embed._arrays import BoolArray
 from sk_embed._columns.growing import Coded, GrowingVocabulary
 from sk_embed._columns.vocabulary import Vocabulary
-from sk_embed._crosses import CrossTable, cells_of
-from sk_embed._engine.cells import Pair, keys_of
+from sk_embed._crosses import CrossTable, cell_vocabulary
+from sk_embed._engine.cells import ListedCells, Pair, keys_of
 from sk_embed._engine.column_vectors import ColumnVectors
 from sk_embed._engine.crossed_effects import choose_pairs, fit_effects
 from sk_embed._engine.losses import Loss
@@ -34,7 +34,7 @@ class StreamCrosses:
     pairs : sequence of tuple of int
         Numbers of two columns each.
     cells : sequence of Vocabulary
-        Cells of each pair that are known at first.
+        ListedCells of each pair that are known at first.
     """
 
     def __init__(self, pairs: Sequence[Pair], cells: Sequence[Vocabulary]) -> None:
@@ -78,24 +78,19 @@ class StreamCrosses:
         dtype : dtype
             Type of the tables' floats.
         """
-        known = [vocabulary.as_vocabulary() for vocabulary in self.vocabularies]
-        listed = [np.flatnonzero(cells.categories >= 0) for cells in known]
-        crosses = model.crosses(
-            self.pairs,
-            [cells.categories[of] for cells, of in zip(known, listed, strict=True)],
-            [rows[of] for rows, of in zip(self.rows.of_categories, listed, strict=True)],
-            [cells.counts[of] for cells, of in zip(known, listed, strict=True)],
-            columns,
-        )
+        known, places = [], []
+        for vocabulary, rows in zip(
+            self.vocabularies, self.rows.of_categories, strict=True
+        ):
+            cells = vocabulary.as_vocabulary()
+            listed = np.flatnonzero(cells.categories >= 0)
+            known.append(ListedCells(cells.categories[listed], cells.counts[listed]))
+            places.append(rows[listed])
+        crosses = model.crosses(self.pairs, known, places, columns)
         return [
             CrossTable(
                 cross.pair,
-                cells_of(
-                    cross.pair,
-                    cross.keys,
-                    np.rint(cross.n_rows[:-1]).astype(np.intp),
-                    vocabularies,
-                ),
+                cell_vocabulary(cross.pair, cross.cells, vocabularies),
                 (cross.effects / unit).astype(dtype),
                 n_totals,
                 cross.explained_variance_ratio,

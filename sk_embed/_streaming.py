@@ -170,7 +170,11 @@ def _new_stream(
         pairs = _pairs_of_first_chunk(rows, target.like, parameters)
     crosses = StreamCrosses(pairs, no_cells(pairs))
     stream = Stream(growing, target.like, crosses, parameters)
-    stream.start_anew(parameters["n_components"], parameters["main_effects"])
+    stream.start_anew(
+        parameters["n_components"],
+        bool(parameters["main_effects"]),
+        bool(parameters["counts"]),
+    )
     return stream
 
 

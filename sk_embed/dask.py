@@ -182,7 +182,7 @@ class EmbeddingEncoder(
                 "partitions; leave it out."
             )
         fitted = self._fit_partitions(X, y, sample_weight, with_folds=self.cross_fit)
-        if fitted.folds.n_folds == 0:
+        if not self.cross_fit or (fitted.folds.n_folds == 0 and not self.counts):
             return self.transform(X)
         meta = self._empty_output(X)
         shared = delayed(self._training_encoder(fitted, meta), traverse=False)
@@ -326,13 +326,18 @@ class EmbeddingEncoder(
             fitted.layout,
             fitted.learned,
             fitted.folds,
-            *(
-                [vectors.compact(checked_dtype(self.dtype)) for vectors in of_blocks]
-                for of_blocks in fitted.fit.fold_vectors(
-                    fitted.counts, self.cross_fit_below
-                )
-            ),
+            *self._compact_fold_vectors(fitted),
         )
+
+    def _compact_fold_vectors(
+        self, fitted: _Fitted
+    ) -> tuple[list[FoldVectors], list[FoldVectors]]:
+        """Return what rows of ``fit`` get in place of the full vectors, if anything."""
+        if fitted.folds.n_folds == 0:
+            return [], []
+        dtype = checked_dtype(self.dtype)
+        columns, crosses = fitted.fit.fold_vectors(fitted.counts, self.cross_fit_below)
+        return [v.compact(dtype) for v in columns], [v.compact(dtype) for v in crosses]
 
     def _frame_encoder(self) -> _encoder.EmbeddingEncoder:
         """Return an encoder that gives data frames of pandas."""
@@ -437,7 +442,8 @@ def _encode_training_rows(
             "they cannot be told their folds; give fit_transform a persisted table."
         )
     fold_of_row = shared.folds.of_rows(part, learned.target.type in LABEL_TYPES)
-    assert fold_of_row is not None  # noqa: S101 - there are folds
+    if fold_of_row is None:
+        fold_of_row = np.zeros(len(part.weight), np.int8)
     table_rows = table_rows_of(part, learned.columns)
     vectors = shared.columns, shared.crosses
     cross_fitted = CrossFitted(*vectors, table_rows, fold_of_row, part.row_numbers)

@@ -12,7 +12,7 @@ from test_blocks import cut
 
 from sk_embed._engine.additive.crosses import HeldOutRows, choose_crosses
 from sk_embed._engine.additive.main_effects import collect, fit_whole
-from sk_embed._engine.cells import cell_codes, codes_of, keys_of, listed_keys
+from sk_embed._engine.cells import cell_codes, codes_of, keys_of, listed_cells
 from sk_embed._engine.crossed_effects import (
     choose_pairs,
     cross,
@@ -71,7 +71,7 @@ def test_keys_hold_both_codes(rng):
 
 def test_only_cells_of_listed_categories_that_have_rows_are_numbered():
     codes = np.array([[0, 1], [0, 1], [1, 0], [2, 0], [1, 2]])
-    keys = listed_keys(codes, np.array([3, 3]), (0, 1))
+    keys = listed_cells(codes, np.array([3, 3]), (0, 1)).keys
     assert_array_equal(np.column_stack(codes_of(keys)), [[0, 1], [1, 0]])
     asked = keys_of(np.array([1, 0, 0]), np.array([0, 0, 1]))
     assert_array_equal(cell_codes(asked, keys), [1, 2, 0])
@@ -92,7 +92,7 @@ def test_a_cross_is_the_column_that_the_pair_would_make(loss, n_outputs, rng):
     by_hand = rows.with_columns(cells[:, None], np.array([12]))
     expected = np.hstack([w.effects for w in fit_whole(InMemory(by_hand), loss, 2.0)])
     assert_allclose(joint.effects[0][:4], expected[:4], atol=1e-5)
-    a, b = codes_of(of_cells.keys)
+    a, b = codes_of(of_cells.cells.keys)
     assert_allclose(of_cells.effects[:-1], expected[7:][3 * a + b], atol=1e-5)
     assert_array_equal(of_cells.effects[-1], 0)
 
@@ -113,7 +113,7 @@ def test_independent_cells_are_found_again(rng):
     rows, cells = draw_cells(rng, 8_000)
     crossed = cross(in_memory(rows), [(0, 1)])
     (found,) = crossed.effects(effects_of(crossed.source))
-    a, b = codes_of(found.keys)
+    a, b = codes_of(found.cells.keys)
     centred = cells - cells.mean(axis=0) - cells.mean(axis=1, keepdims=True)
     assert np.corrcoef(found.effects[:-1, 0], centred[a, b])[0, 1] > 0.95
 
@@ -145,7 +145,7 @@ def test_rows_that_are_not_listed_change_no_cell(rng):
     codes[:50, 0] = rows.n_codes[0] - 1
     unlisted = replace(rows, codes=codes)
     crossed = cross(in_memory(unlisted), [(0, 1)])
-    assert crossed.source.n_codes[-1] == len(crossed.keys[0]) + 1
+    assert crossed.source.n_codes[-1] == len(crossed.cells[0].keys) + 1
     (found,) = crossed.effects(effects_of(crossed.source, alpha=1.0))
     assert_array_equal(found.effects[-1], 0)
     assert_array_equal(found.fold_effects[:, -1], 0)
@@ -158,11 +158,11 @@ def test_crosses_of_partitions_are_those_of_the_rows_together(loss, n_outputs, r
     blocks = cut(rows, 4, n_folds=N_FOLDS)
     partitioned = Partitioned(blocks, facts_of(blocks), 2)
     found, expected = (cross(s, [(0, 1)]) for s in (partitioned, in_memory(rows)))
-    assert_array_equal(found.keys[0], expected.keys[0])
+    assert_array_equal(found.cells[0].keys, expected.cells[0].keys)
     (a,) = found.effects(effects_of(found.source, loss, 1.0))
     (b,) = expected.effects(effects_of(expected.source, loss, 1.0))
     assert_allclose(a.effects, b.effects, atol=1e-5)
-    assert_allclose(a.n_rows, b.n_rows)
+    assert_allclose(a.effective_counts, b.effective_counts)
     assert a.explained_variance_ratio == pytest.approx(b.explained_variance_ratio)
     # Blocks spread their own rows over the folds, so that these hold other rows.
     assert a.fold_effects.shape == b.fold_effects.shape

@@ -1,4 +1,4 @@
-"""Cells: pairs of categories of two columns, as the codes of a column of their own.
+"""ListedCells: pairs of categories of two columns, as the codes of a column of their own.
 
 A cell's *key* holds the codes of both its categories, ``code_a * 2**32 + code_b``, so that
 it stays the same when either column grows. The cells of a pair of columns that have rows
@@ -9,7 +9,7 @@ column, stands for what is not listed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -33,8 +33,23 @@ def codes_of(keys: IntArray) -> tuple[IntArray, IntArray]:
     return first, second
 
 
-def listed_keys(codes: IntArray, n_codes: IntArray, pair: Pair) -> IntArray:
-    """Return the keys of a pair's cells that have rows, rising.
+class ListedCells(NamedTuple):
+    """The cells of a pair of columns that have rows.
+
+    Parameters
+    ----------
+    keys : ndarray of shape (n_cells,)
+        Keys, ascending.
+    n_rows : ndarray of shape (n_cells,)
+        Number of rows of each cell, whatever they weigh.
+    """
+
+    keys: IntArray
+    n_rows: IntArray
+
+
+def listed_cells(codes: IntArray, n_codes: IntArray, pair: Pair) -> ListedCells:
+    """Return the cells of a pair of columns that have rows.
 
     Parameters
     ----------
@@ -47,7 +62,8 @@ def listed_keys(codes: IntArray, n_codes: IntArray, pair: Pair) -> IntArray:
     """
     a, b = pair
     is_listed = (codes[:, a] < n_codes[a] - 1) & (codes[:, b] < n_codes[b] - 1)
-    return np.unique(keys_of(codes[is_listed, a], codes[is_listed, b]))
+    keys = keys_of(codes[is_listed, a], codes[is_listed, b])
+    return ListedCells(*np.unique(keys, return_counts=True))
 
 
 def cell_codes(keys: IntArray, known: IntArray) -> IntArray:

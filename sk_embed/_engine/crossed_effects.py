@@ -32,7 +32,7 @@ from sk_embed._engine.additive.main_effects import (
     fit_whole,
     output_groups,
 )
-from sk_embed._engine.cells import Pair
+from sk_embed._engine.cells import ListedCells, Pair
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.partitions import N_WHOLE_AND_HALVES
 from sk_embed._engine.rows import Rows
@@ -47,13 +47,13 @@ class CrossEffects(NamedTuple):
     ----------
     pair : tuple of int
         Numbers of the two columns.
-    keys : ndarray of shape (n_cells,)
-        Keys of the cells that have rows, rising: see :mod:`sk_embed._engine.cells`.
+    cells : ListedCells
+        The cells that have rows.
     effects : ndarray of shape (n_cells + 1, n_outputs)
         Effects of the cells; zero, the last, is that of any other cell.
     fold_effects : ndarray of shape (n_folds, n_cells + 1, n_outputs)
         Effects of the cells, learned without each fold.
-    n_rows : ndarray of shape (n_cells + 1,)
+    effective_counts : ndarray of shape (n_cells + 1,)
         Effective number of each cell's rows.
     explained_variance_ratio : float
         Share of these effects in the variance of all effects, of columns and of crosses.
@@ -63,10 +63,10 @@ class CrossEffects(NamedTuple):
     """
 
     pair: Pair
-    keys: IntArray
+    cells: ListedCells
     effects: FloatArray
     fold_effects: FloatArray
-    n_rows: FloatArray
+    effective_counts: FloatArray
     explained_variance_ratio: float
     noise_ratio: float
 
@@ -80,18 +80,18 @@ class Crossed(NamedTuple):
         Rows without these pairs, and with them.
     pairs : sequence of tuple of int
         Numbers of two columns each.
-    keys : list of ndarray of shape (n_cells,)
-        Keys of each pair's cells that have rows.
+    cells : list of ListedCells
+        ListedCells of each pair that have rows.
     """
 
     columns: RowSource
     source: RowSource
     pairs: Sequence[Pair]
-    keys: list[IntArray]
+    cells: list[ListedCells]
 
     def effects(self, joint: MainEffects) -> Iterator[CrossEffects]:
         """Return the effects of the crosses, of all that were solved jointly."""
-        n_rows = self.source.effective_counts()
+        effective_counts = self.source.effective_counts()
         by_column = np.split(joint.effects, np.cumsum(self.source.n_codes)[:-1], axis=1)
         weights = [of_column[0] for of_column in self.source.counts()]
         moments = [
@@ -99,16 +99,16 @@ class Crossed(NamedTuple):
             for effects, weight in zip(by_column, weights, strict=True)
         ]
         first = len(self.columns.n_codes)
-        for j, (pair, keys) in enumerate(zip(self.pairs, self.keys, strict=True), first):
+        for j, (pair, cells) in enumerate(zip(self.pairs, self.cells, strict=True), first):
             effects = by_column[j].copy()
             # The last stands for cells that are not listed, whatever it has learned.
             effects[:, -1] = 0
             yield CrossEffects(
                 pair,
-                keys,
+                cells,
                 effects[0],
                 effects[1:],
-                n_rows[j],
+                effective_counts[j],
                 moments[j] / (sum(moments) or 1.0),
                 float(joint.noise_ratio[:, j].max()),
             )
@@ -116,8 +116,8 @@ class Crossed(NamedTuple):
 
 def cross(source: RowSource, pairs: Sequence[Pair]) -> Crossed:
     """Return rows with pairs of their columns as further columns."""
-    crossed, keys = source.crossed(pairs) if pairs else (source, [])
-    return Crossed(source, crossed, pairs, keys)
+    crossed, cells = source.crossed(pairs) if pairs else (source, [])
+    return Crossed(source, crossed, pairs, cells)
 
 
 class Choice(NamedTuple):

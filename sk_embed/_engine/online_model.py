@@ -21,7 +21,7 @@ import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.additive.online import StreamEffects, first_intercept
-from sk_embed._engine.cells import Pair
+from sk_embed._engine.cells import ListedCells, Pair
 from sk_embed._engine.chunks import (
     LocalRows,
     last_rows,
@@ -267,9 +267,8 @@ class StreamModel:
     def crosses(
         self,
         pairs: Sequence[Pair],
-        keys: list[IntArray],
-        cells: list[IntArray],
-        counts: list[IntArray],
+        known: list[ListedCells],
+        places: list[IntArray],
         columns: list[ColumnVectors],
     ) -> list[CrossEffects]:
         """Return the effects of the crosses, beyond those of the columns.
@@ -278,15 +277,17 @@ class StreamModel:
         ----------
         pairs : sequence of tuple of int
             Numbers of two columns each.
-        keys, cells, counts : list of ndarray of shape (n_cells,)
-            Keys of each cross's cells, their numbers, and the rows of each.
+        known : list of ListedCells
+            Cells of each cross.
+        places : list of ndarray of shape (n_cells,)
+            Place of each cell among those of the stream.
         columns : list of ColumnVectors
             Columns as they are given out.
         """
-        effects = [self.effects.cell_effects(of, k) for k, of in enumerate(cells)]
+        effects = [self.effects.cell_effects(of, k) for k, of in enumerate(places)]
         moments = [
-            float(n_rows @ (of_cells**2).sum(axis=1))
-            for of_cells, n_rows in zip(effects, counts, strict=True)
+            float(cells.n_rows @ (of_cells**2).sum(axis=1))
+            for of_cells, cells in zip(effects, known, strict=True)
         ]
         total = sum(moments) + sum(
             float(column.weight @ (column.effects**2).sum(axis=1)) for column in columns
@@ -294,14 +295,14 @@ class StreamModel:
         return [
             CrossEffects(
                 pair,
-                of_pair,
+                cells,
                 np.pad(of_cells, ((0, 1), (0, 0))),
                 np.empty((0, len(of_cells) + 1, of_cells.shape[1])),
-                np.append(n_rows, 0.0),
+                np.append(cells.n_rows, 0.0),
                 moment / (total or 1.0),
                 float("nan"),
             )
-            for pair, of_pair, of_cells, n_rows, moment in zip(
-                pairs, keys, effects, counts, moments, strict=True
+            for pair, cells, of_cells, moment in zip(
+                pairs, known, effects, moments, strict=True
             )
         ]

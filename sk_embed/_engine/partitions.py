@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
-from sk_embed._engine.cells import Pair, columns_of_cells, listed_keys
+from sk_embed._engine.cells import ListedCells, Pair, columns_of_cells, listed_cells
 from sk_embed._engine.chunks import local_rows
 from sk_embed._engine.rows import Rows, effective_number
 
@@ -165,16 +165,16 @@ def with_cells(
     return _with_local_codes(block.number, rows, block.is_used)
 
 
-def keys_of_cells(blocks: Blocks, pairs: Sequence[Pair]) -> list[IntArray]:
-    """Return the keys of each pair's cells that have rows in any block, rising."""
-    found = blocks.total(_keys_of_cells, blocks.n_codes, pairs)
-    return [of_pair.rows for of_pair in found]
+def cells_of_pairs(blocks: Blocks, pairs: Sequence[Pair]) -> list[ListedCells]:
+    """Return each pair's cells that have rows in any block."""
+    found = blocks.total(_cells_of_pairs, blocks.n_codes, pairs)
+    return [ListedCells(of.rows, of.values[:, 0].astype(np.intp)) for of in found]
 
 
-def _keys_of_cells(block: Block, n_codes: IntArray, pairs: Sequence[Pair]) -> Sums:
+def _cells_of_pairs(block: Block, n_codes: IntArray, pairs: Sequence[Pair]) -> Sums:
     codes = block.codes(n_codes)
-    keys = [listed_keys(codes, n_codes, pair) for pair in pairs]
-    return tuple(RowSums(of_pair, np.empty((len(of_pair), 0))) for of_pair in keys)
+    cells = [listed_cells(codes, n_codes, pair) for pair in pairs]
+    return tuple(RowSums(of.keys, of.n_rows[:, None] * 1.0) for of in cells)
 
 
 class Blocks(Protocol):

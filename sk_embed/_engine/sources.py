@@ -16,7 +16,7 @@ import numpy as np
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._engine.additive.objective import AdditiveModel, AdditiveObjective
 from sk_embed._engine.additive.partitioned import BlocksModel
-from sk_embed._engine.cells import Pair, columns_of_cells, listed_keys
+from sk_embed._engine.cells import ListedCells, Pair, columns_of_cells, listed_cells
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.network.batches import RowOrder, random_order
 from sk_embed._engine.network.local_sgd import (
@@ -34,9 +34,9 @@ from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.partitions import (
     Blocks,
     Facts,
+    cells_of_pairs,
     facts_of,
     fold_of_rows,
-    keys_of_cells,
     sample_of,
     with_cells,
 )
@@ -90,8 +90,8 @@ class RowSource(Protocol):
         Its outputs are some of the target's that the loss ties to each other.
         """
 
-    def crossed(self, pairs: Sequence[Pair]) -> tuple[RowSource, list[IntArray]]:
-        """Return the rows with pairs as further columns, and the keys of their cells.
+    def crossed(self, pairs: Sequence[Pair]) -> tuple[RowSource, list[ListedCells]]:
+        """Return the rows with pairs as further columns, and the cells of each.
 
         To be asked after :meth:`draw`; subsets are the same.
         """
@@ -211,12 +211,13 @@ class InMemory:
         """Return the additive model's objective over a subset of the rows."""
         return AdditiveModel(self.rows.with_outputs(outputs), loss, self._is_used[subset])
 
-    def crossed(self, pairs: Sequence[Pair]) -> tuple[InMemory, list[IntArray]]:
-        """Return the rows with pairs as further columns, and the keys of their cells."""
+    def crossed(self, pairs: Sequence[Pair]) -> tuple[InMemory, list[ListedCells]]:
+        """Return the rows with pairs as further columns, and the cells of each."""
         rows = self.rows
-        known = [listed_keys(rows.codes, rows.n_codes, pair) for pair in pairs]
+        known = [listed_cells(rows.codes, rows.n_codes, pair) for pair in pairs]
+        keys = [cells.keys for cells in known]
         crossed = InMemory(
-            rows.with_columns(*columns_of_cells(rows.codes, pairs, known)),
+            rows.with_columns(*columns_of_cells(rows.codes, pairs, keys)),
             self._is_training,
             self._n_in_reach,
         )
@@ -308,11 +309,12 @@ class Partitioned:
         """Return the additive model's objective over a subset of the rows."""
         return BlocksModel(self._blocks, self._facts, loss, outputs, subset)
 
-    def crossed(self, pairs: Sequence[Pair]) -> tuple[Partitioned, list[IntArray]]:
-        """Return the rows with pairs as further columns, and the keys of their cells."""
-        known = keys_of_cells(self._blocks, pairs)
-        n_codes = np.array([*self.n_codes, *(len(keys) + 1 for keys in known)])
-        blocks = self._blocks.mapped(with_cells, n_codes, self.n_codes, pairs, known)
+    def crossed(self, pairs: Sequence[Pair]) -> tuple[Partitioned, list[ListedCells]]:
+        """Return the rows with pairs as further columns, and the cells of each."""
+        known = cells_of_pairs(self._blocks, pairs)
+        keys = [cells.keys for cells in known]
+        n_codes = np.array([*self.n_codes, *(len(of_pair) + 1 for of_pair in keys)])
+        blocks = self._blocks.mapped(with_cells, n_codes, self.n_codes, pairs, keys)
         return Partitioned(blocks, facts_of(blocks), self._n_rounds), known
 
     def effective_counts(self) -> list[FloatArray]:

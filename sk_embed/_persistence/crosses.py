@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from sk_embed._columns.vocabulary import Vocabulary
-from sk_embed._crosses import CrossTable, cells_of
-from sk_embed._engine.cells import codes_of
+from sk_embed._crosses import CrossTable, cell_vocabulary
+from sk_embed._engine.cells import ListedCells, codes_of
 from sk_embed._persistence.members import Members, array_to_bytes
 
 
@@ -80,7 +80,7 @@ def restored_crosses(
             is_sound &= bool(((codes >= 0) & (codes < vocabularies[j].n_groups)).all())
         if not is_sound:
             raise ValueError(f"its cross {number} holds values that are out of range")
-        cells = cells_of((a, b), keys, counts, vocabularies)
+        cells = cell_vocabulary((a, b), ListedCells(keys, counts), vocabularies)
         table = np.concatenate([table, np.zeros_like(table, shape=(1, n_outputs))])
         n_totals = n_outputs if with_effects else 0
         crosses.append(CrossTable((a, b), cells, table, n_totals, explained))

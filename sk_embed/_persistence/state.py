@@ -76,6 +76,7 @@ def members_of(encoder: Any) -> dict[str, bytes]:
         "effect_names": fitted.effect_names,
         "output_names": fitted.target.output_names,
         "crosses": crosses_to_json(fitted.crosses),
+        "with_counts": fitted.with_counts,
         "unit": fitted.unit,
         "loss_curve": fitted.loss_curve,
         "total_weight": None if fitted.resume is None else fitted.resume.total_weight,
@@ -257,7 +258,15 @@ def _restored_encoding(
         loss_curve=loss_curve,
         resume=resume,
         crosses=crosses,
+        with_counts=_restored_with_counts(document),
     )
+
+
+def _restored_with_counts(document: _Document) -> bool:
+    """Return whether counts are put out, which files from before do not say."""
+    if "with_counts" not in document.entries:
+        return False
+    return bool(document.get("with_counts", bool))
 
 
 def _restored_resume(
