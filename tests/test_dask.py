@@ -270,6 +270,7 @@ def draw_slopes(n_rows, rng, slopes):
     return frame
 
 
+@pytest.mark.slow
 def test_vectors_are_worth_those_of_the_rows_in_memory(monkeypatch):
     monkeypatch.setattr(sk_embed_dask, "N_ROUNDS", N_ROUNDS)
     rng = np.random.default_rng(0)
@@ -623,12 +624,14 @@ def assert_same(first, second):
     pd.testing.assert_frame_equal(first[1], second[1])
 
 
+@pytest.mark.slow
 def test_workers_threads_and_one_process_give_the_same_bits(client, lazy):
     of_workers = fit_by(client, lazy)
     assert_same(fit_by("threads", lazy), of_workers)
     assert_same(fit_by("synchronous", lazy), of_workers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["_next_bits", "_trunk_round", "_table_round"])
 def test_a_worker_that_is_killed_changes_no_bit(client, lazy, monkeypatch, when):
     killed, lock = [], Lock()

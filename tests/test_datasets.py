@@ -99,6 +99,7 @@ def test_a_single_column_has_no_partner_and_so_no_vector():
     assert set(np.round(truth.signal, 9)) <= set(np.round(latent["effect"], 9))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", [{"n_numeric": 2}, {"interaction": 0.5}])
 def test_distances_of_an_embedding_rank_as_the_latent_ones(parameters):
     """Of categories of 50 rows and more; benchmarks/legible.py measures more tables."""

@@ -64,6 +64,7 @@ def boxes(display):
     return [text.get_window_extent(renderer) for text in display.labels_]
 
 
+@pytest.mark.slow
 def test_points_are_the_first_two_axes_and_their_areas_the_counts(encoder, ax):
     display = EmbeddingDisplay.from_estimator(encoder, "cat_0", ax=ax)
     table = encoder.to_frame("cat_0").sort_values("count", ascending=False, kind="stable")
@@ -250,6 +251,7 @@ def test_without_matplotlib_the_error_names_the_extra(encoder, monkeypatch, draw
         draw(encoder)
 
 
+@pytest.mark.slow
 def test_matplotlib_is_imported_only_when_used():
     code = "import sys, sk_embed.inspection; sys.exit('matplotlib' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

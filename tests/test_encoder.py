@@ -150,6 +150,7 @@ def test_column_transformer_gives_the_columns_of_the_encoder(X, y):
     ]
 
 
+@pytest.mark.slow
 def test_grid_search_chooses_a_width(rng):
     X = pd.DataFrame(rng.integers(30, size=(1500, 2)), columns=["store", "item"])
     y = np.cos(X["store"]) * np.sin(X["item"]) + 0.1 * rng.normal(size=1500)
@@ -828,6 +829,7 @@ def slope_on(effect, found):
     return np.polyfit(effect, found, 1)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_context", [1, 3])
 @pytest.mark.parametrize("slope", [0.5, 1.0, 2.0, 5.0])
 @pytest.mark.parametrize("seed", range(2))
@@ -857,6 +859,7 @@ def test_context_that_does_not_count_makes_the_output_ten_times_larger_at_most()
     assert_allclose(ratio, 10, rtol=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [1e-3, 1e3])
 def test_the_unit_of_context_does_not_matter(slopes, unit):
     X, y, _ = slopes
@@ -868,6 +871,7 @@ def test_the_unit_of_context_does_not_matter(slopes, unit):
     assert_allclose(second.embeddings_[0], first.embeddings_[0], rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_the_unit_is_that_of_effects_vectors_and_fold_vectors_alike(slopes):
     # Beside eight numbers that do not count, all of the output is larger by one factor.
     X, y, _ = slopes
@@ -1083,6 +1087,7 @@ def test_training_rows_do_not_tell_their_targets(noise, alpha, binary):
     assert max(abs(correlation(axis, y)) for axis in training.T) < 0.1
 
 
+@pytest.mark.slow
 def test_a_rare_rows_effect_does_not_depend_on_its_own_target(noise):
     # Exact where nothing else ties folds together: the main effects of a fold under a
     # given alpha, for labels, which need no mean and deviation of all rows. (The trunk
@@ -1105,6 +1110,7 @@ def test_a_rare_rows_effect_does_not_depend_on_its_own_target(noise):
     assert np.abs(leaked[row]).max() > 0.3
 
 
+@pytest.mark.slow
 def test_a_rare_rows_effect_depends_on_no_target_of_its_fold(noise):
     # Two rows exchange their targets, so that mean and deviation stay.
     X, y = noise

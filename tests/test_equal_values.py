@@ -489,6 +489,7 @@ def assert_known_alike(fitted, name, expected):
             assert_array_equal(found, expected[:n_rows], err_msg=f"{n_rows} of {form}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMS)
 def test_equal_values_have_one_vector_whatever_form_was_learned_from(name):
     n_categories, _ = FORMS[name]
@@ -500,6 +501,7 @@ def test_equal_values_have_one_vector_whatever_form_was_learned_from(name):
         assert_known_alike(fitted, name, first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMS)
 def test_equal_values_count_once_in_chunks_of_all_forms(name):
     n_categories, forms = FORMS[name]
@@ -512,6 +514,7 @@ def test_equal_values_count_once_in_chunks_of_all_forms(name):
         assert_known_alike(stream, name, stream.transform(make(N_ROWS)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMS)
 def test_equal_values_are_known_to_an_encoder_from_a_pickle_or_a_file(name, tmp_path):
     for fitted, encoded in fit_each(name):

@@ -372,6 +372,7 @@ ERRORS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fit_chunks", "fit_transform_chunks"])
 @pytest.mark.parametrize(("chunks_of", "error", "match"), ERRORS.values(), ids=ERRORS)
 def test_a_call_that_fails_leaves_encoder_and_folder_as_they_were(

@@ -94,6 +94,7 @@ def test_results_with_chosen_crosses_are_those_that_were_written(name):
         np.testing.assert_allclose(results[key], values, rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_other_processes_and_numbers_of_threads_give_the_same_bits():
     def run(n_threads, hash_seed):
         threads = {f"{name}_NUM_THREADS": n_threads for name in ("OMP", "OPENBLAS", "MKL")}

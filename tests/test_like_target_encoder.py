@@ -285,6 +285,7 @@ def test_a_constant_target_or_column_is_zero(value, alpha):
 # ---------------------------------------------------------------- leaks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("below", [30, ALWAYS])
 def test_sorted_targets_do_not_leak(rng, below):
     X, y = rng.integers(30, size=(3000, 1)), np.sort(rng.normal(size=3000))
@@ -315,6 +316,7 @@ def test_what_categories_are_called_does_not_matter(rng, alpha):
     )
 
 
+@pytest.mark.slow
 def test_a_linear_model_trusts_what_is_informative_alone(rng):
     n_rows = 12_000
     y = rng.normal(size=n_rows)

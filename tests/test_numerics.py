@@ -183,6 +183,7 @@ ENDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", ENDS, ids=str)
 @pytest.mark.parametrize("target", ["numbers", "two", "three"])
 def test_parameters_at_the_ends_of_their_ranges_do_not_diverge(parameters, target, rng):

@@ -86,6 +86,7 @@ def rows_of(X, part):
     return X.iloc[part] if isinstance(X, pd.DataFrame) else X[part]
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(case=cases())
 def test_every_table_has_vectors_or_one_clear_line(case):

@@ -127,6 +127,7 @@ def learned(case, how):
     return getattr(encoder, how)(X, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["fit", "partial_fit", "fit then partial_fit"])
 @pytest.mark.parametrize("case", CASES)
 def test_every_encoder_loads_with_the_trust_that_is_listed(case, how):
@@ -166,6 +167,7 @@ def test_an_encoder_of_dask_loads_with_the_trust_that_is_listed():
     assert_array_equal(loaded(encoder).transform(X), encoder.transform(X))
 
 
+@pytest.mark.slow
 def test_the_list_holds_nothing_that_no_encoder_needs():
     encoders = [learned_by_dask(), *(learned(case, "fit") for case in CASES)]
     encoders.extend(learned(f"y: {name}", "partial_fit") for name in TARGETS)

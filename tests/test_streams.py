@@ -159,6 +159,7 @@ def test_counts_are_those_of_all_chunks(rng):
 # ------------------------------------------------------------------ quality
 
 
+@pytest.mark.slow
 def test_chunks_teach_about_what_all_rows_do(rng):
     X, y = draw(rng, 6_000)
     fitted = encoder(n_components=3).fit(X, y)
@@ -182,6 +183,7 @@ def test_vectors_learn_how_numbers_act(rng):
     assert np.mean(stream.loss_curve_[-4:]) < 0.5 * stream.loss_curve_[0]
 
 
+@pytest.mark.slow
 def test_a_thousand_chunks_of_a_hundred_rows(rng):
     X, y = draw(rng, 100_000)
     stream = learned(X, y, 1_000)
@@ -223,6 +225,7 @@ def test_rows_that_come_one_by_one_all_count():
 # ------------------------------------------------------------------ forgetting
 
 
+@pytest.mark.slow
 def test_half_life_is_the_rows_after_which_the_past_counts_a_half(rng):
     # One column, one category that changes sides: its effect is the weighted mean.
     X = pd.DataFrame({"a": ["x", "y"] * 10_000})
@@ -314,6 +317,7 @@ FITS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copied_by", ["pickle", "file"])
 @pytest.mark.parametrize("name", FITS)
 def test_a_copy_of_a_fit_goes_on_to_the_same_bits(name, copied_by, rng, tmp_path):
@@ -367,6 +371,7 @@ def test_categories_that_shared_a_vector_go_on_each_by_itself(rng):
     assert effects(fitted).nunique() == 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_components", "is_weighted"), [("auto", False), (0, False), (2, True), (8, True)]
 )
@@ -512,6 +517,7 @@ def test_other_classes_than_in_the_first_call_are_an_error(rng):
         encoder(target_type="binary").partial_fit(X, labels, classes=["a", "no", "yes"])
 
 
+@pytest.mark.slow
 def test_a_chunk_that_cannot_be_learned_changes_nothing(rng):
     X, y = draw(rng)
     other = X.assign(a="other")
@@ -561,6 +567,7 @@ def test_rare_categories_cannot_be_told_from_a_chunk(name, rng):
 # ------------------------------------------------------------------ cost
 
 
+@pytest.mark.slow
 def test_a_chunk_costs_the_same_whatever_the_vocabulary_holds(rng):
     seconds = {}
     for n_known in (1_000, 300_000):

@@ -33,6 +33,7 @@ def fit(X, y):
     return encoder.fit(X, y)
 
 
+@pytest.mark.slow
 @given(tables(), st.sampled_from(sorted(FORMS)), st.sampled_from(sorted(FORMS)))
 @settings(
     max_examples=int(N_EXAMPLES or 100),

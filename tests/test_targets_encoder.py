@@ -111,6 +111,7 @@ CONTAINERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convert", CONTAINERS.values(), ids=CONTAINERS)
 @pytest.mark.parametrize("target", ["outputs", "indicator"])
 def test_every_container_of_outputs_gives_the_same_bits(X, target, convert, request):
@@ -203,6 +204,7 @@ def test_classes_of_an_indicator_are_the_names_of_its_columns(X, indicator):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [bool, float, "int8", object, "boolean"])
 def test_an_indicator_may_be_of_any_dtype(X, indicator, dtype):
     expected = encoder(max_iter=2).fit(X, indicator).transform(X)
@@ -323,6 +325,7 @@ def test_a_class_of_each_row_is_no_trouble_beyond_a_warning(X):
     assert np.isfinite(encoded).all()
 
 
+@pytest.mark.slow
 def test_rows_of_a_rare_class_help_each_other_over_the_folds(X):
     # Ten rows in one fold would leave nothing of their class to learn from in its
     # training part: their category would look like any other of the first class.

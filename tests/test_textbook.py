@@ -29,6 +29,7 @@ def draw_sales(seed):
     return X, sales + 0.3 * rng.normal(size=N_ROWS), kind_of_product
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_neighbours_share_the_hidden_kind_from_a_random_start(seed):
     X, y, kind = draw_sales(seed)
@@ -42,6 +43,7 @@ def test_neighbours_share_the_hidden_kind_from_a_random_start(seed):
     assert np.mean(same) >= 0.95
 
 
+@pytest.mark.slow
 def test_before_training_neighbours_do_not_know_the_kind():
     # One epoch on a target without any signal: what the test above would find by chance.
     X, y, kind = draw_sales(0)

@@ -67,9 +67,11 @@ def run_mypy(script, folder, monkeypatch):
     return api.run([*options, *files])[0]
 
 
+@pytest.mark.slow
 def test_a_users_script_passes_strict_checks(folder, monkeypatch):
     assert "Success" in run_mypy(SCRIPT, folder, monkeypatch)
 
 
+@pytest.mark.slow
 def test_mistakes_are_found(folder, monkeypatch):
     assert "Found 6 errors" in run_mypy(MISTAKES, folder, monkeypatch)
