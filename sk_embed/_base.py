@@ -259,10 +259,14 @@ class EncoderBase(
 
     # ------------------------------------------------------------ names
 
+    def _outputs(self, input_features: Any = None) -> list[tuple[Any, str]]:
+        """Return what each output column belongs to, and its name, which may repeat."""
+        inputs = check_feature_names_in(self, input_features)
+        return self._fitted.outputs(inputs, self.remainder == "passthrough")
+
     def _output_names(self, input_features: Any = None) -> NDArray[Any]:
         """Return the names of the output columns, which may repeat."""
-        inputs = check_feature_names_in(self, input_features)
-        return self._fitted.output_names(inputs, self.remainder == "passthrough")
+        return np.array([name for _, name in self._outputs(input_features)], dtype=object)
 
     def _category_row(self, feature: Any, category: Any) -> int:
         """Return the row of a category in the table of a column."""

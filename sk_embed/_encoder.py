@@ -537,6 +537,49 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, EncoderBase):
         require_distinct(list(names))
         return names
 
+    def output_features_by_column(self, input_features: Any = None) -> dict[Any, list[str]]:
+        """Return the names of the output columns that belong to each input column.
+
+        What is known of output columns, as importances or SHAP values of the next model,
+        is summed over those of an input column, and a model is tested without a column by
+        leaving all of its output columns out.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the input columns, for an encoder that was fitted without names.
+
+        Returns
+        -------
+        names : dict of list of str
+            Keys are the names of the columns that have output: the categorical columns,
+            context columns that are passed through, and for each cross the pair of its
+            columns' names, as :meth:`to_frame` takes it. Each name that
+            :meth:`get_feature_names_out` gives is there once. A cross belongs to neither
+            of its columns alone; to test without a column, leave its crosses out as well.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`get_feature_names_out`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sk_embed import EmbeddingEncoder
+        >>> X = pd.DataFrame({"fruit": ["apple", "pear"] * 50, "weight": range(100)})
+        >>> encoder = EmbeddingEncoder(
+        ...     1, categorical_features=["fruit"], remainder="passthrough", random_state=0
+        ... )
+        >>> encoder.fit(X, X["weight"] / 3).output_features_by_column()
+        {'fruit': ['fruit_effect', 'fruit_0'], 'weight': ['weight']}
+        """
+        self.get_feature_names_out(input_features)
+        by_column: dict[Any, list[str]] = {}
+        for column, name in self._outputs(input_features):
+            by_column.setdefault(column, []).append(name)
+        return by_column
+
     def to_frame(self, feature: Any) -> pd.DataFrame:
         """Return the embedding table of a column.
 

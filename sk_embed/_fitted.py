@@ -252,8 +252,10 @@ class FittedEncoding:
 
     # ------------------------------------------------------------ names and tables
 
-    def output_names(self, inputs: NDArray[Any], with_context: bool) -> NDArray[Any]:
-        """Return the names of the output columns, which may repeat.
+    def outputs(
+        self, inputs: NDArray[Any], with_context: bool
+    ) -> list[tuple[Any, str]]:
+        """Return what each output column belongs to, and its name, which may repeat.
 
         Parameters
         ----------
@@ -261,22 +263,31 @@ class FittedEncoding:
             Names of the columns of X.
         with_context : bool
             Whether the context columns are passed through.
+
+        Returns
+        -------
+        outputs : list of tuple
+            Name of the column of X, or the pair of names of a cross; then the name of the
+            output column.
         """
-        blocks = zip(self._block_names(inputs), self.n_components, strict=True)
-        names = [
-            output_name
-            for name, width in blocks
+        columns = self._block_names(inputs)
+        outputs = [
+            (name, output_name)
+            for name, width in zip(columns, self.n_components, strict=True)
             for output_name in column_names(name, self.effect_names, width)
         ]
-        columns = self._block_names(inputs)
-        for cross in self.crosses:
-            names += cross.output_names(columns, self.target.effect_names)
+        pairs = [tuple(columns[j] for j in cross.pair) for cross in self.crosses]
+        for pair, cross in zip(pairs, self.crosses, strict=True):
+            names = cross.output_names(columns, self.target.effect_names)
+            outputs += [(pair, name) for name in names]
         if self.with_counts:
-            blocks_counted = [*columns, *(cross.name(columns) for cross in self.crosses)]
-            names += [count_name(name) for name in blocks_counted]
+            outputs += [(name, count_name(name)) for name in columns]
+            crosses = zip(pairs, self.crosses, strict=True)
+            outputs += [(pair, count_name(cross.name(columns))) for pair, cross in crosses]
         if with_context:
-            names += [str(name) for name in inputs[~self.columns.is_categorical]]
-        return np.array(names, dtype=object)
+            context = inputs[~self.columns.is_categorical]
+            outputs += [(name, str(name)) for name in context]
+        return outputs
 
     def _block_names(self, inputs: NDArray[Any]) -> list[Any]:
         return list(inputs[self.columns.is_categorical])

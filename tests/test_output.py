@@ -181,3 +181,49 @@ def test_equal_names_leave_an_encoder_that_makes_frames_as_it_was(asked):
     with pytest.raises(ValueError, match="2 output columns"):
         unfitted.fit_transform(X, y)
     assert not [name for name in vars(unfitted) if name.endswith("_")]
+
+
+# ---------------------------------------------------------------- output by column
+
+
+def many_outputs(**params):
+    """Return an encoder of two columns that are crossed, and a number between them."""
+    rng = np.random.default_rng(2)
+    X = pd.DataFrame(
+        {
+            "shop": rng.choice(["a", "b", "c"], N_ROWS),
+            "price": rng.normal(size=N_ROWS),
+            "day": rng.choice(["mon", "tue"], N_ROWS),
+        }
+    )
+    base = {"categorical_features": ["shop", "day"], "crosses": [("day", "shop")]}
+    return encoder(**{**base, **params}).fit(X, np.arange(N_ROWS) % 3)
+
+
+@pytest.mark.parametrize("counts", [False, True])
+@pytest.mark.parametrize("remainder", ["drop", "passthrough"])
+def test_each_output_column_belongs_to_one_input_column_or_cross(counts, remainder):
+    fitted = many_outputs(counts=counts, remainder=remainder)
+    by_column = fitted.output_features_by_column()
+    names = [name for of_column in by_column.values() for name in of_column]
+    assert sorted(names) == sorted(fitted.get_feature_names_out())
+    passed = ["price"] if remainder == "passthrough" else []
+    assert list(by_column) == ["shop", "day", ("shop", "day"), *passed]
+    for feature in ("shop", "day", ("shop", "day")):
+        of_table = fitted.to_frame(feature).columns.drop("count").tolist()
+        assert by_column[feature][: len(of_table)] == of_table
+        assert len(by_column[feature]) == len(of_table) + counts
+
+
+def test_columns_without_names_are_called_as_in_the_names_of_the_output():
+    fitted = EmbeddingEncoder(1, max_iter=1, random_state=0)
+    fitted.fit([["a"], ["b"]] * 20, np.arange(40) / 7)
+    assert fitted.output_features_by_column() == {"x0": ["x0_effect", "x0_0"]}
+    by_name = fitted.output_features_by_column(["shop"])
+    assert by_name == {"shop": ["shop_effect", "shop_0"]}
+
+
+def test_output_columns_of_one_name_have_no_owner():
+    X, y, params, _ = COLLISIONS["effect and context"]
+    with pytest.raises(ValueError, match="2 output columns"):
+        encoder(**params).fit(X, y).output_features_by_column()
