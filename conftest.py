@@ -10,4 +10,6 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 # Doctests of extras that are not installed.
 _NEED_DASK = ["sk_embed/dask.py", "sk_embed/_dask_partitions.py"]
+_NEED_SKL2ONNX = ["sk_embed/onnx.py", "sk_embed/_onnx"]
 collect_ignore = [] if find_spec("dask") else _NEED_DASK
+collect_ignore += [] if find_spec("skl2onnx") else _NEED_SKL2ONNX

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
 
 from sk_embed import EmbeddingEncoder
 
@@ -147,3 +149,17 @@ def test_polars_hands_over_batch_by_batch(fitted, tmp_path, monkeypatch):
     run(code, encoder=fitted)
     assert sum(sizes) == len(X)
     assert max(sizes) < len(X)
+
+
+def test_the_graph_of_a_pipeline_predicts_what_the_pipeline_does(tmp_path, monkeypatch):
+    pytest.importorskip("skl2onnx")
+    pytest.importorskip("onnxruntime")
+    X, y = draw()
+    encoder = EmbeddingEncoder(categorical_features=["shop", "product"], random_state=0)
+    pipeline = make_pipeline(encoder, Ridge()).fit(X, y)
+    monkeypatch.chdir(tmp_path)
+    converting, asking = code_of("onnx")
+    run(converting, pipeline=pipeline)
+    names = run(asking)
+    rows = pd.DataFrame({name: of[:, 0] for name, of in names["request"].items()})
+    assert_allclose(names["predicted"][:, 0], pipeline.predict(rows), rtol=1e-5)

@@ -1,0 +1,166 @@
+"""The converter of fitted encoders that skl2onnx is told of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from skl2onnx import _parse, update_registered_converter
+from sklearn.utils.validation import check_is_fitted
+
+from sk_embed._counts import log_counts
+from sk_embed._crosses import CrossTable
+from sk_embed._fitted import FittedEncoding
+from sk_embed._onnx.graph import Graph, InputColumn, add_lookup
+from sk_embed._onnx.inputs import columns_of, require_order, type_of
+from sk_embed._onnx.keys import TEXT, keys_of
+
+DEFAULT_MISSING = ""
+_ALIAS = "SkEmbedEmbeddingEncoder"
+
+
+def register(encoder_class: type) -> None:
+    """Tell skl2onnx how to convert the encoders of a class."""
+    update_registered_converter(
+        encoder_class,
+        _ALIAS,
+        _set_output_type,
+        _convert,
+        parser=_parse_encoder,
+        options={"missing": None},
+    )
+    # A ColumnTransformer puts columns that go to one estimator into one tensor, and so
+    # makes floats of integers; estimators of these classes get the columns one by one.
+    kept_apart = _parse.do_not_merge_columns
+    if encoder_class not in kept_apart:
+        _parse.do_not_merge_columns = (*kept_apart, encoder_class)
+
+
+def _parse_encoder(
+    scope: Any, model: Any, inputs: Sequence[Any], custom_parsers: Any = None
+) -> list[Any]:
+    """Declare the output of an encoder."""
+    check_is_fitted(model)
+    if model.handle_unknown == "error":
+        raise ValueError(
+            "handle_unknown='error' cannot be converted, for a graph of ONNX raises "
+            "nothing; convert after encoder.set_params(handle_unknown='prior')."
+        )
+    require_order(model, [variable.raw_name for variable in inputs])
+    operator = scope.declare_local_operator(_ALIAS, model)
+    operator.inputs = list(inputs)
+    operator.outputs.append(scope.declare_local_variable("encoded", _output_type(model)))
+    return list(operator.outputs)
+
+
+def _output_type(encoder: Any) -> Any:
+    fitted: FittedEncoding = encoder._fitted
+    n_context = int((~fitted.columns.is_categorical).sum())
+    width = fitted.width + n_context * (encoder.remainder == "passthrough")
+    return type_of(np.dtype(encoder.dtype), width)
+
+
+def _set_output_type(operator: Any) -> None:
+    operator.outputs[0].type = _output_type(operator.raw_operator)
+
+
+def _convert(scope: Any, operator: Any, container: Any) -> None:
+    """Add the nodes of an encoder."""
+    encoder = operator.raw_operator
+    missing = container.get_options(encoder, {"missing": DEFAULT_MISSING})["missing"]
+    fitted: FittedEncoding = encoder._fitted
+    graph, dtype = Graph(scope, container), np.dtype(encoder.dtype)
+    columns = columns_of(graph, operator.inputs, encoder.n_features_in_)
+    codes = _codes(graph, fitted, columns, missing)
+    cells = _cells(graph, fitted, codes)
+    blocks = [
+        graph.take(table.astype(dtype), of_column)
+        for table, of_column in zip(fitted.tables, codes, strict=True)
+    ]
+    blocks += [
+        _cross(graph, cross, of_cross, blocks, dtype)
+        for cross, of_cross in zip(fitted.crosses, cells, strict=True)
+    ]
+    if fitted.with_counts:
+        blocks += _counts(graph, fitted, [*codes, *cells], dtype)
+    if encoder.remainder == "passthrough":
+        blocks += _context(graph, fitted, columns, dtype)
+    graph.concat(blocks, operator.outputs[0].full_name)
+
+
+def _codes(
+    graph: Graph, fitted: FittedEncoding, columns: Sequence[InputColumn], missing: str
+) -> list[str]:
+    """Add the codes of all categorical columns: places in the rows of their tables."""
+    chosen = _where(fitted.columns.is_categorical, columns)
+    learned = zip(fitted.columns.vocabularies, chosen, fitted.tables, strict=True)
+    return [
+        # The last row is the origin, of unknown categories.
+        add_lookup(graph, column, keys_of(known, column.dtype, missing), len(table) - 1)
+        for known, column, table in learned
+    ]
+
+
+def _where(mask: Any, columns: Sequence[InputColumn]) -> list[InputColumn]:
+    return [column for column, is_one in zip(columns, mask, strict=True) if is_one]
+
+
+def _cells(graph: Graph, fitted: FittedEncoding, codes: Sequence[str]) -> list[str]:
+    """Add the cells of all crosses: places in the rows of their tables."""
+    if not fitted.crosses:
+        return []
+    rows = [
+        graph.take(known.table_rows, of_column) if known.is_infrequent.any() else of_column
+        for known, of_column in zip(fitted.columns.vocabularies, codes, strict=True)
+    ]
+    cells = []
+    for cross in fitted.crosses:
+        first, second = cross.pair
+        keys = cross.cells.categories
+        key = graph.pair(rows[first], rows[second])
+        cells.append(graph.label_encoder(key, keys, np.arange(len(keys)), len(keys)))
+    return cells
+
+
+def _cross(
+    graph: Graph, cross: CrossTable, cell: str, columns: Sequence[str], dtype: np.dtype[Any]
+) -> str:
+    """Add the block of a cross, given those of the columns: own effects, then totals."""
+    own = graph.take(cross.table.astype(dtype), cell)
+    if not cross.n_totals:
+        return own
+    total, effects = own, np.arange(cross.n_totals)
+    for j in cross.pair:
+        total = graph.node("Add", total, graph.take_columns(columns[j], effects))
+    return graph.node("Concat", own, total, axis=1)
+
+
+def _counts(
+    graph: Graph, fitted: FittedEncoding, codes: Sequence[str], dtype: np.dtype[Any]
+) -> list[str]:
+    """Add the blocks of the counts of columns and crosses."""
+    known = [*fitted.columns.vocabularies, *(cross.cells for cross in fitted.crosses)]
+    blocks = []
+    for vocabulary, of_block in zip(known, codes, strict=True):
+        all_codes = np.arange(len(vocabulary.counts) + 1)
+        counts = log_counts(vocabulary, all_codes, training_rows=None)
+        blocks.append(graph.take(counts.astype(dtype)[:, np.newaxis], of_block))
+    return blocks
+
+
+def _context(
+    graph: Graph,
+    fitted: FittedEncoding,
+    columns: Sequence[InputColumn],
+    dtype: np.dtype[Any],
+) -> list[str]:
+    """Add the blocks of the context columns, unscaled."""
+    context = _where(~fitted.columns.is_categorical, columns)
+    for column, name in zip(context, fitted.columns.scaler.names, strict=True):
+        if column.dtype == TEXT:
+            raise ValueError(
+                f"Context column {name!r} is numeric, but its input is of strings; declare "
+                "it by sk_embed.onnx.initial_types."
+            )
+    return [graph.reshape(graph.cast(column.tensor, dtype), -1, 1) for column in context]
