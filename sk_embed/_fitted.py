@@ -23,7 +23,7 @@ from sk_embed._cross_fitting import CrossFitted
 from sk_embed._crosses import Cross, CrossTable, read_pairs
 from sk_embed._decoding import decode
 from sk_embed._engine.network.trunk import Trunk
-from sk_embed._engine.stream_settings import StreamStart
+from sk_embed._engine.online.settings import StreamStart
 from sk_embed._output_names import column_names
 
 

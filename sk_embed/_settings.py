@@ -16,7 +16,7 @@ from sk_embed._engine.losses import (
 )
 from sk_embed._engine.model import ModelSettings
 from sk_embed._engine.network.training import TrainingSettings
-from sk_embed._engine.stream_settings import ChunkSettings, StreamSettings
+from sk_embed._engine.online.settings import ChunkSettings, StreamSettings
 from sk_embed._selection import (
     auto_batch_size,
     auto_chunk_passes,

@@ -16,9 +16,9 @@ from sk_embed._columns.stream_target import StreamTarget
 from sk_embed._columns.target import GivenTarget, Target
 from sk_embed._engine.column_vectors import ColumnVectors
 from sk_embed._engine.network.trunk import Trunk
-from sk_embed._engine.online_model import StreamModel
+from sk_embed._engine.online.model import StreamModel
+from sk_embed._engine.online.settings import StreamStart
 from sk_embed._engine.rows import Rows
-from sk_embed._engine.stream_settings import StreamStart
 from sk_embed._fitted import FittedEncoding
 from sk_embed._output_tables import axes_put_out
 from sk_embed._selection import output_unit

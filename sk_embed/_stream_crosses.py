@@ -16,7 +16,7 @@ from sk_embed._engine.cells import ListedCells, Pair, keys_of
 from sk_embed._engine.column_vectors import ColumnVectors
 from sk_embed._engine.crossed_effects import choose_pairs, fit_effects
 from sk_embed._engine.losses import Loss
-from sk_embed._engine.online_model import StreamModel
+from sk_embed._engine.online.model import StreamModel
 from sk_embed._engine.rows import Rows
 from sk_embed._engine.sources import InMemory
 from sk_embed._engine.tasks import map_in_turn

@@ -17,15 +17,15 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import pdist
 from sklearn.linear_model import Ridge
 
-from sk_embed._engine import axes as axes_module
+from sk_embed._engine import column_vectors
 from sk_embed._engine.axes import (
     alignment_rotations,
     alignment_signs,
     canonical_axes,
     effect_slopes,
-    sample_categories,
     split_half_reliability,
 )
+from sk_embed._engine.column_vectors import sample_categories
 from sk_embed._engine.network.sensitivity import sensitivity
 from sk_embed._selection import kept_axes
 
@@ -366,7 +366,7 @@ def test_few_categories_are_all_in_the_sample(rng):
 
 
 def test_many_categories_are_in_the_sample_by_their_rows(monkeypatch, rng):
-    monkeypatch.setattr(axes_module, "_MAX_CATEGORIES_FOR_AXES", 1_000)
+    monkeypatch.setattr(column_vectors, "_MAX_CATEGORIES_FOR_AXES", 1_000)
     counts = np.where(np.arange(50_000) % 2 == 0, rng.pareto(1.0, size=50_000), 0.0)
     codes, found = sample_categories(counts)
     assert np.all(np.diff(codes) > 0)
@@ -383,7 +383,7 @@ def test_axes_of_a_sample_are_about_those_of_all(monkeypatch, rng):
     table = rng.normal(size=(50_000, 3)) * [3.0, 2.0, 1.0]
     counts, metric = rng.pareto(2.0, size=50_000) + 1, np.eye(3)
     expected = canonical_axes(table, counts, metric)
-    monkeypatch.setattr(axes_module, "_MAX_CATEGORIES_FOR_AXES", 5_000)
+    monkeypatch.setattr(column_vectors, "_MAX_CATEGORIES_FOR_AXES", 5_000)
     codes, n_times = sample_categories(counts)
     found = canonical_axes(table[codes], n_times, metric)
     assert_allclose(

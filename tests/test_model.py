@@ -10,8 +10,12 @@ from scipy.spatial.distance import pdist
 
 from sk_embed._engine import model
 from sk_embed._engine.additive.main_effects import fit_whole
-from sk_embed._engine.axes import effect_slopes, sample_categories
-from sk_embed._engine.column_vectors import TablesOfColumn, in_canonical_axes
+from sk_embed._engine.axes import effect_slopes
+from sk_embed._engine.column_vectors import (
+    TablesOfColumn,
+    in_canonical_axes,
+    sample_categories,
+)
 from sk_embed._engine.model import ModelSettings, learn_model
 from sk_embed._engine.network.training import TrainingSettings
 from sk_embed._engine.sources import InMemory

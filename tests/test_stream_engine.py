@@ -13,9 +13,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sk_embed._engine.additive.main_effects import fit_whole
 from sk_embed._engine.additive.online import StreamEffects
 from sk_embed._engine.growing import GrowingArray
-from sk_embed._engine.online_model import StreamModel
+from sk_embed._engine.online.model import StreamModel
+from sk_embed._engine.online.settings import ChunkSettings, StreamSettings
 from sk_embed._engine.sources import InMemory
-from sk_embed._engine.stream_settings import ChunkSettings, StreamSettings
 
 WIDTH = 3
 NO_CELLS = np.arange(0)

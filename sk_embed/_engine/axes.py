@@ -23,8 +23,6 @@ import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
 
-# A mean over so many categories tells axes well enough.
-_MAX_CATEGORIES_FOR_AXES = 50_000
 _RANK_TOLERANCE = 1e-12
 # Share of the vectors' second moment below which effects are too small to stand for them.
 _EFFECT_RIDGE = 0.01
@@ -48,36 +46,6 @@ class Axes(NamedTuple):
     rotation: FloatArray
     explained_variance_ratio: FloatArray
     second_moment: float
-
-
-class Sample(NamedTuple):
-    """Categories that stand for all of a column.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n_sampled,)
-        Codes of the categories in the sample, rising.
-    counts : ndarray of shape (n_sampled,)
-        Weight of the rows that each category stands for, in any unit.
-    """
-
-    codes: IntArray
-    counts: FloatArray
-
-
-def sample_categories(counts: FloatArray) -> Sample:
-    """Choose the categories that axes are found by: all, or so many that tell as much.
-
-    Moments weigh each category by its rows. So do the categories of evenly spaced rows, in
-    the order of their codes, counted as often as they are met.
-    """
-    if len(counts) <= _MAX_CATEGORIES_FOR_AXES:
-        return Sample(np.arange(len(counts)), counts)
-    cumulated = np.cumsum(counts, dtype=np.float64)
-    places = (np.arange(_MAX_CATEGORIES_FOR_AXES) + 0.5) / _MAX_CATEGORIES_FOR_AXES
-    met = np.searchsorted(cumulated, places * cumulated[-1])
-    codes, n_times = np.unique(met, return_counts=True)
-    return Sample(codes, n_times.astype(counts.dtype))
 
 
 def canonical_axes(

@@ -12,7 +12,6 @@ from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.additive.main_effects import MainEffects
 from sk_embed._engine.axes import (
     Axes,
-    Sample,
     alignment_rotations,
     alignment_signs,
     canonical_axes,
@@ -20,10 +19,42 @@ from sk_embed._engine.axes import (
     split_half_reliability,
 )
 
+# Number of categories over which means tell axes well enough.
+_MAX_CATEGORIES_FOR_AXES = 50_000
 # Share of the largest eigenvalue below which a direction of the regressors holds nothing.
 _RANK_TOLERANCE = 1e-10
 # Tables may take most of the memory, and so are turned part by part.
 _CATEGORIES_AT_A_TIME = 2**16
+
+
+class Sample(NamedTuple):
+    """Categories that stand for all of a column.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_sampled,)
+        Codes of the categories in the sample, rising.
+    counts : ndarray of shape (n_sampled,)
+        Weight of the rows that each category stands for, in any unit.
+    """
+
+    codes: IntArray
+    counts: FloatArray
+
+
+def sample_categories(counts: FloatArray) -> Sample:
+    """Choose the categories that axes are found by: all, or so many that tell as much.
+
+    Moments weigh each category by its rows. So do the categories of evenly spaced rows, in
+    the order of their codes, counted as often as they are met.
+    """
+    if len(counts) <= _MAX_CATEGORIES_FOR_AXES:
+        return Sample(np.arange(len(counts)), counts)
+    cumulated = np.cumsum(counts, dtype=np.float64)
+    places = (np.arange(_MAX_CATEGORIES_FOR_AXES) + 0.5) / _MAX_CATEGORIES_FOR_AXES
+    met = np.searchsorted(cumulated, places * cumulated[-1])
+    codes, n_times = np.unique(met, return_counts=True)
+    return Sample(codes, n_times.astype(counts.dtype))
 
 
 class BackToTrunk(NamedTuple):

@@ -12,12 +12,13 @@ import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.additive.main_effects import MainEffects, collect, fit_whole
-from sk_embed._engine.axes import Sample, sample_categories
 from sk_embed._engine.cells import Pair
 from sk_embed._engine.column_vectors import (
     ColumnVectors,
     LearnedTables,
+    Sample,
     column_vectors,
+    sample_categories,
 )
 from sk_embed._engine.crossed_effects import (
     Choice,

@@ -16,8 +16,7 @@ import numpy as np
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._engine.cells import ListedCells, Pair, columns_of_cells, listed_cells
-from sk_embed._engine.chunks import local_rows
-from sk_embed._engine.rows import Rows, effective_number
+from sk_embed._engine.rows import Rows, effective_number, joined
 
 # Answer of a block: entries that can be added to those of another block; lists are joined.
 Sums: TypeAlias = tuple[Any, ...]
@@ -139,7 +138,8 @@ def make_block(
 
 def _with_local_codes(number: int, rows: Rows, is_used: BoolArray) -> Block:
     """Return rows, with codes as all blocks count them, as a block."""
-    local = local_rows(replace(rows, codes=rows.stacked_codes_of(slice(None))))
+    stacked = replace(rows, codes=rows.stacked_codes_of(slice(None)))
+    local = stacked.with_local_codes()
     return Block(number, local.rows, local.touched, is_used)
 
 
@@ -324,12 +324,9 @@ def sample_of(blocks: Blocks, n_rows: int, facts: Facts) -> tuple[Rows, IntArray
     (samples,) = blocks.total(_sample_of, n_rows, facts.n_rows)
     parts, folds = zip(*samples, strict=True)
     offsets = np.cumsum(blocks.n_codes) - blocks.n_codes
-    joined = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("codes", "context", "targets", "weight")
-    }
-    joined["codes"] = joined["codes"] - offsets.astype(np.int32)
-    return Rows(n_codes=blocks.n_codes, **joined), np.concatenate(folds)
+    rows = joined(parts, blocks.n_codes)
+    rows = replace(rows, codes=rows.codes - offsets.astype(np.int32))
+    return rows, np.concatenate(folds)
 
 
 def _sample_of(block: Block, n_rows: int, n_all_rows: int) -> Sums:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -101,6 +102,25 @@ class Rows:
             n_codes=np.concatenate([self.n_codes, n_codes]),
         )
 
+    def weight_of_codes(self) -> FloatArray:
+        """Return the weight of each stacked code's rows, shape (sum(n_codes),)."""
+        codes = self.stacked_codes_of(slice(None)).ravel()
+        weight = np.repeat(self.weight.astype(np.float64), self.codes.shape[1])
+        of_codes = np.bincount(codes, weight, self.n_table_rows)
+        return of_codes.astype(np.float64)
+
+    def with_local_codes(self) -> LocalRows:
+        """Return the rows with codes of their own: of those that occur here alone."""
+        touched = [np.empty(0, dtype=np.int32)]
+        codes = [self.codes[:, :0].astype(np.int32)]
+        for column in self.codes.T:
+            different, code = np.unique(column, return_inverse=True)
+            touched.append(different)
+            codes.append(code.astype(np.int32))
+        n_codes = np.array([len(different) for different in touched[1:]], dtype=np.intp)
+        rows = replace(self, codes=np.column_stack(codes), n_codes=n_codes)
+        return LocalRows(rows, np.concatenate(touched))
+
     def sampled(self, n_rows: int) -> IntArray:
         """Return the numbers of so many random rows; of all if those are not twice as many.
 
@@ -130,6 +150,32 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+
+class LocalRows(NamedTuple):
+    """Rows with codes of their own.
+
+    Parameters
+    ----------
+    rows : Rows
+        Rows whose codes are numbered among those that occur here, column by column.
+    touched : ndarray of shape (sum(rows.n_codes),)
+        Code that each of these has elsewhere, as a row of a store or of stacked tables.
+    """
+
+    rows: Rows
+    touched: IntArray
+
+
+def joined(parts: Sequence[Rows], n_codes: IntArray) -> Rows:
+    """Return the rows of several parts, one behind the other, with these ``n_codes``."""
+    return Rows(
+        n_codes=n_codes,
+        **{
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in ("codes", "context", "targets", "weight")
+        },
+    )
 
 
 def effective_number(weight: FloatArray, squares: FloatArray) -> FloatArray:

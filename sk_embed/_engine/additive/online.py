@@ -38,7 +38,6 @@ from sk_embed._engine.additive.main_effects import (
 from sk_embed._engine.additive.newton import minimize
 from sk_embed._engine.additive.objective import CONTEXT_ALPHA, Evaluation
 from sk_embed._engine.additive.sites import Evidence, Sums
-from sk_embed._engine.chunks import weight_of_codes
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.rows import Rows
 
@@ -244,7 +243,7 @@ def _mean(evidence: FloatArray, precision: FloatArray) -> FloatArray:
 def _weights(chunk: Rows) -> FloatArray:
     """Return the weight of each coefficient's rows."""
     total = np.full(1 + chunk.context.shape[1], chunk.weight.sum(dtype=float))
-    return np.concatenate([total, weight_of_codes(chunk)])
+    return np.concatenate([total, chunk.weight_of_codes()])
 
 
 def _moments(

@@ -22,12 +22,6 @@ import numpy as np
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.additive.online import StreamEffects, first_intercept
 from sk_embed._engine.cells import ListedCells, Pair
-from sk_embed._engine.chunks import (
-    LocalRows,
-    last_rows,
-    local_rows,
-    weight_of_codes,
-)
 from sk_embed._engine.column_vectors import ColumnVectors
 from sk_embed._engine.crossed_effects import CrossEffects
 from sk_embed._engine.growing import GrowingArray
@@ -37,14 +31,17 @@ from sk_embed._engine.network.optimizers import RowAdagrad
 from sk_embed._engine.network.sensitivity import sensitivity
 from sk_embed._engine.network.training import TrunkLearner, look_up, run_pass
 from sk_embed._engine.network.trunk import Trunk
-from sk_embed._engine.rows import Rows
-from sk_embed._engine.stream_columns import Halves, stream_column
-from sk_embed._engine.stream_settings import (
+from sk_embed._engine.online.columns import Halves, stream_column
+from sk_embed._engine.online.settings import (
     ACCUMULATOR,
     ChunkSettings,
     StreamSettings,
     StreamStart,
 )
+from sk_embed._engine.rows import LocalRows, Rows, joined
+
+# Number of rows that stand for the stream where axes are found.
+_RECENT_ROWS = 4_000
 
 
 class StreamModel:
@@ -182,8 +179,8 @@ class StreamModel:
         ValueError
             If the network diverges.
         """
-        local = local_rows(chunk)
-        crossed = local_rows(replace(chunk, codes=cells))
+        local = chunk.with_local_codes()
+        crossed = replace(chunk, codes=cells).with_local_codes()
         rows = local.rows.with_columns(crossed.rows.codes, crossed.rows.n_codes)
         update = self.effects.learn(rows, local.touched, crossed.touched)
         trunk, tables, loss, adam = self._passes(local, settings, rng)
@@ -193,9 +190,9 @@ class StreamModel:
         self.effects.commit(update)
         self._vectors.values[local.touched] = tables.table
         self._accumulator.values[local.touched] = tables.accumulator
-        self._recent = last_rows(self._recent, chunk)
+        self._recent = _last_rows(self._recent, chunk)
         self.trunk, self._adam = trunk, adam
-        self._weight.values[local.touched] += weight_of_codes(local.rows)
+        self._weight.values[local.touched] += local.rows.weight_of_codes()
         self.total_weight += float(chunk.weight.sum())
         return loss
 
@@ -231,7 +228,7 @@ class StreamModel:
     def _tables(self, local: LocalRows) -> RowAdagrad:
         """Return the chunk's tables as the store has them."""
         accumulator = self._accumulator.values[local.touched]
-        left = 0.5 ** (weight_of_codes(local.rows) / self.settings.half_life)
+        left = 0.5 ** (local.rows.weight_of_codes() / self.settings.half_life)
         left = left.astype(accumulator.dtype)[:, None]
         accumulator = ACCUMULATOR + left * (accumulator - ACCUMULATOR)
         return RowAdagrad(
@@ -249,7 +246,7 @@ class StreamModel:
 
         And the sensitivity to each context column.
         """
-        local = local_rows(self._recent)
+        local = self._recent.with_local_codes()
         slopes = sensitivity(local.rows, self.trunk, self._vectors.values[local.touched])
         columns = [
             stream_column(
@@ -306,3 +303,10 @@ class StreamModel:
                 pairs, known, effects, moments, strict=True
             )
         ]
+
+
+def _last_rows(before: Rows, chunk: Rows) -> Rows:
+    """Return the last rows of the stream, a chunk behind those before."""
+    last = np.arange(max(len(chunk) - _RECENT_ROWS, 0), len(chunk))
+    rows = joined([before, chunk.part(last)], chunk.n_codes)
+    return rows.part(np.arange(max(len(rows) - _RECENT_ROWS, 0), len(rows)))

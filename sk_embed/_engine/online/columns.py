@@ -8,12 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._engine.axes import sample_categories
-from sk_embed._engine.chunks import LocalRows
 from sk_embed._engine.column_vectors import (
     ColumnVectors,
     TablesOfColumn,
     in_canonical_axes,
+    sample_categories,
 )
 from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.losses import Loss
@@ -21,7 +20,8 @@ from sk_embed._engine.network.batches import RowOrder
 from sk_embed._engine.network.optimizers import RowAdagrad
 from sk_embed._engine.network.training import leave_frozen, run_pass
 from sk_embed._engine.network.trunk import Trunk
-from sk_embed._engine.stream_settings import ACCUMULATOR, StreamSettings
+from sk_embed._engine.online.settings import ACCUMULATOR, StreamSettings
+from sk_embed._engine.rows import LocalRows
 
 
 def stream_column(
