@@ -29,6 +29,7 @@ from sk_embed._engine.additive.objective import (
     AdditiveModel,
     AdditiveObjective,
     Evaluation,
+    GaussianPrior,
 )
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.rows import Rows
@@ -233,9 +234,11 @@ def _solved(model: AdditiveObjective, solution: Solution) -> Solved:
     return Solved(effects, leading, solution.converged)
 
 
-def of_all_rows(rows: Rows, loss: Loss) -> AdditiveModel:
-    """Return the model in which every row counts."""
-    return AdditiveModel(rows, loss, np.broadcast_to(True, len(rows)))
+def of_all_rows(
+    rows: Rows, loss: Loss, prior: GaussianPrior | None = None
+) -> AdditiveModel:
+    """Return the model in which every row counts, with a prior or without."""
+    return AdditiveModel(rows, loss, np.broadcast_to(True, len(rows)), prior=prior)
 
 
 def of_a_sample(rows: Rows, loss: Loss) -> AdditiveModel | None:

@@ -80,6 +80,21 @@ class Curvature(NamedTuple):
     block: FloatArray | LeadingRows
 
 
+class GaussianPrior(NamedTuple):
+    """Normal distribution of independent coefficients, in place of the penalties.
+
+    Parameters
+    ----------
+    center : ndarray of shape (n_coefficients, n_outputs)
+        Mean of each coefficient.
+    precision : ndarray of shape (n_coefficients, n_outputs)
+        Reciprocal variance of each coefficient, 0 where nothing is known.
+    """
+
+    center: FloatArray
+    precision: FloatArray
+
+
 class Chunk(NamedTuple):
     """A few rows of the design matrix.
 
@@ -197,6 +212,9 @@ class AdditiveObjective(ABC):
 class AdditiveModel(AdditiveObjective):
     """The additive model of given rows.
 
+    With a ``prior`` the coefficients are counted from its center and penalised by its
+    precision; the penalties of the columns do not count, and the null model is the center.
+
     Parameters
     ----------
     rows : Rows
@@ -207,10 +225,17 @@ class AdditiveModel(AdditiveObjective):
         Whether each row counts; the others weigh nothing.
     is_small : bool, optional
         Whether precision costs nothing: where all rows are one chunk, unless given.
+    prior : GaussianPrior, optional
+        Distribution of the coefficients before these rows.
     """
 
     def __init__(
-        self, rows: Rows, loss: Loss, is_used: BoolArray, is_small: bool | None = None
+        self,
+        rows: Rows,
+        loss: Loss,
+        is_used: BoolArray,
+        is_small: bool | None = None,
+        prior: GaussianPrior | None = None,
     ) -> None:
         n_context, n_outputs = rows.context.shape[1], rows.targets.shape[1]
         if is_small is None:
@@ -219,28 +244,26 @@ class AdditiveModel(AdditiveObjective):
         self.rows = rows
         self.is_used = is_used
         self._constant_curvature: Curvature | None = None
-        self._offset: FloatArray | None = None
-        self._precision: FloatArray | None = None
+        self._prior = prior
 
-    def hold_at(self, center: FloatArray, precision: FloatArray) -> None:
-        """Count coefficients from ``center``, and penalise them by ``precision``.
-
-        Both are of the coefficients' shape. The empty model is then the one at the
-        center, and the penalties of the columns do not count.
-        """
-        self._offset = np.concatenate([c.product(center) for c in self._chunks()])
-        self._precision = precision
+    @cached_property
+    def _offset(self) -> FloatArray | None:
+        """Raw prediction of the prior's center, which all others are added to."""
+        if self._prior is None:
+            return None
+        center = self._prior.center
+        return np.concatenate([chunk.product(center) for chunk in self._chunks()])
 
     def penalty(self, alpha: FloatArray) -> FloatArray:
         """Return the penalty of each coefficient, shape (n_coefficients, 1).
 
-        One for each output, where the model is held at a center.
+        Under a prior its precision, shape (n_coefficients, n_outputs).
         """
-        return super().penalty(alpha) if self._precision is None else self._precision
+        return super().penalty(alpha) if self._prior is None else self._prior.precision
 
     def empty(self) -> FloatArray:
         """Return the coefficients of the model without any effect."""
-        return super().empty() if self._offset is None else self.zeros()
+        return super().empty() if self._prior is None else self.zeros()
 
     @cached_property
     def total_weight(self) -> float:

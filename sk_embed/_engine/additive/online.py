@@ -36,7 +36,11 @@ from sk_embed._engine.additive.main_effects import (
     of_all_rows,
 )
 from sk_embed._engine.additive.newton import minimize
-from sk_embed._engine.additive.objective import CONTEXT_ALPHA, Evaluation
+from sk_embed._engine.additive.objective import (
+    CONTEXT_ALPHA,
+    Evaluation,
+    GaussianPrior,
+)
 from sk_embed._engine.additive.sites import Evidence, Sums
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.rows import Rows
@@ -178,8 +182,8 @@ class StreamEffects:
         center = _mean(others.evidence, others.curvature + prior)
         if not others.curvature[: self._n_leading].any():
             center[0] = first_intercept(chunk, self._loss)
-        model = of_all_rows(chunk, self._loss)
-        model.hold_at(center, others.curvature + prior)
+        before = GaussianPrior(center, others.curvature + prior)
+        model = of_all_rows(chunk, self._loss, before)
         at, (own, _), _ = minimize(model, np.zeros(len(chunk.n_codes)), model.at_empty)
         solved = center + at.coefficients
         site = solved * (others.curvature + own + prior) - others.evidence
