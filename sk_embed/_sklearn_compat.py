@@ -58,7 +58,7 @@ __all__ = [
 ]
 
 
-# scikit-learn 1.9 refuses weights that are all zero, unless it is told that they may be.
+# scikit-learn 1.9 refuses weights that are all zero, unless this argument allows them.
 _IF_ZERO = {
     name: True
     for name in signature(_check_sample_weight).parameters
@@ -91,7 +91,7 @@ def check_sample_weight(sample_weight: Any, X: Any, may_be_zero: bool = False) -
 def fit_task(
     estimator: Any, max_subtasks: int, **data: Any
 ) -> Iterator[Callable[[str], bool]]:
-    """Tell the estimator's callbacks of a fit and of its subtasks.
+    """Report a fit and its subtasks to the estimator's callbacks.
 
     Parameters
     ----------
@@ -105,9 +105,9 @@ def fit_task(
     Yields
     ------
     end_subtask : callable
-        To be called at the end of a subtask with its name; returns whether a callback
-        asks to stop. The callbacks are told of its begin then, too: only the end of an
-        epoch tells whether there will be another.
+        Function of a subtask's name, to be called at the end of the subtask; returns
+        whether a callback asks to stop. The callbacks hear of its begin then, too: whether
+        there is another epoch is known at the end of one.
     """
     if callback_management_context is None:
         yield lambda name: False
@@ -127,12 +127,12 @@ def fit_task(
 
 
 def frame_adapter(estimator: Any) -> Any:
-    """Return what makes the data frames of ``set_output``, or None if arrays are asked."""
+    """Return the adapter that makes the frames of ``set_output``; None if it is arrays."""
     return _get_container_adapter("transform", estimator)
 
 
 def output_container(estimator: Any) -> str | None:
-    """Return what ``set_output`` was told, or None if it was not called."""
+    """Return the argument of ``set_output``, or None if it was not called."""
     name: str | None = getattr(estimator, "_sklearn_output_config", {}).get("transform")
     return name
 

@@ -59,7 +59,8 @@ def make_categorical(
     missing : float, default=0.0
         Share of the categorical cells that are hidden, as None, after y is made.
     n_classes : int, default=None
-        Cut the target at its quantiles into so many classes; None leaves it continuous.
+        Number of classes that the target is cut into at its quantiles; None leaves it
+        continuous.
     return_truth : bool, default=False
         Whether to return the truth as well.
     random_state : int, RandomState instance or None, default=None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def chosen_columns(chosen: Any, X: Any) -> Any:
-    """Return what ``categorical_features`` says of a table, once callables are asked.
+    """Return ``categorical_features`` for a table, with callables and selectors called.
 
     Parameters
     ----------

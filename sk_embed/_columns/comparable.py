@@ -15,7 +15,7 @@ from sk_embed._distinct import distinct
 
 
 def comparable(column: pd.Series, name: str) -> pd.Series:
-    """Return a column of a dtype that pandas can tell the values of.
+    """Return a column in a dtype in which pandas compares values as Python does.
 
     ``name`` is the column's, for messages.
     """

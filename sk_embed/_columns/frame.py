@@ -59,10 +59,10 @@ def _from_another(X: Any) -> list[pd.Series]:
 
 
 def for_names(X: Any) -> Any:
-    """Return what scikit-learn reads the names of X from, in each of its versions alike.
+    """Return a table from which each version of scikit-learn reads the same names of X.
 
-    Names that repeat tell no columns apart, and scikit-learn 1.9 refuses them: they count
-    as none, like names that are no strings. Before 1.9 it does not see those of polars.
+    Names that repeat identify no column, and scikit-learn 1.9 refuses them: they count as
+    none, like names that are no strings. Before 1.9 it does not see the names of polars.
     """
     X = unwrapped(X)
     if isinstance(X, pd.DataFrame):

@@ -1,4 +1,4 @@
-"""Columns of arrays, and of what says that it can be made one."""
+"""Columns of arrays, and of objects that convert themselves to arrays."""
 
 from __future__ import annotations
 

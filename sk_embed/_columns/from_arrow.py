@@ -10,9 +10,9 @@ from sk_embed._columns.exact import as_array
 
 
 def from_arrow(column: pd.Series, name: str) -> pd.Series:
-    """Return a column of an Arrow dtype as one whose values pandas can tell apart.
+    """Return a column of an Arrow dtype as one whose values pandas compares as Python does.
 
-    Types that Arrow itself can tell the values of are left as they are; all others become
+    Types whose values Arrow itself compares so are left as they are; all others become
     times, or Python's values: dates, Decimals, UUIDs, and lists, which are no categories.
     ``name`` is the column's, for messages.
     """

@@ -1,7 +1,7 @@
-"""What parts of a table say about its columns, and what they say together.
+"""Summaries of the columns of a part of a table, which add up to those of the whole.
 
-Everything here can be added to the same of another part; the sum is what all rows together
-would have said.
+Each summary can be added to that of another part, in any order; the sum over all parts is
+the summary of all rows together, exactly.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sk_embed._columns.target import MAX_NUMERIC_CLASSES, GivenTarget, Target, r
 from sk_embed._columns.vocabulary import Vocabulary, infrequent, insert_missing
 from sk_embed._distinct import distinct
 
-# Bits of a number that are told at a time, where a quantile is looked for.
+# Number of bits of a quantile that are found in one sum over the parts.
 _BITS = 8
 # scikit-learn warns where nearly every row is a class of its own.
 _TIMES_SHOWN = 3
@@ -148,9 +148,9 @@ def see_numbers(numbers: FloatArray, weight: FloatArray) -> SeenNumbers:
 class QuantileSearch:
     """Finds weighted quantiles of all rows exactly, by sums over parts.
 
-    Floats, read as integers whose order is theirs, are told eight bits at a time: the
-    weight of the numbers that begin with the bits known so far, by their next eight bits,
-    says what these are. A sum over all parts for each of the eight bytes is enough.
+    Floats are read as integers of the same order, of which eight bits are found at a time:
+    a histogram, over the next eight bits, of the numbers that begin with the bits known so
+    far shows where the quantile lies. Eight sums over the parts find all eight bytes.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ class QuantileSearch:
 
     @property
     def quantiles(self) -> FloatArray:
-        """Return what was found, shape (n_columns, n_quantiles)."""
+        """Return the quantiles, shape (n_columns, n_quantiles), after the last step."""
         sign = np.uint64(1) << np.uint64(63)
         is_positive = (self.begins & sign) > 0
         return np.where(is_positive, self.begins ^ sign, ~self.begins).view(np.float64)
@@ -203,7 +203,7 @@ def next_bits(
     weight : ndarray of shape (n_rows,)
         Positive weight of each row.
     begins : ndarray of shape (n_columns, n_quantiles)
-        The bits known so far.
+        Bits of each quantile that are known so far.
     step : int
         Number of steps that were taken before, each of which found some bits.
 
@@ -219,9 +219,9 @@ def next_bits(
         known = keys >> np.uint64(64 - _BITS * step) if step else np.zeros_like(keys)
         bits = (keys >> np.uint64(64 - _BITS * (step + 1))) & np.uint64(2**_BITS - 1)
         for quantile, begin in enumerate(of_column):
-            asked = known == begin
+            is_candidate = known == begin
             histograms[number, quantile] = np.bincount(
-                bits[asked].astype(np.intp), weights[asked], 2**_BITS
+                bits[is_candidate].astype(np.intp), weights[is_candidate], 2**_BITS
             )
     return histograms
 

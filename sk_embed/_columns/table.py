@@ -15,7 +15,7 @@ from sk_embed._columns.frame import categorical_mask
 from sk_embed._columns.vocabulary import Vocabulary, given_vocabulary, learn_vocabulary
 from sk_embed._warn import warn
 
-# Fewer rows than that tell little of whether a column is a measurement.
+# Number of rows below which a column of numbers cannot be called a measurement.
 _MIN_ROWS_OF_MEASUREMENT = 200
 
 

@@ -287,7 +287,7 @@ def _kind_of(label_type: type) -> str:
 
 
 def _asked_type(y: NDArray[Any], target_type: str) -> str:
-    """Return the type asked for, which must be one of so many columns."""
+    """Return the requested type, or raise ValueError if y has another number of columns."""
     n_columns = 1 if y.ndim == 1 else y.shape[1]
     if target_type == "continuous" and n_columns > 1:
         return "continuous-multioutput"

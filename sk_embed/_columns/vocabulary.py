@@ -215,7 +215,7 @@ def learn_vocabulary(
     min_frequency : int or float, optional
         Categories with fewer rows (or a smaller share of rows) share one vector.
     max_categories : int, optional
-        At most so many vectors, the shared one included.
+        Largest number of vectors, the shared one included.
 
     Returns
     -------
