@@ -26,7 +26,8 @@ from sk_embed._distinct import distinct
 _ROWS_PER_NOISE_RATIO = 10
 _AUTO_ROWS = (10, 200)
 _ROUNDING = 1e-6
-# So many categories tell whether a column's lie apart, and nearly all of them must.
+# Number of frequent categories that are enough to tell whether a column's lie apart, and
+# the share of them, by rows, that must.
 _MAX_CATEGORIES_ASKED = 1_000
 _SHARE_APART = 0.9
 # In place of a row of fold vectors: the code's training rows keep its full vector.
@@ -67,15 +68,15 @@ def draw_folds(
     cv : int, splitter, iterable of (train, test) or None
         The estimator's parameter; an int makes shuffled folds, None five of them.
     X : array-like of n_rows
-        For the splitter.
+        Table, as given; passed on to the splitter.
     y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-        For the splitter, which gets objects as integers.
+        Numbers or labels, passed on to the splitter, which gets objects as integers.
     is_label : bool
         Whether y holds classes, which shuffled folds spread evenly.
     seed : int
-        Of the shuffled folds.
+        Seed of the shuffled folds; a splitter has its own.
     **routed : dict
-        For the splitter, as ``groups``.
+        Metadata that is passed on to the splitter, as ``groups``.
 
     Returns
     -------
@@ -145,7 +146,7 @@ def read_folds(splits: Iterable[tuple[IntArray, IntArray]], n_rows: int) -> Fold
         As from a splitter. Rows in neither part of a split are left out of its fold's
         tables, as purged cross-validation wants it.
     n_rows : int
-        Rows to be covered.
+        Number of rows that the test folds must cover.
 
     Returns
     -------
@@ -247,7 +248,7 @@ def gets_fold_vector(
     noise_ratio : float
         Rows of a category that weigh as much as the prior of its main effect.
     cross_fit_below : int or "auto"
-        The estimator's parameter.
+        Parameter of the estimator: a number of rows, or "auto".
     """
     if not isinstance(cross_fit_below, str):
         # Weights of 1 must give the number itself.

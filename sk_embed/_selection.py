@@ -20,7 +20,7 @@ MIN_RELIABILITY = 0.2
 MIN_SHARE = 0.01
 # Context that hardly counts must not blow the vectors up.
 _UNITS = (0.1, 10.0)
-# Of a sum of shares.
+# Rounding error of a sum of shares.
 _ROUNDING = 1e-9
 # The trunk is learned after so many steps, however many passes over the rows they make; but
 # a pass is what an honest table is learned in, so that one more than the first is needed.
@@ -41,10 +41,10 @@ _MAX_CHUNK_PASSES = 4
 _ROWS_OF_TABLE_PASSES = 1_200_000
 _MAX_SWEEPS = 2
 _MAX_ORDERS = 3
-# Of a pass over rows in blocks: a row meets vectors that other blocks taught but a
-# sixteenth of a pass before.
+# Rounds that make one pass over rows in partitions: vectors from other partitions are at
+# most a sixteenth of a pass old.
 N_ROUNDS = 16
-# So many batches an epoch give the trunk's optimiser enough steps.
+# Number of batches in an epoch that gives the trunk's optimiser enough steps.
 _BATCHES_PER_EPOCH = 256
 _BATCH_SIZES = (64, 1024)
 
@@ -66,12 +66,13 @@ def kept_axes(
     Parameters
     ----------
     n_components : int, float or "auto"
-        So many first axes; the first axes that together explain this share of the
-        vectors' variance; the reliable axes.
+        Number of first axes; or share of the vectors' variance that the first axes explain
+        together; or "auto", the reliable axes.
     share : ndarray of shape (n_axes,)
-        Of each axis in the variance of the column's effects and vectors.
+        Share of each axis in the variance of the column's effects and vectors.
     reliability : ndarray of shape (n_axes,)
-        Of each axis. NaN, for too few rows to tell, is none.
+        Agreement of two halves of the rows on each axis; NaN, for too few rows to tell,
+        counts as none.
     n_contrasts : int
         Differences between m categories that the main effects leave, m - 1 less their
         rank: "auto" keeps no more axes, for the next model has an intercept.

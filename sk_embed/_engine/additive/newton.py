@@ -31,13 +31,15 @@ _MAX_CONJUGATE_GRADIENT_STEPS = 1_000
 # model foretold the gradient of the step before (Eisenstat & Walker, SIAM J. Sci. Comput.
 # 17, 1996), but no more exactly than products in single precision tell.
 _FORCING_RANGE = (1e-4, 0.1)
-# Of one step: further than from never to always.
+# Largest change of a log-odds coefficient in one Newton step; 30 spans probabilities from
+# 1e-13 to 1 - 1e-13.
 _MAX_LOG_ODDS = 30.0
-# Of a direction's length, below which its curvature is rounding.
+# Curvature, relative to the squared length of a direction, below which it is rounding.
 _FLAT = np.finfo(np.float64).eps ** 2
 _MAX_HALVINGS = 20
 _ROUNDING = 1e-10
-# Where no step lowers the objective, a gradient that is so small is the floor of floats.
+# Norm of the gradient, relative to that of the null model, that counts as converged if no
+# step lowers the objective: the floor of float arithmetic.
 _FLOOR = 1e-3
 
 
@@ -47,11 +49,11 @@ class Solution(NamedTuple):
     Parameters
     ----------
     at : Evaluation
-        What the rows say at the minimiser.
+        Objective and gradient at the minimiser, without the penalty.
     curvature : Curvature
-        Of the Hessian there.
+        Diagonal and leading block of the Hessian at the minimiser.
     converged : bool
-        Whether the gradient vanished.
+        Whether the gradient vanished, to the solver's tolerance.
     """
 
     at: Evaluation
@@ -65,11 +67,11 @@ class Preconditioner:
     Parameters
     ----------
     curvature : Curvature
-        Of the Hessian.
+        Diagonal and leading block of the Hessian, without the penalty.
     penalty : ndarray of shape (n_coefficients, 1)
-        Of each coefficient.
+        Penalty on the square of each coefficient.
     n_codes : ndarray of shape (n_columns,)
-        Categories of each column.
+        Number of codes of each column.
     """
 
     def __init__(
@@ -119,13 +121,13 @@ def minimize(
     Parameters
     ----------
     model : AdditiveObjective
-        What is solved.
+        Objective, with the rows that it is the sum over.
     alpha : ndarray of shape (n_columns,)
-        Penalty of each column.
+        Penalty on the squares of each column's effects.
     start : Evaluation
-        Where to begin.
+        Coefficients, evaluated, from which the first step is taken.
     tolerance : float, optional
-        Where the norm of the gradient, relative to that of the empty model, is zero; the
+        Norm of the gradient that counts as zero, relative to that of the null model; the
         model's own, unless given.
 
     Returns
@@ -145,8 +147,8 @@ def minimize(
         norm = inverse.norm(gradient)
         if number == 0:
             empty = inverse.norm(model.at_empty.penalized_gradient(penalty))
-            # Where the empty model is solved already, the norm is rounding: of sums over
-            # rows, it grows as the root of their weight.
+            # If the null model is the solution, the norm is the rounding of sums over rows,
+            # which grows as the root of their weight.
             rounding = sqrt(np.finfo(np.float64).eps * model.total_weight)
             zero = tolerance * max(empty, rounding)
         else:
@@ -207,7 +209,7 @@ def conjugate_gradients(
     product : callable
         Multiplies an array of the target's shape with the matrix.
     target : ndarray of shape (n_coefficients, n_outputs)
-        Right side.
+        Right-hand side of the system.
     preconditioner : callable
         Likewise, with roughly its inverse.
     tolerance : float

@@ -86,7 +86,7 @@ class GaussianPrior(NamedTuple):
     Parameters
     ----------
     center : ndarray of shape (n_coefficients, n_outputs)
-        Mean of each coefficient.
+        Mean of each coefficient before any row is seen.
     precision : ndarray of shape (n_coefficients, n_outputs)
         Reciprocal variance of each coefficient, 0 where nothing is known.
     """

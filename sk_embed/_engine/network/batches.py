@@ -30,11 +30,11 @@ class Batch(NamedTuple):
     Parameters
     ----------
     rows : ndarray of shape (n_rows,)
-        Row numbers.
+        Numbers of the batch's rows among all rows.
     touched : ndarray of shape (n_touched,)
         The different table rows that are read.
     slots : ndarray of shape (n_rows, n_columns)
-        Where in ``touched`` each place finds its table row.
+        Position in ``touched`` of the table row that each row reads, of each column.
     """
 
     rows: IntArray
@@ -48,11 +48,12 @@ class Copies(NamedTuple):
     Parameters
     ----------
     table : ndarray of shape (n_copies,)
-        Number of the table.
+        Number of the table that each copy is for.
     row : ndarray of shape (n_copies,)
         Place of the row in the batch.
     slots : ndarray of shape (n_copies, n_columns)
-        Where each place finds its vector, if those of all tables lie side by side.
+        Position of the vector that each copy reads, of each column, where those of all
+        tables lie side by side.
     """
 
     table: IntArray
@@ -66,11 +67,11 @@ class RowOrder:
     Parameters
     ----------
     rows : Rows
-        Training rows.
+        Rows that the order is of.
     order : ndarray of shape (n_rows,)
         A permutation of the rows, or a part of one.
     batch_size : int
-        Rows of a batch.
+        Number of rows of a batch.
     """
 
     def __init__(self, rows: Rows, order: IntArray, batch_size: int) -> None:
@@ -97,9 +98,9 @@ def random_order(rng: np.random.Generator, n_rows: int, n_in_reach: int) -> IntA
     Parameters
     ----------
     rng : Generator
-        Source of randomness.
+        Source of randomness, which is drawn from.
     n_rows : int
-        Number of rows.
+        Number of rows to be put in order.
     n_in_reach : int
         Number of rows that memory can hold at a time.
     """
@@ -146,11 +147,11 @@ def scatter(gradient: FloatArray, slots: IntArray, n_slots: int) -> FloatArray:
     Parameters
     ----------
     gradient : ndarray of shape (n_places, width)
-        At each place.
+        Gradient at the vector that each place reads.
     slots : ndarray of shape (n_places,)
-        Slot of each place.
+        Number of the slot that each place reads.
     n_slots : int
-        Rows of the result.
+        Number of slots, and so of rows of the result.
 
     Returns
     -------

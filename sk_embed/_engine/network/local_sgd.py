@@ -41,7 +41,7 @@ from sk_embed._engine.network.training import (
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.partitions import Block, Blocks, Facts, RowSums, Sums
 
-# Where accumulators begin.
+# Sum of squared gradients that accumulators begin with.
 _ACCUMULATOR = 1.0
 
 
@@ -51,7 +51,7 @@ class Tables(NamedTuple):
     Parameters
     ----------
     vectors, accumulator : ndarray of shape (sum(n_codes), n_tables * width)
-        And the state of their optimiser.
+        Rows of all tables side by side, and Adagrad's sums of squared gradients.
     """
 
     vectors: FloatArray
@@ -80,7 +80,7 @@ def trust(before: FloatArray, evidence: FloatArray) -> FloatArray:
     before : ndarray of shape (n_rows, width)
         The accumulator where the round began.
     evidence : ndarray of shape (n_rows, width)
-        What the block, or all of them, added to it.
+        Squared gradients that the block, or all blocks, added to it.
     """
     return np.sqrt(before + evidence)
 
@@ -106,11 +106,11 @@ class Piece(NamedTuple):
     Parameters
     ----------
     seeds : sequence of int
-        Of the order of a block's rows.
+        Seeds of the order of each block's rows.
     number, n_rounds : int
-        Which part of it, of so many.
+        Number of the round, and of rounds in one pass.
     batch_size : int
-        Rows of a batch.
+        Number of rows of a batch.
     """
 
     seeds: Sequence[int]

@@ -15,9 +15,9 @@ class Adam:
     Parameters
     ----------
     parameters : ndarray of shape (n_parameters,)
-        Updated in place.
+        Weights and biases, which are updated in place.
     learning_rate : float
-        Step size.
+        Step size of a parameter whose gradient is steady.
     beta_1, beta_2 : float
         Decay of the running mean of gradients and of their squares.
     epsilon : float
@@ -90,11 +90,11 @@ class RowAdagrad:
     Parameters
     ----------
     table : ndarray of shape (n_rows, width)
-        Updated in place; C-contiguous.
+        Rows of the table, C-contiguous, which are updated in place.
     learning_rate : float
         Step size of a row without history.
     initial_accumulator : float or ndarray of shape (n_rows, width)
-        Where the sum of squared gradients starts; an array is copied.
+        Sum of squared gradients to begin with; an array is copied.
 
     Attributes
     ----------
@@ -128,11 +128,11 @@ class RowAdagrad:
         Parameters
         ----------
         rows : ndarray of shape (n_touched,)
-            Their numbers.
+            Numbers of the rows that take a step.
         values : ndarray of shape (n_touched, width)
-            What :meth:`take` returned for them; used as scratch space, as is:
+            Rows as :meth:`take` returned them; overwritten.
         gradient : ndarray of shape (n_touched, width)
-            At these rows.
+            Gradient at each of these rows; overwritten.
         """
         accumulator = self._take("accumulator", self._accumulator_items, rows)
         squares = self._scratch.array("squares", *gradient.shape)

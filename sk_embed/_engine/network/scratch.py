@@ -18,7 +18,7 @@ class Scratch:
     Parameters
     ----------
     dtype : dtype
-        Of all arrays.
+        Type of the floats in all arrays.
     """
 
     def __init__(self, dtype: np.dtype) -> None:

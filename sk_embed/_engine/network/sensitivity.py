@@ -21,7 +21,7 @@ class Sensitivity(NamedTuple):
     Parameters
     ----------
     metrics : ndarray of shape (n_columns, width, width)
-        Each column's metric M.
+        Metric M of each column: see :mod:`sk_embed._engine.axes`.
     context : ndarray of shape (n_context,)
         Root mean square change of the raw prediction over one standard deviation of
         each context column, to first order.

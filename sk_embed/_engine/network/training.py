@@ -35,11 +35,11 @@ class TrainingSettings:
     width : int
         Length of the interaction vectors.
     table_learning_rate : float
-        Adagrad's, for rows of the tables.
+        Step size of Adagrad, for rows of the tables.
     learning_rate : float
-        Adam's, for the trunk.
+        Step size of Adam, for the trunk.
     weight_decay : float
-        Of the trunk's weights, not of its biases.
+        Decay of the trunk's weights, not of its biases, per unit of the learning rate.
     max_epochs : int
         Passes over the rows for the trunk, at most.
     tolerance : float
@@ -71,15 +71,15 @@ class Step(NamedTuple):
     Parameters
     ----------
     y_true, raw_prediction : ndarray of shape (n_rows, n_outputs)
-        Target and prediction.
+        Target and prediction of each row.
     weight : ndarray of shape (n_rows,)
-        Of the rows.
+        Weight of each row of the batch.
     activations : Activations
-        Of the trunk.
+        Activations that the forward pass of the trunk left.
     delta : ndarray of shape (n_rows, n_outputs)
         Gradient at the raw prediction.
     deltas : list of ndarray
-        Gradient at each layer's sum.
+        Gradient at the sum of each layer.
     """
 
     y_true: FloatArray
@@ -100,13 +100,13 @@ class TrunkLearner:
     Parameters
     ----------
     trunk : Trunk
-        Updated in place.
+        Trunk whose parameters are updated in place.
     loss : Loss
-        What is minimised.
+        Loss that the progressive losses are of.
     learning_rate : float
-        Adam's.
+        Step size of Adam, from 0 to 1.
     weight_decay : float
-        Of weights, not of biases.
+        Decay of the weights, not of the biases, per unit of the learning rate.
     """
 
     def __init__(
@@ -181,15 +181,15 @@ def run_pass(
     Parameters
     ----------
     rows : Rows
-        Training rows.
+        Rows that are passed over.
     is_used : ndarray of bool of shape (n_tables, n_rows)
-        Which rows each table learns from.
+        Whether each table learns from each row.
     order : RowOrder
         The order in which rows are visited.
     trunk : Trunk
-        Shared by all tables.
+        Trunk that all tables share.
     loss : Loss
-        What is minimised.
+        Loss whose gradient is passed back.
     tables : RowAdagrad
         On the tables side by side: shape (sum(n_codes), n_tables * width).
     learn : callable
@@ -225,7 +225,7 @@ class LossCurve:
     constant : float
         Loss of the best constant prediction.
     settings : TrainingSettings
-        Tolerance and patience.
+        Settings, of which tolerance and patience are used.
     """
 
     def __init__(self, constant: float, settings: TrainingSettings) -> None:

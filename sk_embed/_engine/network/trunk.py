@@ -42,13 +42,13 @@ class Trunk:
     Parameters
     ----------
     n_inputs : int
-        Length of ``v``.
+        Length of the input ``v`` of a row.
     hidden_layer_sizes : tuple of int
         May be empty: then the trunk is linear.
     n_outputs : int
         Columns of the raw prediction.
     dtype : dtype
-        Of all arithmetic.
+        Type of the parameters and of all arithmetic.
     """
 
     def __init__(
