@@ -39,7 +39,7 @@ class ListedCells(NamedTuple):
     Parameters
     ----------
     keys : ndarray of shape (n_cells,)
-        Keys, ascending.
+        Keys of the cells that have rows, rising.
     n_rows : ndarray of shape (n_cells,)
         Number of rows of each cell, whatever they weigh.
     """

@@ -275,7 +275,7 @@ class StreamModel:
         pairs : sequence of tuple of int
             Numbers of two columns each.
         known : list of ListedCells
-            Cells of each cross.
+            Cells of each cross, and the number of rows of each.
         places : list of ndarray of shape (n_cells,)
             Place of each cell among those of the stream.
         columns : list of ColumnVectors
