@@ -252,9 +252,7 @@ class FittedEncoding:
 
     # ------------------------------------------------------------ names and tables
 
-    def outputs(
-        self, inputs: NDArray[Any], with_context: bool
-    ) -> list[tuple[Any, str]]:
+    def outputs(self, inputs: NDArray[Any], with_context: bool) -> list[tuple[Any, str]]:
         """Return what each output column belongs to, and its name, which may repeat.
 
         Parameters
