@@ -49,7 +49,7 @@ def to_onnx(
     Parameters
     ----------
     encoder : EmbeddingEncoder
-        Fitted encoder.
+        Fitted encoder, whose columns hold strings or numbers.
     missing : str, default=""
         String that stands for missing values in columns of strings, as those of ONNX are
         never missing. In columns of floats NaN is missing.
@@ -96,7 +96,7 @@ def initial_types(encoder: EmbeddingEncoder) -> list[tuple[str, Any]]:
     Parameters
     ----------
     encoder : EmbeddingEncoder
-        Fitted encoder.
+        Fitted encoder, whose columns hold strings or numbers.
 
     Returns
     -------

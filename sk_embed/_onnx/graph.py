@@ -30,7 +30,7 @@ class InputColumn(NamedTuple):
     Parameters
     ----------
     tensor : str
-        Values, of shape (n_rows,).
+        Tensor of the values, of shape (n_rows,).
     dtype : dtype
         Type of the values; object for strings.
     """
@@ -45,9 +45,9 @@ class Graph:
     Parameters
     ----------
     scope : skl2onnx.common._topology.Scope
-        Gives names that are not in use.
+        Source of names that are not in use.
     container : skl2onnx.common._container.ModelComponentContainer
-        Takes nodes and constants.
+        Container of nodes and constants.
     """
 
     def __init__(self, scope: Any, container: Any) -> None:
@@ -124,9 +124,9 @@ def add_lookup(graph: Graph, column: InputColumn, keys: Keys, unknown: int) -> s
     Parameters
     ----------
     graph : Graph
-        The graph.
+        Graph that nodes are added to.
     column : InputColumn
-        The column.
+        Column whose values are looked up.
     keys : Keys
         Keys that the type of the column holds.
     unknown : int

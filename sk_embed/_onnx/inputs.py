@@ -67,11 +67,11 @@ def columns_of(graph: Graph, inputs: Sequence[Any], n_columns: int) -> list[Inpu
     Parameters
     ----------
     graph : Graph
-        The graph.
+        Graph that nodes are added to.
     inputs : sequence of skl2onnx.common._topology.Variable
-        Inputs.
+        Declared inputs, in the order of the columns.
     n_columns : int
-        Number of columns in fit.
+        Number of columns of X in fit.
 
     Raises
     ------

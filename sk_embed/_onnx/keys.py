@@ -91,7 +91,7 @@ def keys_of(vocabulary: Vocabulary, dtype: np.dtype[Any], missing_text: str) -> 
     Parameters
     ----------
     vocabulary : Vocabulary
-        Categories of the column.
+        Categories of the column, as learned in fit.
     dtype : dtype
         Type of the input; object for strings.
     missing_text : str
