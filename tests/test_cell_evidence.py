@@ -72,10 +72,10 @@ def test_p_values_of_noise_are_about_uniform():
 
 def test_cumulants_are_those_of_random_signs():
     rng = np.random.default_rng(0)
-    residual, weight = rng.normal(size=(6, 4, 2)), rng.uniform(0.5, 1, size=(6, 2))
-    signs = rng.choice([-1, 1], size=(100_000, 6, 4, 1))
+    residual, weight = rng.normal(size=(4, 6, 2)), rng.uniform(0.5, 1, size=(6, 2))
+    signs = rng.choice([-1, 1], size=(100_000, 4, 6, 1))
     drawn = signs * residual
-    statistic = weight * (drawn.sum(axis=2) ** 2 - (drawn**2).sum(axis=2))
+    statistic = weight * (drawn.sum(axis=1) ** 2 - (drawn**2).sum(axis=1))
     statistic = statistic.sum(axis=(1, 2))
     variance, third = cumulants(residual, weight)
     assert statistic.var() == pytest.approx(variance, rel=0.03)
@@ -84,10 +84,8 @@ def test_cumulants_are_those_of_random_signs():
 
 
 def test_products_are_those_of_all_pairs_of_folds():
-    values = np.random.default_rng(0).normal(size=(3, 4, 2))
-    expected = sum(
-        values[:, k] * values[:, m] for k in range(4) for m in range(4) if k != m
-    )
+    values = np.random.default_rng(0).normal(size=(4, 3, 2))
+    expected = sum(values[k] * values[m] for k in range(4) for m in range(4) if k != m)
     assert_allclose(products(values), expected)
 
 
@@ -104,8 +102,8 @@ def test_sums_are_those_of_the_rows_of_each_cell_in_each_fold():
     for cell in range(5):
         for fold in range(5):
             chosen = (cells.of_row == cell) & (held.fold == fold)
-            assert_allclose(sums.residual[cell, fold], held.residual[chosen].sum(axis=0))
-            assert_allclose(sums.curvature[cell, fold], held.curvature[chosen].sum(axis=0))
+            assert_allclose(sums.residual[fold, cell], held.residual[chosen].sum(axis=0))
+            assert_allclose(sums.curvature[fold, cell], held.curvature[chosen].sum(axis=0))
 
 
 def test_codes_of_one_byte_give_the_same():

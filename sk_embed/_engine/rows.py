@@ -13,6 +13,8 @@ from sk_embed._arrays import FloatArray, IntArray
 
 # Rows that are turned into double precision at a time: a few MiB.
 _ROWS_OF_A_BLOCK = 65_536
+# Rows to which the offsets of the columns are added at a time.
+_ROWS_OF_TILED_OFFSETS = 1_024
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,19 @@ class Rows:
         return self._stacked(self.codes[rows])
 
     def _stacked(self, codes: IntArray) -> IntArray:
-        return np.add(codes, self.offsets, dtype=np.int32, casting="unsafe")
+        # One long sum is several times faster than one short sum for each row.
+        stacked = codes.astype(np.int32, order="C")
+        flat = stacked.reshape(-1)
+        n_tiled = max(len(self._tiled_offsets), 1)
+        for start in range(0, len(flat), n_tiled):
+            part = flat[start : start + n_tiled]
+            part += self._tiled_offsets[: len(part)]
+        return stacked
+
+    @cached_property
+    def _tiled_offsets(self) -> IntArray:
+        """Offsets of a few thousand rows, one row after the other."""
+        return np.tile(self.offsets, _ROWS_OF_TILED_OFFSETS)
 
     def part(self, rows: IntArray) -> Rows:
         """Return some of the rows."""

@@ -52,12 +52,16 @@ class Sums(NamedTuple):
 
     Parameters
     ----------
-    residual, curvature : ndarray of shape (n_cells, n_folds, n_outputs)
+    residual, curvature : ndarray of shape (n_folds, n_cells, n_outputs)
         Weighted sums of the residuals, and of the loss's second derivatives.
     """
 
     residual: FloatArray
     curvature: FloatArray
+
+    def take(self, cells: IntArray) -> Sums:
+        """Return the sums of some of the cells."""
+        return Sums(*(sums.take(cells, axis=1) for sums in self))
 
 
 class Scale(NamedTuple):
@@ -99,10 +103,42 @@ def gathered(values: FloatArray, of_row: IntArray, n: int) -> FloatArray:
 
 
 def products(values: FloatArray) -> FloatArray:
-    """Return the sum over all ordered pairs of different folds, the second axis."""
-    # Sums over the few folds in the middle are slow in numpy's own reduction.
-    total = np.einsum("cko->co", values)
-    return total**2 - np.einsum("cko,cko->co", values, values)
+    """Return the sum over all ordered pairs of different folds, the first axis."""
+    return values.sum(axis=0) ** 2 - np.einsum("kco,kco->co", values, values)
+
+
+class CellProducts(NamedTuple):
+    """Products of different folds of the same cell, summed over pairs of folds.
+
+    Only cells that have rows in several folds have any: most cells of many categories
+    have a row or two, and are left out.
+
+    Parameters
+    ----------
+    cells : ndarray of shape (n_several,)
+        Numbers of the cells in several folds.
+    residual, curvature, squares : ndarray of shape (n_several, n_outputs)
+        Products of the cells' residual sums, of their curvatures, and of the squares of
+        their residual sums.
+    square : ndarray of shape (n_folds, n_cells, n_outputs)
+        Squares of the residual sums of all cells.
+    """
+
+    cells: IntArray
+    residual: FloatArray
+    curvature: FloatArray
+    squares: FloatArray
+    square: FloatArray
+
+    @classmethod
+    def of(cls, sums: Sums) -> CellProducts:
+        """Return the products of cells, given their sums."""
+        n_folds_met = np.count_nonzero(sums.curvature.any(axis=2), axis=0)
+        cells = np.flatnonzero(n_folds_met > 1)
+        square = sums.residual**2
+        residual, curvature = map(products, sums.take(cells))
+        squares = products(square.take(cells, axis=1))
+        return cls(cells, residual, curvature, squares, square)
 
 
 class Column:
@@ -119,7 +155,7 @@ class Column:
     """
 
     def __init__(self, sums: Sums, alpha: FloatArray, scale: Scale) -> None:
-        total = sums.curvature.sum(axis=1)
+        total = sums.curvature.sum(axis=0)
         self.n_used = int((total > 0).any(axis=1).sum())
         self.total = total + alpha
         self.shape = 1 / np.maximum(self.total, _TINY)
@@ -127,7 +163,7 @@ class Column:
         self.residual, self.curvature = products(sums.residual), products(sums.curvature)
 
     def foretell(
-        self, of_cell: IntArray, sums: Sums, expected: FloatArray
+        self, of_cell: IntArray, found: CellProducts, expected: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Return what products of a category's other cells foretell, and its variance.
 
@@ -135,25 +171,21 @@ class Column:
         ----------
         of_cell : ndarray of shape (n_cells,)
             Number of the category that each cell belongs to.
-        sums : Sums
-            Sums of residuals and curvatures of each cell, in each fold.
-        expected : ndarray of shape (n_cells, n_outputs)
+        found : CellProducts
+            Products of different folds of the same cell.
+        expected : ndarray of shape (n_several, n_outputs)
             Each cell's w_c sum_{k != l} H_kc H_lc, the factor of kappa g_a.
         """
-        n_cells, n_folds, n_outputs = sums.residual.shape
-        squares = sums.residual**2
-        same = np.stack(
-            [products(sums.residual), products(sums.curvature), products(squares)], axis=1
-        )
-        per_cell = np.concatenate([same, squares], axis=1).reshape(n_cells, -1)
-        total = gathered(per_cell, of_cell, len(self.shape))
-        total = total.reshape(len(self.shape), 3 + n_folds, n_outputs)
+        n, several = len(self.shape), of_cell[found.cells]
+        same = np.hstack([found.residual, found.curvature, found.squares])
+        of_residual, of_curvature, of_squares = np.hsplit(gathered(same, several, n), 3)
+        square = np.stack([gathered(of_fold, of_cell, n) for of_fold in found.square])
         # Products of different cells are those of the category less those of each cell.
-        others = self.residual - total[:, 0]
-        pairs = self.curvature - total[:, 1]
-        spread = np.maximum(products(total[:, 3:]) - total[:, 2], 0)
+        others = self.residual - of_residual
+        pairs = self.curvature - of_curvature
+        spread = np.maximum(products(square) - of_squares, 0)
         seen = np.maximum((self.weight * self.shape * pairs).sum(axis=0), _TINY)
-        factor = (expected * self.shape[of_cell]).sum(axis=0) / seen
+        factor = (expected * self.shape[several]).sum(axis=0) / seen
         foretold = factor * (self.weight * others).sum(axis=0)
         return foretold, 2 * factor**2 * (self.weight**2 * spread).sum(axis=0)
 
@@ -181,13 +213,16 @@ def candidate_of_cells(
     scale : Scale
         Dispersion and curvature of a row.
     """
-    total = sums.curvature.sum(axis=1)
-    weight = 1 / (scale.dispersion * (total + _PRIOR_ROWS * scale.curvature))
-    expected = weight * products(sums.curvature)
-    statistic = (weight * products(sums.residual)).sum(axis=0)
+    total = sums.curvature.sum(axis=0)
+    found = CellProducts.of(sums)
+    chosen, total_of_chosen = found.cells, total[found.cells]
+    weight = 1 / (scale.dispersion * (total_of_chosen + _PRIOR_ROWS * scale.curvature))
+    expected = weight * found.curvature
+    statistic = (weight * found.residual).sum(axis=0)
     # Take the null mean off
-    shared = expected * leverage_share(total, parents)
-    told = [column.foretell(of_cell, sums, shared) for column, of_cell in parents]
+    of_chosen = [(column, of_cell[chosen]) for column, of_cell in parents]
+    shared = expected * leverage_share(total_of_chosen, of_chosen)
+    told = [column.foretell(of_cell, found, shared) for column, of_cell in parents]
     mean = np.sum([foretold for foretold, _ in told], axis=0)
     statistic = statistic - mean
     tau2 = statistic / np.maximum(expected.sum(axis=0), _TINY)
@@ -195,11 +230,11 @@ def candidate_of_cells(
     if statistic.sum() <= 0:
         return Candidate(pair, 0.0, 0.0, 1.0, prior)
     # Add the variances of T, of its null mean, and of what is doubted of that
-    variance, third = cumulants(sums.residual, weight)
-    alone = max(float(2 * (weight**2 * products(sums.residual**2)).sum()), _TINY)
+    variance, third = cumulants(sums.take(chosen).residual, weight)
+    alone = max(float(2 * (weight**2 * found.squares).sum()), _TINY)
     of_mean = sum(float(spread.sum()) for _, spread in told) * variance / alone
     # A few cells may by chance be quieter than noise is.
-    noise = 2 * (weight**2 * products(sums.curvature) * scale.dispersion**2).sum()
+    noise = 2 * (weight**2 * found.curvature * scale.dispersion**2).sum()
     variance = max(variance, float(noise), _TINY)
     deviation = (variance + of_mean + (_DOUBT * float(mean.sum())) ** 2) ** 0.5
     z = float(statistic.sum()) / deviation
@@ -228,10 +263,10 @@ def cumulants(residual: FloatArray, weight: FloatArray) -> tuple[float, float]:
     The signs are those of all outputs at once. Of a symmetric matrix without diagonal
     tr(G^2) is twice the sum over pairs, tr(G^3) six times that over triples.
     """
-    n_folds = residual.shape[1]
-    weighted = residual * weight[:, None]
+    n_folds = len(residual)
+    weighted = residual * weight
     gram = {
-        (k, m): np.einsum("ck,ck->c", weighted[:, k], residual[:, m])
+        (k, m): np.einsum("ck,ck->c", weighted[k], residual[m])
         for k, m in combinations(range(n_folds), 2)
     }
     pairs = sum(float(g @ g) for g in gram.values())

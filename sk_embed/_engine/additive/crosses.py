@@ -55,24 +55,40 @@ class Cells(NamedTuple):
     keys: IntArray
 
 
-def cells_of(codes_a: IntArray, codes_b: IntArray, n_codes_b: int) -> Cells:
-    """Return the cells of a pair of columns that have rows."""
-    keys = codes_a.astype(np.int64) * n_codes_b + codes_b
+def cells_of(
+    codes_a: IntArray, codes_b: IntArray, n_codes_b: int, by_code_b: IntArray
+) -> Cells:
+    """Return the cells of a pair of columns that have rows.
+
+    ``by_code_b``, shape (n_rows,), holds the rows in the order of their codes in b.
+    """
     n_keys = (int(codes_a.max()) + 1) * int(n_codes_b)
-    if n_keys > 4 * len(keys):
-        known, of_row = np.unique(keys, return_inverse=True)
-        return Cells(of_row, known)
-    # Few possible cells are counted, which is faster than sorting the rows.
-    has_rows = np.bincount(keys, minlength=n_keys) > 0
-    number = np.cumsum(has_rows) - 1
-    return Cells(number[keys], np.flatnonzero(has_rows))
+    if n_keys <= 4 * len(codes_a):
+        # Few possible cells are counted, which is faster than sorting the rows.
+        keys = codes_a.astype(np.int64) * n_codes_b + codes_b
+        has_rows = np.bincount(keys, minlength=n_keys) > 0
+        number = np.cumsum(has_rows) - 1
+        return Cells(number[keys], np.flatnonzero(has_rows))
+    # A stable sort by a of rows that are sorted by b sorts them by cell.
+    order = by_code_b.take(rows_by_code(codes_a.take(by_code_b)))
+    keys = codes_a.take(order).astype(np.int64) * n_codes_b + codes_b.take(order)
+    is_first = np.append(True, keys[1:] != keys[:-1])
+    of_row = np.empty(len(order), dtype=np.intp)
+    of_row[order] = np.cumsum(is_first) - 1
+    return Cells(of_row, keys[is_first])
+
+
+def rows_by_code(codes: IntArray) -> IntArray:
+    """Return the rows in the order of their codes, those of one code as they come."""
+    # numpy sorts integers of two bytes by counting.
+    return codes.astype(np.min_scalar_type(int(codes.max()))).argsort(kind="stable")
 
 
 def sums_of(of_row: IntArray, n: int, rows: HeldOutRows) -> Sums:
     """Sum residuals and curvatures over the rows of each of ``n`` cells in each fold."""
     # Codes may be of one byte.
-    place = of_row.astype(np.int64) * rows.n_folds + rows.fold
-    shape = n, rows.n_folds, -1
+    place = rows.fold * np.int64(n) + of_row
+    shape = rows.n_folds, n, -1
     residual = gathered(rows.residual, place, n * rows.n_folds).reshape(shape)
     if rows.is_even:
         # The rows all weigh the same: they are counted.
@@ -110,9 +126,10 @@ class HeldOutRows:
         alpha: FloatArray,
     ) -> None:
         # Categories that have no rows here would take time alone.
-        places = [np.unique(codes, return_inverse=True)[1] for codes in rows.codes.T]
-        self.codes, self.alpha = np.column_stack(places), alpha
-        self.n_codes = self.codes.max(axis=0) + 1
+        columns = zip(rows.codes.T, rows.n_codes, strict=True)
+        self.codes, self.alpha = [renumbered(*column) for column in columns], alpha
+        self.n_codes = [int(codes.max()) + 1 for codes in self.codes]
+        self._by_code = [rows_by_code(codes) for codes in self.codes]
         # Products of rows of different groups of folds are products of different folds.
         self.fold = fold % _MAX_FOLDS
         self.n_folds = int(self.fold.max()) + 1
@@ -130,28 +147,34 @@ class HeldOutRows:
         self.scale = Scale(np.maximum(squares / total, 1e-12), total / self.weight.sum())
         self.columns = [
             Column(sums_of(codes, n, self), alpha, self.scale)
-            for codes, n, alpha in zip(self.codes.T, self.n_codes, self.alpha, strict=True)
+            for codes, n, alpha in zip(self.codes, self.n_codes, self.alpha, strict=True)
         ]
 
     def cells(self, pair: Pair) -> Cells:
         """Return the cells of a pair of columns."""
         a, b = pair
-        return cells_of(self.codes[:, a], self.codes[:, b], int(self.n_codes[b]))
+        return cells_of(self.codes[a], self.codes[b], self.n_codes[b], self._by_code[b])
 
     def parents(self, pair: Pair, cells: Cells) -> list[Parent]:
         """Return the two columns, and each cell's category in them."""
-        of_cell = divmod(cells.keys, int(self.n_codes[pair[1]]))
+        of_cell = divmod(cells.keys, self.n_codes[pair[1]])
         return [(self.columns[c], codes) for c, codes in zip(pair, of_cell, strict=True)]
 
     def take(self, candidate: Candidate) -> None:
         """Subtract what the cells of a pair say of the rows of other folds."""
         cells = self.cells(candidate.pair)
         residual, curvature = sums_of(cells.of_row, len(cells.keys), self)
-        left_out = residual.sum(axis=1, keepdims=True) - residual
-        known = curvature.sum(axis=1, keepdims=True) - curvature
+        left_out = residual.sum(axis=0) - residual
+        known = curvature.sum(axis=0) - curvature
         effects = left_out / (known + candidate.prior)
-        self.residual -= self.curvature * effects[cells.of_row, self.fold]
+        self.residual -= self.curvature * effects[self.fold, cells.of_row]
         self.refresh()
+
+
+def renumbered(codes: IntArray, n_codes: int) -> IntArray:
+    """Return codes that count those alone which have rows, in their order."""
+    has_rows = np.bincount(codes, minlength=n_codes) > 0
+    return (np.cumsum(has_rows) - 1)[codes]
 
 
 def candidate_of(rows: HeldOutRows, pair: Pair) -> Candidate | None:
@@ -174,8 +197,7 @@ def usable_columns(rows: HeldOutRows) -> list[int]:
         number
         for number, column in enumerate(rows.columns)
         if column.n_used > 1
-        and unknown_share(rows.codes[:, number], int(rows.n_codes[number]), rows)
-        < _MOSTLY_UNKNOWN
+        and unknown_share(rows.codes[number], rows.n_codes[number], rows) < _MOSTLY_UNKNOWN
     ]
 
 
