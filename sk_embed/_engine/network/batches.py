@@ -22,6 +22,8 @@ from sk_embed._engine.rows import Rows
 # Stretches whose rows are mixed with each other. Sixteen let rows that follow each other
 # in a sorted table meet rows from all over it, and each is still read from disk at once.
 _STRETCHES_IN_REACH = 16
+# Batches whose codes are read by one call.
+_BATCHES_READ_AT_ONCE = 16
 
 
 class Batch(NamedTuple):
@@ -81,11 +83,18 @@ class RowOrder:
 
     def __iter__(self) -> Iterator[Batch]:
         slot_of_code = np.zeros(self._rows.n_table_rows, dtype=np.int32)
-        for start in range(0, len(self._order), self._batch_size):
-            rows = self._order[start : start + self._batch_size]
-            codes = self._rows.stacked_codes(rows)
-            touched, slots = _numbered(codes.ravel(), slot_of_code)
-            yield Batch(rows, touched, slots.reshape(codes.shape))
+        n_read, n_columns = (
+            _BATCHES_READ_AT_ONCE * self._batch_size,
+            len(self._rows.n_codes),
+        )
+        for first in range(0, len(self._order), n_read):
+            stretch = self._order[first : first + n_read]
+            # numpy indexes by its own integers alone, and would convert others at each use.
+            codes = self._rows.stacked_codes(stretch).astype(np.intp)
+            for start in range(0, len(stretch), self._batch_size):
+                chosen = slice(start, start + self._batch_size)
+                touched, slots = _numbered(codes[chosen].ravel(), slot_of_code)
+                yield Batch(stretch[chosen], touched, slots.reshape(-1, n_columns))
 
 
 def random_order(rng: np.random.Generator, n_rows: int, n_in_reach: int) -> IntArray:
@@ -120,8 +129,6 @@ def _numbered(codes: IntArray, slot_of_code: IntArray) -> tuple[IntArray, IntArr
 
     ``slot_of_code`` is scratch space for any code; what it holds does not matter.
     """
-    # numpy indexes by its own integers alone, and would convert others at each use.
-    codes = codes.astype(np.intp)
     places = np.arange(len(codes), dtype=slot_of_code.dtype)
     slot_of_code[codes] = places
     touched = codes[slot_of_code.take(codes) == places]
@@ -134,10 +141,13 @@ def copies_for_tables(batch: Batch, is_used: BoolArray) -> Copies:
 
     ``is_used``, shape (n_tables, n_rows), holds which rows each table learns from.
     """
-    table, row = np.nonzero(is_used[:, batch.rows])
-    slots = batch.slots.take(row, axis=0)
-    slots *= len(is_used)
-    slots += table.astype(slots.dtype)[:, None]
+    n_tables, n_rows = len(is_used), len(batch.rows)
+    chosen = np.flatnonzero(is_used.take(batch.rows, axis=1))
+    table, row = np.divmod(chosen, n_rows)
+    # The slots of each table in turn, for all rows: long sums, which are fast.
+    first = (batch.slots * n_tables).reshape(1, -1)
+    slots = first + np.arange(n_tables, dtype=first.dtype)[:, None]
+    slots = slots.reshape(n_tables * n_rows, -1).take(chosen, axis=0)
     return Copies(table, row, slots)
 
 

@@ -157,6 +157,11 @@ def look_up(
     (n_rows, n_columns), width = slots.shape, vectors.shape[1]
     n_places = n_columns * width
     inputs = scratch.array("inputs", n_rows, n_places + rows.context.shape[1])
+    if not rows.context.shape[1]:
+        vectors.take(
+            slots, axis=0, out=inputs.reshape(n_rows, n_columns, width), mode="clip"
+        )
+        return inputs
     taken = scratch.array("vectors", n_rows, n_columns, width)
     vectors.take(slots, axis=0, out=taken, mode="clip")
     inputs[:, :n_places] = taken.reshape(n_rows, n_places)
@@ -198,22 +203,23 @@ def run_pass(
     n_tables, n_columns = len(is_used), rows.codes.shape[1]
     width = tables.table.shape[1] // n_tables
     scratch = Scratch(tables.table.dtype)
+    are_copied = n_tables > 1 or not is_used.all()
     for batch in order:
-        copies = copies_for_tables(batch, is_used)
-        chosen = batch.rows[copies.row]
+        chosen, slots = batch.rows, batch.slots
+        if are_copied:
+            _, copied, slots = copies_for_tables(batch, is_used)
+            chosen = chosen.take(copied)
         values = tables.take(batch.touched)
         vectors = values.reshape(-1, width)
-        inputs = look_up(rows, chosen, copies.slots, vectors, scratch)
+        inputs = look_up(rows, chosen, slots, vectors, scratch)
         raw_prediction, activations = trunk.forward(inputs, scratch)
-        y_true, weight = rows.targets.take(chosen, axis=0), rows.weight[chosen]
+        y_true, weight = rows.targets.take(chosen, axis=0), rows.weight.take(chosen)
         delta = loss.inverse_link(raw_prediction) - y_true
         delta *= weight[:, None]
         deltas = trunk.backward(activations, delta, scratch)
         at_vectors = trunk.input_gradient(deltas, n_columns * width, scratch)
         learn(Step(y_true, raw_prediction, weight, activations, delta, deltas))
-        gradient = scatter(
-            at_vectors.reshape(-1, width), copies.slots.ravel(), len(vectors)
-        )
+        gradient = scatter(at_vectors.reshape(-1, width), slots.ravel(), len(vectors))
         tables.update(batch.touched, values, gradient.reshape(values.shape))
 
 

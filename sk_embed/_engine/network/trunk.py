@@ -30,10 +30,21 @@ _MAX_INITIAL_BIAS = 0.1
 
 
 class Activations(NamedTuple):
-    """What the forward pass leaves for the backward pass."""
+    """What the forward pass leaves for the backward pass.
+
+    Parameters
+    ----------
+    inputs : ndarray of shape (n_rows, n_inputs)
+        Vectors and numeric context that each row puts in.
+    hidden : list of ndarray of shape (n_rows, n_units)
+        Values of each hidden layer.
+    first : ndarray of shape (n_rows, n_units + n_outputs)
+        Values of the first hidden layer, and ones in the place of the skip.
+    """
 
     inputs: FloatArray
     hidden: list[FloatArray]
+    first: FloatArray
 
 
 class Trunk:
@@ -72,6 +83,7 @@ class Trunk:
         self._weights, self._biases, self._last = self._views(self.parameters)
         self._gradient = np.empty_like(self.parameters)
         self._gradient_views = self._views(self._gradient)
+        self._ones = np.empty(0, dtype)
 
     def __getstate__(self) -> tuple[int, tuple[int, ...], int, FloatArray]:
         """Keep the weights alone; views and buffers are made anew."""
@@ -139,8 +151,10 @@ class Trunk:
         # A copy, and then the ReLU of all columns: one long row of numbers is quicker.
         raw_prediction = first[:, self._first_width :].copy()
         if self._last is None:
-            return raw_prediction, Activations(inputs, [])
+            return raw_prediction, Activations(inputs, [], first)
         np.maximum(first, 0, out=first)
+        # The backward pass masks all columns at once, and is to keep the skip's.
+        first[:, self._first_width :] = 1
         layer = first[:, : self._first_width]
         hidden: list[FloatArray] = [layer]
         for weights, biases in zip(self._weights[1:], self._biases[1:], strict=True):
@@ -151,7 +165,7 @@ class Trunk:
             hidden.append(above)
             layer = above
         raw_prediction += layer @ self._last
-        return raw_prediction, Activations(inputs, hidden)
+        return raw_prediction, Activations(inputs, hidden, first)
 
     def backward(
         self, activations: Activations, delta: FloatArray, scratch: Scratch | None = None
@@ -172,10 +186,12 @@ class Trunk:
                 at_layer *= activations.hidden[number] > 0
                 deltas.append(at_layer)
                 below, upstream = self._weights[number], at_layer
-            at_hidden = first[:, : self._first_width]
-            np.matmul(upstream, below.T, out=at_hidden)
-            at_hidden *= activations.hidden[0] > 0
-        first[:, self._first_width :] = delta
+            first[:, self._first_width :] = delta
+            np.matmul(upstream, below.T, out=first[:, : self._first_width])
+            # One long product is twice as fast as one of the hidden columns alone.
+            first *= activations.first > 0
+        else:
+            first[:] = delta
         return [first, *deltas[::-1]]
 
     def input_gradient(
@@ -196,7 +212,9 @@ class Trunk:
         weights, biases, last = self._gradient_views
         below = [activations.inputs, *activations.hidden]
         # A product with ones sums columns faster than numpy's sum does.
-        ones = np.ones(len(delta), delta.dtype)
+        if len(self._ones) < len(delta):
+            self._ones = np.ones(len(delta), delta.dtype)
+        ones = self._ones[: len(delta)]
         for layer, layer_delta in enumerate(deltas):
             np.matmul(below[layer].T, layer_delta, out=weights[layer])
             np.matmul(ones, layer_delta, out=biases[layer])
