@@ -19,6 +19,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from sk_embed._engine.additive import objective as additive_model
+from sk_embed._engine.additive.effective_parameters import EffectiveParameters
 from sk_embed._engine.additive.main_effects import (
     collect,
     fit_fold,
@@ -402,6 +403,55 @@ def test_empirical_bayes_recovers_variances_under_the_logit_link(rng):
     rows = make_rows(rows.codes, targets.astype(float), n_codes=(300, 200))
     learned = fit_main_effects(rows, BINOMIAL, no_folds(rows), None)
     assert_allclose(learned.alpha[0], 1 / variances, rtol=0.25)
+
+
+def test_empirical_bayes_recovers_variances_of_wide_columns_beside_each_other(rng):
+    # Three rows a category in each of three columns: the other two explain a part of what
+    # a category's rows have in common. By the diagonal of the Hessian, alpha is 4 to 5.
+    rows, variances = simulate(rng, 6_000, (2000,) * 3, (1.0,) * 3, 1.0)
+    learned = fit_main_effects(rows, SQUARED, no_folds(rows), None)
+    assert_allclose(learned.alpha[0], 1 / variances, rtol=0.25)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_penalty_of_a_wide_column_does_not_run_away_beside_others(seed):
+    # Products are nested in types; households cross both. The effect of the households is
+    # half of the noise, but the products' coefficients could take much of it.
+    rng = np.random.default_rng(seed)
+    household, product = rng.integers(1000, size=6000), rng.integers(2500, size=6000)
+    types = rng.integers(500, size=2500)
+    codes = np.column_stack([household, product, types[product]])
+    deviations = (0.4, 1.0, 1.0)
+    effects = [
+        rng.normal(scale=d, size=n)
+        for d, n in zip(deviations, (1000, 2500, 500), strict=True)
+    ]
+    signal = sum(e[c] for e, c in zip(effects, codes.T, strict=True))
+    rows = make_rows(codes, signal + rng.normal(scale=0.8, size=6000))
+    learned = fit_main_effects(rows, SQUARED, no_folds(rows), None)
+    assert_allclose(learned.alpha[0], 0.64 / np.square(deviations), rtol=0.4)
+
+
+@each_loss
+def test_effective_parameters_are_those_of_the_whole_hessian(loss, n_outputs, rng):
+    # Two crossed columns and one that tells each category of the first its group.
+    codes = np.column_stack([rng.integers(n, size=300) for n in (100, 80)])
+    codes = np.column_stack([codes, codes[:, 0] // 4])
+    rows = make_rows(codes, draw_targets(rng, loss, 300, n_outputs))
+    model, alpha = model_of(rows, loss), np.array([1.0, 0.5, 2.0])
+    solution = minimize(model, alpha, model.at_empty, TIGHT)
+    penalty = model.penalty(alpha)
+    n_coefficients = model.n_coefficients * model.n_outputs
+    every = np.eye(n_coefficients).reshape(n_coefficients, *model.zeros().shape)
+    hessian = [model.hessian_product(one, solution.at, penalty).ravel() for one in every]
+    inverse = np.linalg.pinv(np.array(hessian), hermitian=True)
+    unknown = penalty * np.diag(inverse).reshape(model.zeros().shape)
+    first = np.cumsum([0, *rows.n_codes[:-1]])
+    has_rows = solution.curvature.diagonal[1:] > 0
+    expected = np.add.reduceat((has_rows * (1 - unknown[1:])).sum(axis=1), first)
+    # The constant of a column is counted as well, for each output.
+    found = EffectiveParameters(model)(solution, alpha)
+    assert_allclose(found - model.n_outputs, expected, rtol=0.15)
 
 
 @pytest.mark.parametrize("loss", [SQUARED, BINOMIAL], ids=["squared", "binomial"])

@@ -10,11 +10,11 @@ prior w_j[c] ~ N(0, tau_j^2), so that alpha_j = phi / tau_j^2 with phi the dispe
 (the noise variance; 1 for a binomial or multinomial target). MacKay's fixed point
 (Bayesian interpolation, Neural Computation 4, 1992) is ::
 
-    gamma_j = sum_c h_c / (h_c + alpha_j)       effective parameters of column j
+    gamma_j = n_j - alpha_j tr [(H + A)^-1]_jj      effective parameters of column j
     alpha_j = phi * gamma_j / ||w_j||^2
 
-with h_c the curvature of the loss summed over the category's rows: the off-diagonal of
-the Hessian is left out of gamma, never of w.
+with H the Hessian of the loss and A that of the penalty: see
+:mod:`sk_embed._engine.additive.effective_parameters`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from sk_embed._arrays import FloatArray
+from sk_embed._engine.additive.effective_parameters import EffectiveParameters
 from sk_embed._engine.additive.newton import Solution, minimize
 from sk_embed._engine.additive.objective import (
     AdditiveModel,
@@ -193,7 +194,7 @@ def solve_whole(
     else:
         alphas, start = np.full(len(model.n_codes), float(alpha)), model.at_empty
     solution = minimize(model, alphas, start)
-    _, noise_ratio = evidence(model, solution, alphas)
+    _, noise_ratio = evidence(model, solution, alphas, EffectiveParameters(model))
     return Whole(alphas, noise_ratio, _solved(model, solution))
 
 
@@ -274,11 +275,11 @@ def estimate_alpha(
     alpha[: len(known)] = known
     for asked in [model] if sample is None else [sample, model]:
         at = asked.at_empty
-        update = AlphaUpdate()
+        update, parameters = AlphaUpdate(), EffectiveParameters(asked)
         for _ in range(_MAX_ALPHA_UPDATES):
             solution = minimize(asked, alpha, at, _TOLERANCE_OF_ESTIMATE)
             at = solution.at
-            new_alpha, _ = evidence(asked, solution, alpha)
+            new_alpha, _ = evidence(asked, solution, alpha, parameters)
             change = np.log(new_alpha / alpha)
             change[: len(known)] = 0
             alpha = np.clip(alpha * np.exp(update(alpha, change)), *ALPHA_RANGE)
@@ -311,7 +312,10 @@ class AlphaUpdate:
 
 
 def evidence(
-    model: AdditiveObjective, solution: Solution, alpha: FloatArray
+    model: AdditiveObjective,
+    solution: Solution,
+    alpha: FloatArray,
+    parameters: EffectiveParameters,
 ) -> tuple[FloatArray, FloatArray]:
     """Return the penalty and the noise ratio of each column that a solution speaks for.
 
@@ -323,18 +327,15 @@ def evidence(
         Minimum of this objective under the penalties ``alpha``.
     alpha : ndarray of shape (n_columns,)
         Penalty on the squares of each column's effects.
+    parameters : EffectiveParameters
+        Counter of the model's effective parameters.
 
     Returns
     -------
     alpha, noise_ratio : ndarray of shape (n_columns,)
     """
-    n_codes = model.n_codes
-    first = np.cumsum(np.append(0, n_codes[:-1]))
-    curvature = solution.curvature.diagonal[model.n_leading :]
-    # A code without rows under alpha = 0 has neither data nor prior: no parameter.
-    total = curvature + np.repeat(alpha, n_codes)[:, None]
-    share = np.divide(curvature, total, out=np.zeros_like(total), where=total > 0)
-    effective = np.add.reduceat(share.sum(1), first)
+    first = np.cumsum(np.append(0, model.n_codes[:-1]))
+    effective = parameters(solution, alpha)
     effects = solution.at.coefficients[model.n_leading :]
     squares = np.add.reduceat((effects**2).sum(1), first)
     n_effective = model.n_leading + effective.sum() / model.n_outputs
@@ -344,6 +345,7 @@ def evidence(
     with np.errstate(over="ignore"):
         ratio = dispersion * effective / np.maximum(squares, tiny)
     new_alpha = np.clip(np.where(squares > tiny, ratio, np.inf), *ALPHA_RANGE)
+    curvature = solution.curvature.diagonal[model.n_leading :]
     curvature_of_row = np.add.reduceat(curvature.mean(1), first) / model.total_weight
     return new_alpha, new_alpha / np.maximum(curvature_of_row, _MIN_CURVATURE)
 
