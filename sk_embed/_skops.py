@@ -29,6 +29,7 @@ _OF_PARTIAL_FIT = [
     "sk_embed._engine.additive.online.StreamEffects",
     "sk_embed._engine.additive.sites.Evidence",
     "sk_embed._engine.online.settings.StreamSettings",
+    "sk_embed._engine.online.tables.TableStore",
     "sk_embed._stream.Stream",
     "sk_embed._stream_crosses.StreamCrosses",
     "sk_embed._stream_rows.StoreRows",

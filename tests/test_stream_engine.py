@@ -141,10 +141,10 @@ def test_a_chunk_leaves_categories_that_it_does_not_hold_as_they_are(rng):
     rows = draw_rows(rng, n_codes=(9, 5), n_rows=60)
     model = stream_model(rows, rng)
     model.learn(*crossless(stored(rows)), CHUNK, rng)
-    before = model._vectors.values.copy()
+    before = model._store.vectors.copy()
     chosen = np.flatnonzero(rows.codes[:, 0] < 4)
     model.learn(*crossless(stored(rows.part(chosen))), CHUNK, rng)
-    is_moved = (model._vectors.values != before).any(axis=1)
+    is_moved = (model._store.vectors != before).any(axis=1)
     assert_array_equal(np.flatnonzero(is_moved[:9]), np.arange(4))
 
 
@@ -158,7 +158,7 @@ def test_the_trunk_passes_over_a_chunk_from_the_vectors_before_it(rng):
     once.learn(*crossless(stored(rows)), CHUNK._replace(n_passes=1), order)
     twice.learn(*crossless(stored(rows)), CHUNK, np.random.default_rng(3))
     # Under the same trunk, the second pass ends where it would have alone.
-    assert_array_equal(once._vectors.values, twice._vectors.values)
+    assert_array_equal(once._store.vectors, twice._store.vectors)
 
 
 def test_columns_come_in_axes_of_falling_variance(rng):

@@ -14,13 +14,13 @@ from sk_embed._engine.column_vectors import (
     in_canonical_axes,
     sample_categories,
 )
-from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.network.batches import RowOrder
 from sk_embed._engine.network.optimizers import RowAdagrad
 from sk_embed._engine.network.training import leave_frozen, run_pass
 from sk_embed._engine.network.trunk import Trunk
-from sk_embed._engine.online.settings import ACCUMULATOR, StreamSettings
+from sk_embed._engine.online.settings import StreamSettings
+from sk_embed._engine.online.tables import TableStore
 from sk_embed._engine.rows import LocalRows
 
 
@@ -98,18 +98,15 @@ class Halves:
 
     def __init__(self, width: int, settings: StreamSettings) -> None:
         self._width, self._settings = width, settings
-        empty = np.zeros((0, 2 * width), settings.dtype)
-        self._vectors, self._accumulator = GrowingArray(empty), GrowingArray(empty)
+        self._store = TableStore.empty(2 * width, settings.dtype)
 
     def grow(self, n_rows: int) -> None:
-        """Make room for so many more categories, at the origin."""
-        self._vectors.grow(n_rows)
-        self._accumulator.grow(n_rows, ACCUMULATOR)
+        """Make room for further categories, at the origin."""
+        self._store.grow(n_rows)
 
     def cut(self, n_rows: int) -> None:
-        """Keep so many categories alone."""
-        self._vectors.cut(n_rows)
-        self._accumulator.cut(n_rows)
+        """Keep the first categories alone."""
+        self._store.cut(n_rows)
 
     def learned(
         self,
@@ -123,11 +120,7 @@ class Halves:
         if self._width == 0:
             return None
         rows = local.rows
-        tables = RowAdagrad(
-            self._vectors.values[local.touched],
-            self._settings.table_learning_rate,
-            self._accumulator.values[local.touched],
-        )
+        tables = self._store.take(local.touched, self._settings.table_learning_rate)
         in_first = np.arange(len(rows)) % 2 == 0
         order = RowOrder(rows, rng.permutation(len(rows)).astype(np.int32), batch_size)
         is_used = np.stack([in_first, ~in_first])
@@ -137,11 +130,10 @@ class Halves:
     def commit(self, tables: RowAdagrad | None, touched: IntArray) -> None:
         """Take over the tables of a chunk."""
         if tables is not None:
-            self._vectors.values[touched] = tables.table
-            self._accumulator.values[touched] = tables.accumulator
+            self._store.put(touched, tables)
 
     def tables(self, rows: IntArray, codes: IntArray) -> list[FloatArray]:
         """Return both halves' vectors of some of a column's categories, or nothing."""
         if self._width == 0:
             return []
-        return np.split(self._vectors.values[rows[codes]], 2, axis=1)
+        return np.split(self._store.vectors[rows[codes]], 2, axis=1)

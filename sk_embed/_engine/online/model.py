@@ -38,6 +38,7 @@ from sk_embed._engine.online.settings import (
     StreamSettings,
     StreamStart,
 )
+from sk_embed._engine.online.tables import TableStore
 from sk_embed._engine.rows import LocalRows, Rows, joined
 
 # Number of rows that stand for the stream where axes are found.
@@ -75,8 +76,7 @@ class StreamModel:
         self.effects = StreamEffects(
             loss, first, settings.alpha, settings.half_life, settings.n_crosses
         )
-        empty = np.zeros((0, settings.width), settings.dtype)
-        self._vectors, self._accumulator = GrowingArray(empty), GrowingArray(empty)
+        self._store = TableStore.empty(settings.width, settings.dtype)
         self._halves = Halves(settings.width if settings.with_halves else 0, settings)
         self._weight = GrowingArray(np.zeros(0))
         self._adam: tuple[FloatArray, FloatArray, int] | None = None
@@ -99,18 +99,18 @@ class StreamModel:
         """
         self.trunk = trunk.copy()
         self.effects.go_on_from(*start.sums(self.loss))
-        self._vectors = GrowingArray(start.vectors)
         self._weight = GrowingArray(start.weight.astype(np.float64))
         self.total_weight = start.total_weight
-        squares = np.repeat(self._squared_gradients(first), start.n_codes, axis=0)
+        squares = self._squared_gradients(first, start.vectors)
+        squares = np.repeat(squares, start.n_codes, axis=0)
         squares = ACCUMULATOR + squares * start.weight[:, None]
-        self._accumulator = GrowingArray(squares.astype(start.vectors.dtype))
+        self._store = TableStore(start.vectors, squares.astype(start.vectors.dtype))
 
-    def _squared_gradients(self, chunk: Rows) -> FloatArray:
+    def _squared_gradients(self, chunk: Rows, vectors: FloatArray) -> FloatArray:
         """Return the mean square of a row's gradient, shape (n_columns, width)."""
         every = np.arange(len(chunk), dtype=np.int32)
-        is_known = chunk.codes < len(self._vectors)
-        table = np.append(self._vectors.values, np.zeros_like(self._vectors.values[:1]), 0)
+        is_known = chunk.codes < len(vectors)
+        table = np.append(vectors, np.zeros_like(vectors[:1]), 0)
         slots = np.where(is_known, chunk.codes, len(table) - 1)
         inputs = look_up(chunk, every, slots, table)
         raw_prediction, activations = self.trunk.forward(inputs)
@@ -122,7 +122,7 @@ class StreamModel:
 
     def __len__(self) -> int:
         """Return the number of store rows."""
-        return len(self._vectors)
+        return len(self._store)
 
     @property
     def n_steps(self) -> int:
@@ -134,9 +134,8 @@ class StreamModel:
 
         Vectors of categories start at the origin, or at random about it.
         """
-        n_before = len(self._vectors)
-        self._vectors.grow(n_rows)
-        self._accumulator.grow(n_rows, ACCUMULATOR)
+        n_before = len(self._store)
+        self._store.grow(n_rows)
         self._weight.grow(n_rows)
         self._halves.grow(n_rows)
         self.effects.grow(n_rows, n_cells)
@@ -144,12 +143,12 @@ class StreamModel:
             drawn = rng.normal(
                 scale=self.settings.init_scale, size=(n_rows, self.settings.width)
             )
-            self._vectors.values[n_before:] = drawn
+            self._store.vectors[n_before:] = drawn
 
     def cut(self, n_rows: int, n_cells: int) -> None:
         """Keep the first categories and cells: those that were not learned are the last."""
-        for array in (self._vectors, self._accumulator, self._weight, self._halves):
-            array.cut(n_rows)
+        for of_rows in (self._store, self._weight, self._halves):
+            of_rows.cut(n_rows)
         self.effects.cut(n_rows, n_cells)
 
     def learn(
@@ -188,8 +187,7 @@ class StreamModel:
         # From here on nothing fails.
         self._halves.commit(halves, local.touched)
         self.effects.commit(update)
-        self._vectors.values[local.touched] = tables.table
-        self._accumulator.values[local.touched] = tables.accumulator
+        self._store.put(local.touched, tables)
         self._recent = _last_rows(self._recent, chunk)
         self.trunk, self._adam = trunk, adam
         self._weight.values[local.touched] += local.rows.weight_of_codes()
@@ -227,15 +225,8 @@ class StreamModel:
 
     def _tables(self, local: LocalRows) -> RowAdagrad:
         """Return the chunk's tables as the store has them."""
-        accumulator = self._accumulator.values[local.touched]
         left = 0.5 ** (local.rows.weight_of_codes() / self.settings.half_life)
-        left = left.astype(accumulator.dtype)[:, None]
-        accumulator = ACCUMULATOR + left * (accumulator - ACCUMULATOR)
-        return RowAdagrad(
-            self._vectors.values[local.touched],
-            self.settings.table_learning_rate,
-            accumulator,
-        )
+        return self._store.take(local.touched, self.settings.table_learning_rate, left)
 
     # ---------------------------------------------------------------- giving out
 
@@ -247,11 +238,11 @@ class StreamModel:
         And the sensitivity to each context column.
         """
         local = self._recent.with_local_codes()
-        slopes = sensitivity(local.rows, self.trunk, self._vectors.values[local.touched])
+        slopes = sensitivity(local.rows, self.trunk, self._store.vectors[local.touched])
         columns = [
             stream_column(
                 self.effects.effects(rows, number),
-                self._vectors.values[rows],
+                self._store.vectors[rows],
                 self._weight.values[rows],
                 partial(self._halves.tables, rows),
                 slopes.metrics[number],
