@@ -182,7 +182,7 @@ class EncoderBase(
         return int(learning), int(folds)
 
     def _fit_task(self, X: Any, y: Any, sample_weight: Any) -> Any:
-        """Return a context that tells callbacks of the fit: its epochs, then its tables."""
+        """Return a context that reports epochs and tables of a fit to callbacks."""
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
         n_subtasks = 1 + largest_max_iter(self.max_iter)
         return fit_task(self, n_subtasks, X=X, y=y, metadata=metadata)

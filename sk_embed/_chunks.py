@@ -170,9 +170,9 @@ class FitChunksMixin:
 def _spool_chunks(
     encoder: Any, chunks: Any, spool: Spool, keeps_chunks: bool
 ) -> TableLayout | None:
-    """Read each chunk once, and return what the first has told of the columns.
+    """Read each chunk once, and return the layout of the columns, which the first fixes.
 
-    ``keeps_chunks`` says whether X is needed again.
+    ``keeps_chunks`` is true if X is needed again.
     """
     if not isinstance(chunks, Iterable):
         raise TypeError(

@@ -1,7 +1,7 @@
-"""Dask's partitions: how they are joined, and how they are asked.
+"""Dask's partitions: how they are joined, and how sums over them are computed.
 
-What is asked is a pure function of a partition and of arrays that all are given alike, so
-that a partition that was lost can be asked again.
+Each summand is a pure function of a partition and of arguments that are the same for all,
+so that it can be computed again if a worker is lost.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ except ImportError as error:
 
 @dataclass(frozen=True)
 class Question:
-    """What all partitions are asked alike."""
+    """A function of each partition, with the arguments that are the same for all."""
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
@@ -60,7 +60,7 @@ class Partitions:
 
     def total(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
         """Return the sum of ``function(part, *arguments)`` over the partitions."""
-        # One task holds the question for all, so that it can be asked again of a
+        # One task holds the question for all, so that it can be answered again for a
         # partition that was lost and has been read anew.
         question = delayed(Question(function, arguments), traverse=False)
         answers = [delayed(answer_of)(part, question) for part in self._parts]

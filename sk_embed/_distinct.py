@@ -1,4 +1,4 @@
-"""Different values, told apart as Python does."""
+"""Different values, by the equality and the hash of Python."""
 
 from __future__ import annotations
 

@@ -98,7 +98,8 @@ def axes_put_out(
     -------
     kept : ndarray of bool of shape (n_axes,)
     """
-    # Vectors add nothing to what an intercept and the effects say of so few categories.
+    # An intercept and the effects use up as many contrasts between categories as their
+    # rank; vectors can only add the others.
     known = np.column_stack([np.ones(len(effects)), effects])
     n_contrasts = column.n_categories - int(np.linalg.matrix_rank(known.T @ known))
     kept = kept_axes(n_components, column.share, column.reliability, n_contrasts)

@@ -80,7 +80,7 @@ class TableLayout(NamedTuple):
 def layout_of(
     columns: list[pd.Series], feature_names: NDArray[Any] | None, parameters: dict[str, Any]
 ) -> TableLayout:
-    """Tell which columns are categorical by their names and dtypes.
+    """Decide which columns are categorical, by their names and dtypes.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def make_part(
 
 
 def _require_same_rows(frame: pd.DataFrame, values: Any, name: str) -> None:
-    """Raise ValueError if values are not as many as rows of X, or have another index."""
+    """Raise ValueError if values have another length, or another index, than X."""
     if len(values) != len(frame):
         raise ValueError(
             f"{name} has {len(values)} rows, but X has {len(frame)}; take both from one "
@@ -230,7 +230,7 @@ def _require_same_rows(frame: pd.DataFrame, values: Any, name: str) -> None:
 
 
 class LearnedParts(NamedTuple):
-    """What all parts say about the columns and the target.
+    """Columns and target, as learned from all parts together.
 
     Parameters
     ----------
@@ -326,7 +326,7 @@ def _moment(part: Part, size: FloatArray, center: FloatArray, power: int) -> Sum
 
 
 def digest_of(part: Part) -> bytes:
-    """Return what tells a part's rows, in their order, from those of any other."""
+    """Return a fingerprint of the rows of a part and of their order."""
     y = as_matrix(part.target.values)
     columns = [_hashes(np.ascontiguousarray(column)) for column in y.T]
     digest = hashlib.blake2b(digest_size=16)

@@ -1,4 +1,4 @@
-"""What is told while the network learns: a line for each epoch, with the time left."""
+"""Reports while the network learns: a line for each epoch, with the time left."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def reporter(
     n_later_passes : int
         Passes over the rows behind the epochs.
     end_subtask : callable
-        Told the name of the epoch; says whether to stop.
+        Called with the name of each epoch; returns whether to stop.
     clock : callable, optional
         Function that returns the present time in seconds.
 

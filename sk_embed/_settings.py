@@ -35,8 +35,8 @@ LOSSES: dict[str, type[Loss]] = {
 }
 _HIDDEN_LAYER_SIZES = (64, 32)
 _TABLE_LEARNING_RATE = 0.1
-# Weight decay is a prior, which the rows outvote the more there are of them: so many
-# rows have a decay of 1. Without it the network learns rows by their context by heart.
+# Number of rows whose weight decay is 1. The decay is a prior, which more rows outweigh;
+# without it the network memorises rows by their context.
 _ROWS_OF_UNIT_DECAY = 3_000
 _MAX_WEIGHT_DECAY = 3.0
 

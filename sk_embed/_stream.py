@@ -35,7 +35,7 @@ from sk_embed._training_data import require_room
 
 
 class Stream:
-    """All that is kept between chunks, of which the fitted state is made when asked for.
+    """Everything that is kept between chunks; the fitted state is made of it when needed.
 
     Parameters
     ----------

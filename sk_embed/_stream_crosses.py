@@ -1,4 +1,4 @@
-"""Crosses of a stream: pairs of its columns, whose cells become more."""
+"""Crosses of a stream: pairs of its columns, to whose cells each chunk may add."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def no_cells(pairs: Sequence[Pair]) -> list[Vocabulary]:
 def pairs_of_first_chunk(
     rows: Rows, loss: Loss, alpha: float | None, is_training: BoolArray
 ) -> tuple[Pair, ...]:
-    """Choose the pairs of columns whose cells tell more, by the first chunk.
+    """Choose the pairs of columns whose cells have effects of their own, by one chunk.
 
     Parameters
     ----------

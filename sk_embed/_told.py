@@ -1,4 +1,4 @@
-"""Errors that say in which part of a table they were found."""
+"""Errors whose message names the part of the table that they come from."""
 
 from __future__ import annotations
 

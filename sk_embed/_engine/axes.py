@@ -89,8 +89,8 @@ def effect_slopes(
 ) -> FloatArray:
     """Regress vectors on the main effects of the same categories.
 
-    The network learns apart from the additive model, and so its vectors say again what
-    the main effects say. What they add is ``tables - effects @ slopes``. The regression,
+    The network learns apart from the additive model, and so its vectors repeat the main
+    effects. Their own part is ``tables - effects @ slopes``. The regression,
     over categories weighted by count, goes through the origin: a category without rows
     stays where it is. A ridge keeps slopes on effects that are next to nothing beside
     the vectors from growing.
@@ -164,9 +164,8 @@ def alignment_rotations(
 
         max_R  tr(R^T (T^T W B + c I)),     R^T R = I
 
-    for a table T and a reference B, both centred. Where they say no more of each other
-    than chance would, c, two standard errors as in :func:`alignment_signs`, hardly
-    anything is turned.
+    for a table T and a reference B, both centred. If they agree no more than by chance, of
+    which c is two standard errors as in :func:`alignment_signs`, next to nothing is turned.
 
     Parameters
     ----------
@@ -200,7 +199,7 @@ def split_half_reliability(
 
     The concordance ``2 cov(a, b) / (var(a) + var(b))``, categories weighted by count:
     1 where the halves found the same, about 0 where they found noise. Unlike a
-    correlation it also asks for the same size, and so tells something on two points.
+    correlation it compares sizes as well, and so means something even for two categories.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ class GrowingArray:
         return self._buffer[: self._length]
 
     def grow(self, n_rows: int, fill: Any = 0) -> None:
-        """Append so many rows that hold ``fill``."""
+        """Append ``n_rows`` rows that hold ``fill``."""
         length = self._length + n_rows
         if length > len(self._buffer):
             shape = (max(length, 2 * len(self._buffer), _SMALLEST), *self._buffer.shape[1:])
@@ -42,7 +42,7 @@ class GrowingArray:
         self._length = length
 
     def cut(self, length: int) -> None:
-        """Keep so many rows alone."""
+        """Keep the first ``length`` rows alone."""
         self._length = length
 
     def __len__(self) -> int:

@@ -21,7 +21,7 @@ from sk_embed._arrays import FloatArray
 
 
 class Loss(Protocol):
-    """What the engine asks of a loss."""
+    """Interface of a loss: value, gradient and curvature at a raw prediction."""
 
     has_free_dispersion: bool
     """Whether the noise has a variance of its own, to be estimated."""

@@ -1,7 +1,7 @@
-"""Rows in blocks that never meet: all that is asked of them are sums over the blocks.
+"""Rows in blocks that never meet: only sums over the blocks are ever computed.
 
-A block may be on another machine than the next. It is asked by a pure function of itself
-and of arrays that all blocks are given alike, whose results are added in a fixed order:
+A block may be on another machine than the next. Each summand is a pure function of a block
+and of arguments that are the same for all blocks, and summands are added in a fixed order:
 whoever computes them, and however often, the sum has the same bits.
 """
 
@@ -82,7 +82,7 @@ class Block:
         return rng.permutation(len(self.rows)).astype(np.int32)
 
     def sample(self, n_rows: int, n_all_rows: int) -> tuple[Rows, IntArray]:
-        """Return evenly spaced rows, this block's share of so many, with stacked codes.
+        """Return this block's share of ``n_rows`` evenly spaced rows, with stacked codes.
 
         And the fold of each. The ``n_codes`` of the rows do not count.
         """
@@ -312,7 +312,7 @@ def _facts_of(block: Block) -> Sums:
 
 
 def sample_of(blocks: Blocks, n_rows: int, facts: Facts) -> tuple[Rows, IntArray]:
-    """Gather evenly spaced rows: about so many of all blocks together, or all rows.
+    """Gather about ``n_rows`` evenly spaced rows of all blocks together, or all rows.
 
     Returns
     -------

@@ -136,8 +136,9 @@ class Rows:
         return LocalRows(rows, np.concatenate(touched))
 
     def sampled(self, n_rows: int) -> IntArray:
-        """Return the numbers of so many random rows; of all if those are not twice as many.
+        """Return the numbers of ``n_rows`` random rows, or of all if they are hardly more.
 
+        Hardly more are at most twice as many.
         The seed is fixed for the rows to be any: it is no source of what is learned.
         """
         if len(self) <= 2 * n_rows:
@@ -145,7 +146,7 @@ class Rows:
         return np.random.default_rng(0).choice(len(self), n_rows, replace=False)
 
     def sample(self, n_rows: int) -> Rows | None:
-        """Return so many random rows, or None if all are not more than twice as many."""
+        """Return ``n_rows`` random rows, or None if all are at most twice as many."""
         return None if len(self) <= 2 * n_rows else self.part(self.sampled(n_rows))
 
     def effective_counts(self) -> list[FloatArray]:

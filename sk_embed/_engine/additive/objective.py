@@ -36,7 +36,7 @@ ROWS_OF_A_CHUNK = 16_384
 
 
 class Evaluation(NamedTuple):
-    """What the rows say at given coefficients: the objective without its penalty.
+    """The objective at given coefficients, without the penalty: value, gradient and mean.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Evaluation(NamedTuple):
 
 
 class Curvature(NamedTuple):
-    """What is used of the Hessian but products with it; without the penalty.
+    """Diagonal and leading block of the Hessian, without the penalty.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ class Chunk(NamedTuple):
 
 
 class AdditiveObjective(ABC):
-    """What is minimised, wherever the rows are: sums over rows, and a penalty.
+    """The objective, wherever the rows are: a sum over rows, and a penalty.
 
     Parameters
     ----------
@@ -175,14 +175,14 @@ class AdditiveObjective(ABC):
         return np.zeros((self.n_coefficients, self.n_outputs))
 
     def empty(self) -> FloatArray:
-        """Return the coefficients of the model without any effect."""
+        """Return the coefficients of the null model: the intercept alone."""
         coefficients = self.zeros()
         coefficients[0] = self.loss.link(self._target_sum() / self.total_weight)
         return coefficients
 
     @cached_property
     def at_empty(self) -> Evaluation:
-        """What the rows say of the model without any effect."""
+        """Evaluation of the null model, which has no effect but the intercept."""
         return self.evaluate(self.empty())
 
     @property
@@ -196,7 +196,7 @@ class AdditiveObjective(ABC):
 
     @abstractmethod
     def evaluate(self, coefficients: FloatArray) -> Evaluation:
-        """Return what the rows say at given coefficients."""
+        """Evaluate the objective at given coefficients, without the penalty."""
 
     @abstractmethod
     def hessian_product(
@@ -262,7 +262,7 @@ class AdditiveModel(AdditiveObjective):
         return super().penalty(alpha) if self._prior is None else self._prior.precision
 
     def empty(self) -> FloatArray:
-        """Return the coefficients of the model without any effect."""
+        """Return the coefficients of the null model: the intercept alone."""
         return super().empty() if self._prior is None else self.zeros()
 
     @cached_property
@@ -275,7 +275,7 @@ class AdditiveModel(AdditiveObjective):
         return np.sum(sums, axis=0)
 
     def evaluate(self, coefficients: FloatArray) -> Evaluation:
-        """Return what the rows say at given coefficients."""
+        """Evaluate the objective at given coefficients, without the penalty."""
         value = 0.0
         gradient = np.zeros_like(coefficients)
         mean = np.empty((len(self.rows), self.n_outputs), self.hessian_dtype)

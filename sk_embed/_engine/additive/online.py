@@ -1,6 +1,6 @@
 """Main effects in a stream: the joint additive model, learned chunk by chunk.
 
-What the chunks so far say about a coefficient is kept as a normal distribution, of mean
+The evidence of the chunks so far on a coefficient is kept as a normal distribution, of mean
 ``m`` and precision ``H + alpha``: H is the curvature of the loss summed over the rows so
 far, alpha the prior's. A chunk is solved jointly in all its coefficients, under the
 penalty that this distribution is ::
@@ -45,7 +45,7 @@ from sk_embed._engine.additive.sites import Evidence, Sums
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.rows import Rows
 
-# Rows after which what was said about noise and variance of effects counts a half.
+# Number of rows after which evidence on noise and variance of effects counts a half.
 _HALF_LIFE_OF_MOMENTS = 30_000
 # Penalties above this differ by nothing that can be seen, but moments must be comparable.
 _MAX_ALPHA_OF_MOMENTS = 100.0
@@ -71,7 +71,7 @@ class Moments(NamedTuple):
     of_noise: FloatArray
 
     def faded(self, n_rows: int) -> Moments:
-        """Return the sums as they count after so many more rows."""
+        """Return the sums as they count after ``n_rows`` more rows."""
         share = 0.5 ** (n_rows / _HALF_LIFE_OF_MOMENTS)
         return Moments(*(share * of_sum for of_sum in self))
 
@@ -115,7 +115,7 @@ class StreamEffects:
     alpha : float or None
         Penalty of every column, or None to estimate one for each.
     half_life : float
-        Rows of a coefficient after which what they said counts a half.
+        Number of a coefficient's rows after which earlier evidence counts a half.
     n_crosses : int
         Number of pairs of columns that are learned as columns of their own.
     """
@@ -227,7 +227,7 @@ class StreamEffects:
 
 
 def first_intercept(chunk: Rows, loss: Loss) -> FloatArray:
-    """Return the raw prediction of no category, as if one row more had said nothing."""
+    """Return the link of the mean target, with one neutral row added to the chunk."""
     total = chunk.weight @ chunk.targets.astype(np.float64)
     neutral = loss.inverse_link(np.zeros_like(total))
     return loss.link((total + neutral) / (float(chunk.weight.sum()) + 1))
@@ -258,7 +258,7 @@ def _moments(
     prior: FloatArray,
     own: FloatArray,
 ) -> Moments:
-    """Return what a solved chunk says about noise and variances of effects."""
+    """Return the sums that a solved chunk adds for noise and variances of effects."""
     n_leading = 1 + chunk.context.shape[1]
     noise = ((at.mean - chunk.targets) ** 2 * chunk.weight[:, None]).sum(axis=0)
     leverage = np.divide(own, sums.curvature + prior, out=np.zeros_like(own), where=own > 0)

@@ -60,7 +60,7 @@ class BlocksModel(AdditiveObjective):
         return self._target
 
     def evaluate(self, coefficients: FloatArray) -> Evaluation:
-        """Return what the rows say at given coefficients."""
+        """Evaluate the objective at given coefficients, without the penalty."""
         value, *gradient = self._blocks.total(_evaluate, self._which, coefficients)
         nowhere = np.empty((0, self.n_outputs))
         return Evaluation(coefficients, value, self._stacked(*gradient), nowhere)

@@ -1,4 +1,4 @@
-"""Running sums of what the chunks of a stream say about coefficients.
+"""Running sums of the evidence of a stream's chunks on coefficients.
 
 A chunk k is kept as its *site*: a quadratic approximation of its loss at the coefficients
 ``w_k`` that it was solved at. The site has the curvature ``h_k`` of the Hessian's diagonal

@@ -1,4 +1,4 @@
-"""Columns of a stream as they are given out, and two halves that tell what is reliable."""
+"""Columns of a stream in canonical axes, and two halves of its rows, for reliability."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class StreamModel:
         trunk : Trunk
             Trunk to go on from, of which a copy is made.
         first : Rows
-            Rows that the size of gradients is told from, with store rows as codes.
+            Rows by which the size of gradients is measured, with store rows as codes.
         """
         self.trunk = trunk.copy()
         self.effects.go_on_from(*start.sums(self.loss))

@@ -32,7 +32,7 @@ class StreamSettings:
     init_scale : float
         Standard deviation of a vector's random start.
     half_life : float
-        Rows of a category after which what they said counts a half.
+        Number of a category's rows after which the evidence of earlier ones counts a half.
     less_effects : bool
         Whether what the main effects say is taken out of the vectors.
     n_crosses : int
@@ -113,7 +113,7 @@ class StreamStart:
     n_cells: IntArray
 
     def sums(self, loss: Loss) -> tuple[Sums, Sums, FloatArray]:
-        """Return what the rows say of categories and cells, and the penalties.
+        """Return the evidence of the rows on categories and cells, and the penalties.
 
         With a penalty alpha, and rho the rows that weigh as much, rows of weight h give a
         category the curvature alpha / rho h. Its effect w is then the mean of a site of
