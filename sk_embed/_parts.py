@@ -402,7 +402,7 @@ def as_block(
     context = learned.columns.scaler.transform(part.numbers)
     rows = Rows(
         codes=table_rows_of(part, learned.columns),
-        n_codes=n_codes_of(learned.columns),
+        n_codes=learned.columns.n_codes,
         context=context.astype(dtype),
         targets=values.astype(dtype),
         weight=part.weight.astype(dtype),
@@ -420,8 +420,3 @@ def table_rows_of(part: Part, columns: TableColumns) -> IntArray:
         )
     ]
     return np.column_stack(rows)
-
-
-def n_codes_of(columns: TableColumns) -> IntArray:
-    """Return the table rows of each column, the one for what is not listed included."""
-    return np.array([v.n_groups + 1 for v in columns.vocabularies])

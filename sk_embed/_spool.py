@@ -34,7 +34,6 @@ from sk_embed._parts import (
     Part,
     TableLayout,
     learn_from_parts,
-    n_codes_of,
     table_rows_of,
 )
 from sk_embed._settings import model_settings
@@ -132,7 +131,7 @@ class Spool:
         target = replace(target, values=_mapped_anew(target.values))
         rows = Rows(
             codes=codes,
-            n_codes=n_codes_of(learned.columns),
+            n_codes=learned.columns.n_codes,
             context=context,
             targets=target.values,
             weight=weight_of_each(weight.astype(settings.dtype)),
@@ -170,12 +169,11 @@ class Spool:
         self, learned: LearnedParts, target: Target, dtype: np.dtype[Any]
     ) -> _Arrays:
         columns, n_rows = learned.columns, learned.n_rows
-        n_codes, scaler = n_codes_of(columns), columns.scaler
-        n_context = len(scaler.names) + int(scaler.with_indicator.sum())
+        n_codes, scaler = columns.n_codes, columns.scaler
         smallest = np.min_scalar_type(int(n_codes.max()) - 1)
         arrays = _Arrays(
             self._array("codes", (n_rows, len(n_codes)), smallest),
-            self._array("context", (n_rows, n_context), dtype),
+            self._array("context", (n_rows, scaler.n_outputs), dtype),
             self._array("row_numbers", (n_rows,), np.dtype(np.int32)),
         )
         end = 0

@@ -162,7 +162,7 @@ def _new_stream(
         context = learned.scaler.transform(learned.numbers(columns))
         rows = Rows(
             table_rows,
-            np.array([v.n_groups + 1 for v in learned.vocabularies]),
+            learned.n_codes,
             context,
             target.read(y, weight),
             weight[used],

@@ -148,9 +148,7 @@ def read_training_data(
     context = learned.scaler.transform(learned.numbers(columns))
     rows = Rows(
         codes=table_rows,
-        # The last row of a table is for categories that are not in a given vocabulary:
-        # what it learns is not kept.
-        n_codes=np.array([v.n_groups + 1 for v in learned.vocabularies]),
+        n_codes=learned.n_codes,
         context=context.astype(dtype),
         targets=target.values.astype(dtype),
         weight=weight_of_each(weight.astype(dtype)),

@@ -46,7 +46,6 @@ from sk_embed._parts import (
     digest_of,
     layout_of,
     learn_from_parts,
-    n_codes_of,
     read_part,
     table_rows_of,
 )
@@ -385,7 +384,7 @@ def _blocks(
     blocks = persisted(
         delayed(_as_block)(parts[number], shared) for number in learned.numbers
     )
-    return PartitionBlocks(blocks, n_codes_of(learned.columns))
+    return PartitionBlocks(blocks, learned.columns.n_codes)
 
 
 class _Fitted(NamedTuple):

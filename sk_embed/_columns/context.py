@@ -43,6 +43,11 @@ class ContextScaler:
     scale: FloatArray
     with_indicator: BoolArray
 
+    @property
+    def n_outputs(self) -> int:
+        """Number of columns of the scaled context, indicators included."""
+        return len(self.names) + int(self.with_indicator.sum())
+
     def transform(self, values: FloatArray) -> FloatArray:
         """Return the context, shape (n_rows, n_columns + n_indicators)."""
         missing = np.isnan(values)

@@ -37,6 +37,15 @@ class TableColumns:
     vocabularies: list[Vocabulary]
     scaler: ContextScaler
 
+    @property
+    def n_codes(self) -> IntArray:
+        """Number of table rows of each categorical column, shape (n_categorical_columns,).
+
+        The last row of a table is for values that are not in a given vocabulary: what it
+        learns is not kept.
+        """
+        return np.array([vocabulary.n_groups + 1 for vocabulary in self.vocabularies])
+
     def codes(self, columns: list[pd.Series], handle_unknown: str) -> list[IntArray]:
         """Return the codes of each categorical column, shape (n_rows,) each."""
         all_codes = []

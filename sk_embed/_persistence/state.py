@@ -289,8 +289,8 @@ def _restored_resume(
     in_range = total_weight > 0 and (alpha >= 0).all() and (noise_ratio > 0).all()
     if not in_range or not isfinite(total_weight):
         raise ValueError("its 'total_weight', or a penalty of effects, is out of range")
-    n_context = len(learned.scaler.names) + int(learned.scaler.with_indicator.sum())
-    width, rest = divmod(trunk.n_inputs - n_context, len(columns))
+    n_vectors = trunk.n_inputs - learned.scaler.n_outputs
+    width, rest = divmod(n_vectors, len(columns))
     if rest or width < 0:
         raise ValueError(f"its network has {trunk.n_inputs} inputs, which fit no columns")
     return ResumeState(
