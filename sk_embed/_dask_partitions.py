@@ -31,16 +31,16 @@ except ImportError as error:
 
 
 @dataclass(frozen=True)
-class Question:
+class Task:
     """A function of each partition, with the arguments that are the same for all."""
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
 
 
-def answer_of(part: Any, question: Question) -> Any:
+def run_task(part: Any, task: Task) -> Any:
     with single_blas_thread():
-        return question.function(part, *question.arguments)
+        return task.function(part, *task.arguments)
 
 
 def map_in_pool(
@@ -53,21 +53,21 @@ def map_in_pool(
 
 
 class Partitions:
-    """Partitions that answer by sums, added up as a tree where they are."""
+    """Partitions over which sums are computed, as a tree, where the partitions are."""
 
     def __init__(self, parts: list[Delayed]) -> None:
         self._parts = parts
 
     def total(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
         """Return the sum of ``function(part, *arguments)`` over the partitions."""
-        # One task holds the question for all, so that it can be answered again for a
+        # Dask holds one copy for all partitions, so that it can be run again for a
         # partition that was lost and has been read anew.
-        question = delayed(Question(function, arguments), traverse=False)
-        answers = [delayed(answer_of)(part, question) for part in self._parts]
-        while len(answers) > 1:
-            answers = [delayed(add_up)(group) for group in in_groups(answers)]
-        answer: Sums = answers[0].compute()
-        return answer
+        task = delayed(Task(function, arguments), traverse=False)
+        results = [delayed(run_task)(part, task) for part in self._parts]
+        while len(results) > 1:
+            results = [delayed(add_up)(group) for group in in_groups(results)]
+        result: Sums = results[0].compute()
+        return result
 
 
 class PartitionBlocks(Partitions):
@@ -81,8 +81,8 @@ class PartitionBlocks(Partitions):
         self, function: Callable[..., Block], n_codes: IntArray, *arguments: Any
     ) -> PartitionBlocks:
         """Return ``function(block, *arguments)`` of each block, with these codes."""
-        question = delayed(Question(function, arguments), traverse=False)
-        blocks = persisted(delayed(answer_of)(part, question) for part in self._parts)
+        task = delayed(Task(function, arguments), traverse=False)
+        blocks = persisted(delayed(run_task)(part, task) for part in self._parts)
         return PartitionBlocks(blocks, n_codes)
 
 

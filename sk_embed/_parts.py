@@ -27,7 +27,7 @@ from sk_embed._columns.merging import (
     see_numbers,
     see_target,
 )
-from sk_embed._columns.stream_target import StreamTarget
+from sk_embed._columns.stream_target import TargetReader
 from sk_embed._columns.table import TableColumns, listed_categories, warn_of_a_measurement
 from sk_embed._columns.target import (
     LABEL_TYPES,
@@ -397,7 +397,7 @@ def as_block(
     """
     target = learned.target
     with told_of(f"Partition {part.number}"):
-        values = StreamTarget(target).read(part.target, part.weight)
+        values = TargetReader(target).read(part.target, part.weight)
         require_room(part.weight, dtype)
     context = learned.columns.scaler.transform(part.numbers)
     rows = Rows(

@@ -27,7 +27,7 @@ _OF_PARTIAL_FIT = [
     "sk_embed._engine.online.columns.Halves",
     "sk_embed._engine.additive.online.Moments",
     "sk_embed._engine.additive.online.StreamEffects",
-    "sk_embed._engine.additive.sites.Evidence",
+    "sk_embed._engine.additive.sites.SiteStore",
     "sk_embed._engine.online.settings.StreamSettings",
     "sk_embed._engine.online.tables.TableStore",
     "sk_embed._stream.Stream",

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from sk_embed._arrays import FloatArray
 from sk_embed._columns.merging import SeenCategories, as_matrix
-from sk_embed._columns.stream_target import StreamTarget
+from sk_embed._columns.stream_target import TargetReader
 from sk_embed._columns.target import Target, standardised_column
 from sk_embed._engine.partitions import Sums, add_up
 from sk_embed._engine.rows import Rows
@@ -184,7 +184,7 @@ class Spool:
             arrays.row_numbers[start:end] = part.row_numbers + self.first_rows[part.number]
             if target.center is None:
                 with told_of(f"Chunk {part.number}"):
-                    of_part = StreamTarget(target).read(part.target, part.weight)
+                    of_part = TargetReader(target).read(part.target, part.weight)
                 target.values[start:end] = of_part
             (self._folder / f"{part.number}-part").unlink()
             (self._folder / f"{part.number}-categories").unlink()

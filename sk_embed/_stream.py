@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._columns.growing import GrowingColumns
-from sk_embed._columns.stream_target import StreamTarget
+from sk_embed._columns.stream_target import TargetReader
 from sk_embed._columns.target import GivenTarget, Target
 from sk_embed._engine.column_vectors import ColumnVectors
 from sk_embed._engine.network.trunk import Trunk
@@ -104,7 +104,7 @@ class Stream:
     ) -> None:
         """Learn a chunk; change nothing if it fails."""
         dtype_of_output = checked_dtype(parameters["dtype"])
-        targets = StreamTarget(self.target).read(y, weight)
+        targets = TargetReader(self.target).read(y, weight)
         row_numbers = np.flatnonzero(weight > 0)
         columns = [column.iloc[row_numbers] for column in columns]
         weight, dtype = weight[row_numbers], self.settings.dtype

@@ -23,7 +23,7 @@ from sk_embed._columns.target import (
 
 
 @dataclass(frozen=True)
-class StreamTarget:
+class TargetReader:
     """How the target of each chunk is read.
 
     Parameters
@@ -94,7 +94,7 @@ class StreamTarget:
 
 def first_target(
     given: GivenTarget, target_type: str, weight: FloatArray, classes: Any
-) -> StreamTarget:
+) -> TargetReader:
     """Learn from the first chunk how targets are read.
 
     Parameters
@@ -116,7 +116,7 @@ def first_target(
     if classes is None:
         target = read_target(given, target_type, weight).without_values()
         warn_of_many_classes(target, int((weight > 0).sum()), target_type)
-        return StreamTarget(target)
+        return TargetReader(target)
     labels = sorted_labels(classes)
     kind = target_type
     if kind == "auto":
@@ -134,7 +134,7 @@ def first_target(
     names = None if kind == "binary" else [str(label) for label in labels]
     target = Target(kind, labels, np.empty((0, 1)), names)
     warn_of_many_classes(target, None, target_type)
-    return StreamTarget(target)
+    return TargetReader(target)
 
 
 def require_same_classes(known: NDArray[Any] | None, classes: Any) -> None:

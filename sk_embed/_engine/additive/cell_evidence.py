@@ -47,7 +47,7 @@ _MIN_SKEWNESS = 1e-4
 _TINY = 1e-30
 
 
-class Sums(NamedTuple):
+class CellSums(NamedTuple):
     """Sums over the rows of each cell, or category, in each fold.
 
     Parameters
@@ -59,9 +59,9 @@ class Sums(NamedTuple):
     residual: FloatArray
     curvature: FloatArray
 
-    def take(self, cells: IntArray) -> Sums:
+    def take(self, cells: IntArray) -> CellSums:
         """Return the sums of some of the cells."""
-        return Sums(*(sums.take(cells, axis=1) for sums in self))
+        return CellSums(*(sums.take(cells, axis=1) for sums in self))
 
 
 class Scale(NamedTuple):
@@ -131,7 +131,7 @@ class CellProducts(NamedTuple):
     square: FloatArray
 
     @classmethod
-    def of(cls, sums: Sums) -> CellProducts:
+    def of(cls, sums: CellSums) -> CellProducts:
         """Return the products of cells, given their sums."""
         n_folds_met = np.count_nonzero(sums.curvature.any(axis=2), axis=0)
         cells = np.flatnonzero(n_folds_met > 1)
@@ -146,7 +146,7 @@ class Column:
 
     Parameters
     ----------
-    sums : Sums
+    sums : CellSums
         Sums of the rows of each category in each fold.
     alpha : ndarray of shape (n_outputs,)
         Penalty of the column's effects in the additive model.
@@ -154,7 +154,7 @@ class Column:
         Dispersion and curvature of a row.
     """
 
-    def __init__(self, sums: Sums, alpha: FloatArray, scale: Scale) -> None:
+    def __init__(self, sums: CellSums, alpha: FloatArray, scale: Scale) -> None:
         total = sums.curvature.sum(axis=0)
         self.n_used = int((total > 0).any(axis=1).sum())
         self.total = total + alpha
@@ -196,7 +196,7 @@ Parent: TypeAlias = tuple[Column, IntArray]
 
 def candidate_of_cells(
     pair: Pair,
-    sums: Sums,
+    sums: CellSums,
     parents: list[Parent],
     scale: Scale,
 ) -> Candidate:
@@ -206,7 +206,7 @@ def candidate_of_cells(
     ----------
     pair : tuple of int
         Numbers of the two columns.
-    sums : Sums
+    sums : CellSums
         Sums of residuals and curvatures of each cell, in each fold.
     parents : list of (Column, ndarray of shape (n_cells,))
         The two columns, and the category of each cell in them.

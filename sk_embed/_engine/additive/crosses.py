@@ -10,10 +10,10 @@ import numpy as np
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.additive.cell_evidence import (
     Candidate,
+    CellSums,
     Column,
     Parent,
     Scale,
-    Sums,
     candidate_of_cells,
     gathered,
 )
@@ -84,7 +84,7 @@ def rows_by_code(codes: IntArray) -> IntArray:
     return codes.astype(np.min_scalar_type(int(codes.max()))).argsort(kind="stable")
 
 
-def sums_of(of_row: IntArray, n: int, rows: HeldOutRows) -> Sums:
+def sums_of(of_row: IntArray, n: int, rows: HeldOutRows) -> CellSums:
     """Sum residuals and curvatures over the rows of each of ``n`` cells in each fold."""
     # Codes may be of one byte.
     place = rows.fold * np.int64(n) + of_row
@@ -93,8 +93,10 @@ def sums_of(of_row: IntArray, n: int, rows: HeldOutRows) -> Sums:
     if rows.is_even:
         # The rows all weigh the same: they are counted.
         counts = np.bincount(place, minlength=n * rows.n_folds).reshape(shape)
-        return Sums(residual, counts * rows.curvature[0])
-    return Sums(residual, gathered(rows.curvature, place, n * rows.n_folds).reshape(shape))
+        return CellSums(residual, counts * rows.curvature[0])
+    return CellSums(
+        residual, gathered(rows.curvature, place, n * rows.n_folds).reshape(shape)
+    )
 
 
 class HeldOutRows:

@@ -41,7 +41,7 @@ from sk_embed._engine.additive.objective import (
     Evaluation,
     GaussianPrior,
 )
-from sk_embed._engine.additive.sites import Evidence, Sums
+from sk_embed._engine.additive.sites import SiteStore, SiteSums
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.rows import Rows
 
@@ -88,7 +88,7 @@ class Update(NamedTuple):
     chosen, cells : ndarray of shape (n_chosen,), (n_cells,)
         Coefficients of the chunk: intercept and slopes, then its categories; and those of
         its cells, which are counted by themselves.
-    sums : Sums
+    sums : SiteSums
         Sums of the sites of all chunks, of categories and of cells.
     alpha : ndarray of shape (n_columns, n_outputs)
         Penalty on the effects of each column and output.
@@ -98,7 +98,7 @@ class Update(NamedTuple):
 
     chosen: IntArray
     cells: IntArray
-    sums: Sums
+    sums: SiteSums
     alpha: FloatArray
     moments: Moments
 
@@ -134,8 +134,8 @@ class StreamEffects:
         self.alpha: FloatArray | None = None
         self._n_columns, n_outputs = first.codes.shape[1], first.targets.shape[1]
         self._n_leading = 1 + first.context.shape[1]
-        self._evidence = Evidence(self._n_leading, n_outputs)
-        self._cells = Evidence(0, n_outputs)
+        self._evidence = SiteStore(self._n_leading, n_outputs)
+        self._cells = SiteStore(0, n_outputs)
         none = np.zeros((self._n_columns + n_crosses, n_outputs))
         no_noise = np.zeros(n_outputs)
         self._moments = Moments(none, none, no_noise, no_noise)
@@ -202,12 +202,12 @@ class StreamEffects:
         self._cells.put(update.cells, of_cells)
         self.alpha, self._moments = update.alpha, update.moments
 
-    def go_on_from(self, columns: Sums, cells: Sums, alpha: FloatArray) -> None:
+    def go_on_from(self, columns: SiteSums, cells: SiteSums, alpha: FloatArray) -> None:
         """Go on from what was learned otherwise.
 
         Parameters
         ----------
-        columns, cells : Sums
+        columns, cells : SiteSums
             Sums of each store row, and of each cell.
         alpha : ndarray of shape (n_columns + n_crosses, n_outputs)
             Penalty of each column and cross.
@@ -254,7 +254,7 @@ def _moments(
     chunk: Rows,
     loss: Loss,
     at: Evaluation,
-    sums: Sums,
+    sums: SiteSums,
     prior: FloatArray,
     own: FloatArray,
 ) -> Moments:

@@ -17,7 +17,7 @@ from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.growing import GrowingArray
 
 
-class Sums(NamedTuple):
+class SiteSums(NamedTuple):
     """Sums of sites over chunks, for some coefficients.
 
     Parameters
@@ -31,24 +31,26 @@ class Sums(NamedTuple):
     evidence: FloatArray
     curvature: FloatArray
 
-    def beside(self, other: Sums) -> Sums:
+    def beside(self, other: SiteSums) -> SiteSums:
         """Return the sums of further coefficients behind these."""
-        return Sums(*(np.concatenate(both) for both in zip(self, other, strict=True)))
+        return SiteSums(*(np.concatenate(both) for both in zip(self, other, strict=True)))
 
-    def cut(self, n: int) -> tuple[Sums, Sums]:
+    def cut(self, n: int) -> tuple[SiteSums, SiteSums]:
         """Return the sums of the first coefficients, and those of the others."""
-        return Sums(*(sums[:n] for sums in self)), Sums(*(sums[n:] for sums in self))
+        return SiteSums(*(sums[:n] for sums in self)), SiteSums(
+            *(sums[n:] for sums in self)
+        )
 
-    def plus(self, evidence: FloatArray, curvature: FloatArray) -> Sums:
+    def plus(self, evidence: FloatArray, curvature: FloatArray) -> SiteSums:
         """Return the sums with the site of another chunk."""
-        return Sums(self.evidence + evidence, self.curvature + curvature)
+        return SiteSums(self.evidence + evidence, self.curvature + curvature)
 
-    def faded(self, left: FloatArray) -> Sums:
+    def faded(self, left: FloatArray) -> SiteSums:
         """Return the sums scaled by the share of each coefficient that is ``left``."""
-        return Sums(*(sums * left[:, None] for sums in self))
+        return SiteSums(*(sums * left[:, None] for sums in self))
 
 
-class Evidence:
+class SiteStore:
     """The sums of all coefficients, of which there are ever more.
 
     Parameters
@@ -58,7 +60,7 @@ class Evidence:
     """
 
     def __init__(self, n_coefficients: int, n_outputs: int) -> None:
-        shape = (n_coefficients, len(Sums._fields), n_outputs)
+        shape = (n_coefficients, len(SiteSums._fields), n_outputs)
         self._sums = GrowingArray(np.zeros(shape))
 
     def grow(self, n_coefficients: int) -> None:
@@ -69,11 +71,11 @@ class Evidence:
         """Keep the first coefficients alone."""
         self._sums.cut(n_coefficients)
 
-    def of(self, chosen: IntArray) -> Sums:
+    def of(self, chosen: IntArray) -> SiteSums:
         """Return copies of the sums of some coefficients."""
-        return Sums(*np.moveaxis(self._sums.values[chosen], 1, 0))
+        return SiteSums(*np.moveaxis(self._sums.values[chosen], 1, 0))
 
-    def put(self, chosen: IntArray, sums: Sums) -> None:
+    def put(self, chosen: IntArray, sums: SiteSums) -> None:
         """Put the sums of some coefficients back."""
         self._sums.values[chosen] = np.stack(sums, axis=1)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._engine.additive.sites import Sums
+from sk_embed._engine.additive.sites import SiteSums
 from sk_embed._engine.losses import Loss
 
 # Sum of squared gradients that a vector starts with, and that forgetting leads back to.
@@ -112,7 +112,7 @@ class StreamStart:
     cell_weight: FloatArray
     n_cells: IntArray
 
-    def sums(self, loss: Loss) -> tuple[Sums, Sums, FloatArray]:
+    def sums(self, loss: Loss) -> tuple[SiteSums, SiteSums, FloatArray]:
         """Return the evidence of the rows on categories and cells, and the penalties.
 
         With a penalty alpha, and rho the rows that weigh as much, rows of weight h give a
@@ -126,7 +126,7 @@ class StreamStart:
         weight = np.concatenate([self.weight, self.cell_weight])
         curvature = np.repeat(of_row, n_codes, axis=0) * weight[:, None]
         evidence = effects * (curvature + np.repeat(alpha, n_codes, axis=0))
-        return *Sums(evidence, curvature).cut(len(self.effects)), alpha
+        return *SiteSums(evidence, curvature).cut(len(self.effects)), alpha
 
     def _by_output(self, of_groups: FloatArray, loss: Loss) -> FloatArray:
         """Return what each group has, for its outputs: shape (n_columns, n_outputs)."""
