@@ -41,7 +41,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/(plot_\d|quickstart)",
-    "within_subsection_order": "ExampleTitleSortKey",
+    "within_subsection_order": "example_order.ByNumber",
     "min_reported_time": 1,
     "show_signature": False,
     "capture_repr": (),
