@@ -89,6 +89,7 @@ class EncoderBase(
             Interval(Integral, 1, None, closed="left"),
         ],
         "crosses": [StrOptions({"auto"}), list, None],
+        "names": [StrOptions({"auto"}), "boolean", list],
         "counts": ["boolean"],
         "cross_fit": ["boolean"],
         "cross_fit_below": [
@@ -242,10 +243,14 @@ class EncoderBase(
         return self._fitted.columns.codes(columns, self.handle_unknown)
 
     def _encode(
-        self, codes: list[IntArray], cross_fitted: CrossFitted | None = None
+        self,
+        codes: list[IntArray],
+        columns: list[pd.Series],
+        cross_fitted: CrossFitted | None = None,
     ) -> FloatArray:
-        """Look the vectors of categories up, given their codes."""
-        return self._fitted.encode_codes(codes, checked_dtype(self.dtype), cross_fitted)
+        """Look the vectors of categories up, given their codes and the columns of X."""
+        dtype = checked_dtype(self.dtype)
+        return self._fitted.encode_codes(codes, columns, dtype, cross_fitted)
 
     def _output(self, encoded: FloatArray, columns: list[pd.Series], X: Any) -> Any:
         """Append the context, if it is passed through, in the container asked for."""
@@ -268,10 +273,10 @@ class EncoderBase(
         """Return the names of the output columns, which may repeat."""
         return np.array([name for _, name in self._outputs(input_features)], dtype=object)
 
-    def _category_row(self, feature: Any, category: Any) -> int:
-        """Return the row of a category in the table of a column."""
+    def _category_vector(self, feature: Any, category: Any) -> tuple[FloatArray, int]:
+        """Return the vector of a category, and its row in the table of a column or -1."""
         inputs = check_feature_names_in(self, None)
-        return self._fitted.category_row(feature, category, inputs)
+        return self._fitted.category_vector(feature, category, inputs)
 
     def _column_number(self, feature: Any) -> int:
         """Return the place of a categorical column among the categorical ones."""

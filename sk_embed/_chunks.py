@@ -260,5 +260,5 @@ def _encode_chunks(
             of_chunk = None
             if cross_fitted is not None:
                 of_chunk = cross_fitted.of_stretch(*spool.first_rows[number : number + 2])
-            encoded = encoder._encode(encoder._codes(columns), of_chunk)
+            encoded = encoder._encode(encoder._codes(columns), columns, of_chunk)
             yield encoder._output(encoded, columns, X)

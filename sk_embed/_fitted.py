@@ -24,6 +24,7 @@ from sk_embed._crosses import Cross, CrossTable, read_pairs
 from sk_embed._decoding import decode
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.online.settings import StreamStart
+from sk_embed._names import NamePrior, fill_unknown
 from sk_embed._output_names import column_names
 
 
@@ -116,6 +117,9 @@ class FittedEncoding:
         Pairs of columns that are encoded as columns of their own, behind all others.
     with_counts : bool
         Whether the counts of categories and of cells are put out behind all vectors.
+    name_priors : list of (NamePrior or None)
+        Prior means of unknown categories of each column, by name; None where names say
+        nothing. Those of known categories are in the tables.
     """
 
     columns: TableColumns
@@ -130,6 +134,7 @@ class FittedEncoding:
     resume: ResumeState | None = None
     crosses: list[CrossTable] = field(default_factory=list)
     with_counts: bool = False
+    name_priors: list[NamePrior | None] = field(default_factory=list)
 
     def encoding(self) -> FittedEncoding:
         """Return the encoding itself: it is made already, as that of a stream is not."""
@@ -183,6 +188,7 @@ class FittedEncoding:
     def encode_codes(
         self,
         codes: Sequence[IntArray],
+        columns: list[pd.Series],
         dtype: np.dtype[Any],
         cross_fitted: CrossFitted | None = None,
     ) -> FloatArray:
@@ -192,7 +198,9 @@ class FittedEncoding:
         ----------
         codes : sequence of ndarray of shape (n_rows,)
             Code of each row's category, of each categorical column; -1, of an unknown one,
-            reads the last row of the table, the origin.
+            reads the last row of the table, the origin, unless its name says more.
+        columns : list of Series
+            Columns of X, by which unknown categories are named.
         dtype : dtype
             Type of the floats of the output.
         cross_fitted : CrossFitted, optional
@@ -205,18 +213,19 @@ class FittedEncoding:
         encoded = np.empty((len(codes[0]), self.width), dtype)
         blocks = self._blocks(encoded)
         n_columns, n_blocks = len(self.tables), len(self.tables) + len(self.crosses)
-        columns, crosses = blocks[:n_columns], blocks[n_columns:n_blocks]
-        for block, table, of_column in zip(columns, self.tables, codes, strict=True):
+        of_columns, crosses = blocks[:n_columns], blocks[n_columns:n_blocks]
+        for block, table, of_column in zip(of_columns, self.tables, codes, strict=True):
             block[:] = table.take(of_column, axis=0)
+        self._fill_unknown(of_columns, codes, columns)
         if cross_fitted is not None:
-            cross_fitted.overwrite_columns(columns)
+            cross_fitted.overwrite_columns(of_columns)
         cells = self._cells(codes)
         for cross, block, of_cross in zip(self.crosses, crosses, cells, strict=True):
             block[:, : cross.table.shape[1]] = cross.table.take(of_cross, axis=0)
         if cross_fitted is not None:
             cross_fitted.overwrite_crosses(crosses, cells)
         for cross, block in zip(self.crosses, crosses, strict=True):
-            cross.write_totals(columns, block)
+            cross.write_totals(of_columns, block)
         training_rows = None if cross_fitted is None else cross_fitted.places
         self._write_counts([*codes, *cells], training_rows, blocks[n_blocks:])
         return encoded
@@ -233,6 +242,23 @@ class FittedEncoding:
         known = [*self.columns.vocabularies, *(cross.cells for cross in self.crosses)]
         for block, vocabulary, of_block in zip(blocks, known, codes, strict=True):
             block[:, 0] = log_counts(vocabulary, of_block, training_rows)
+
+    def _fill_unknown(
+        self,
+        blocks: list[FloatArray],
+        codes: Sequence[IntArray],
+        columns: list[pd.Series],
+    ) -> None:
+        """Write into the blocks of columns what names of unknown categories say."""
+        if not any(prior is not None for prior in self.name_priors):
+            return
+        values = self.columns.categorical(columns)
+        vocabularies = self.columns.vocabularies
+        for prior, *of_column in zip(
+            self.name_priors, blocks, codes, vocabularies, values, strict=True
+        ):
+            if prior is not None:
+                fill_unknown(prior, *of_column)
 
     def _cells(self, codes: Sequence[IntArray]) -> list[IntArray]:
         """Return each row's cell of each cross."""
@@ -338,16 +364,26 @@ class FittedEncoding:
             f"{inputs[is_categorical].tolist()}."
         )
 
-    def category_row(self, feature: Any, category: Any, inputs: NDArray[Any]) -> int:
-        """Return the row of a category in the table of a column."""
-        vocabulary = self.columns.vocabularies[self.column_number(feature, inputs)]
-        row = int(vocabulary.encode(pd.Series([category], dtype=object))[0])
-        if row == UNKNOWN:
+    def category_vector(
+        self, feature: Any, category: Any, inputs: NDArray[Any]
+    ) -> tuple[FloatArray, int]:
+        """Return the vector of a category, and its row in the table of a column.
+
+        The row of a category that is known by its name alone is -1.
+        """
+        number = self.column_number(feature, inputs)
+        column = pd.Series([category], dtype=object)
+        codes = self.columns.vocabularies[number].encode(column)
+        row, vector = int(codes[0]), self.tables[number][codes]
+        prior = self.name_priors[number] if self.name_priors else None
+        if row == UNKNOWN and prior is not None and not pd.isna(category):
+            vector = prior.means(column.to_numpy())
+        elif row == UNKNOWN:
             raise ValueError(
                 f"{category!r} is not a category of column {feature!r}; its categories are "
                 f"in encoder.to_frame({feature!r}).index."
             )
-        return row
+        return vector[0], row
 
     def decode(self, columns: list[pd.Series], with_origin: bool) -> list[pd.Series]:
         """Return the columns of X that the columns of encoded rows stand for.
@@ -367,14 +403,17 @@ class FittedEncoding:
         origin, dtype = np.zeros(1), self.trunk.parameters.dtype
         vectors, effects, weights = [], [], []
         for number, vocabulary in enumerate(self.columns.vocabularies):
-            table = self.tables[number]
+            of_rows = self.resume.weights[number]
+            weight: NDArray[Any] = vocabulary.counts if of_rows is None else of_rows
+            table, prior = self.tables[number], self.name_priors[number]
+            if prior is not None:
+                table = prior.taken_out(table, vocabulary, weight)
             vectors.append(table @ self.resume.to_trunk[number])
             of_column = self.resume.effects[number]
             if of_column is None:
                 of_column = self.unit * table[:-1, : len(self.effect_names)]
             effects.append(np.pad(of_column, ((0, 1), (0, 0))))
-            weight = self.resume.weights[number]
-            weights += [vocabulary.counts if weight is None else weight, origin]
+            weights += [weight, origin]
         return StreamStart(
             vectors=np.concatenate(vectors).astype(dtype),
             effects=np.concatenate(effects).astype(dtype),

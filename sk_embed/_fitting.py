@@ -37,6 +37,7 @@ from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.sources import InMemory, RowSource
 from sk_embed._engine.tasks import TaskMap
 from sk_embed._fitted import FittedEncoding, Learned, ResumeState
+from sk_embed._names import NamePrior, NameRule, learn_name_prior, read_names
 from sk_embed._output_tables import (
     ColumnTables,
     OutputTables,
@@ -115,6 +116,11 @@ class Learning:
                 self.parameters["crosses"], is_categorical, self.feature_names
             ),
         )
+
+    def name_rules(self, columns: TableColumns) -> list[NameRule]:
+        """Return for each categorical column whether names of its categories are used."""
+        names = self.parameters["names"]
+        return read_names(names, columns.is_categorical, self.feature_names)
 
     def start(self, target: Target) -> Trunk | None:
         """Return the trunk to go on from, or raise if it learned another target."""
@@ -253,6 +259,7 @@ def learn_from(
         Like ``map``, but may run the tasks side by side.
     """
     start = learning.start(table.target)
+    rules = learning.name_rules(table.columns)
     with single_blas_thread():
         model = learn_model(
             source,
@@ -264,11 +271,15 @@ def learn_from(
             report=learning.reporter(settings),
         )
     learning.end_subtask("tables")
-    return finish(table.columns, table.target, model, learning.parameters)
+    return finish(table.columns, table.target, model, learning.parameters, rules)
 
 
 def finish(
-    columns: TableColumns, target: Target, model: LearnedModel, parameters: dict[str, Any]
+    columns: TableColumns,
+    target: Target,
+    model: LearnedModel,
+    parameters: dict[str, Any],
+    name_rules: list[NameRule],
 ) -> Fit:
     """Choose the axes and the unit of the output, and make the fitted state.
 
@@ -282,6 +293,8 @@ def finish(
         Vectors, effects and trunk that the engine has learned.
     parameters : dict
         Parameters of the estimator, by name.
+    name_rules : list of NameRule
+        Rule of each column, whether its categories' names are used.
     """
     if not model.main_effects_converged:
         warn(
@@ -295,6 +308,8 @@ def finish(
         column_tables(column, parameters["n_components"], with_effects, unit)
         for column in model.columns
     ]
+    resume = _resume_state(columns, model, tables, parameters)
+    name_priors, tables = _with_names(columns, model, tables, name_rules)
     n_totals = len(target.effect_names) if with_effects else 0
     crosses = [cross_tables(cross, unit, dtype) for cross in model.crosses]
     encoding = FittedEncoding(
@@ -310,16 +325,36 @@ def finish(
         unit=unit,
         trunk=model.trunk,
         loss_curve=model.loss_curve,
-        resume=_resume_state(columns, model, tables, parameters),
+        resume=resume,
         crosses=[
             _cross_table(cross, table.full, columns.vocabularies, n_totals)
             for cross, table in zip(model.crosses, crosses, strict=True)
         ],
+        name_priors=name_priors,
         with_counts=bool(parameters["counts"]),
     )
     return Fit(
         encoding, tables, crosses, [cross.effective_counts for cross in model.crosses]
     )
+
+
+def _with_names(
+    columns: TableColumns,
+    model: LearnedModel,
+    tables: list[ColumnTables],
+    rules: list[NameRule],
+) -> tuple[list[NamePrior | None], list[ColumnTables]]:
+    """Return what names say of each column, and the tables shrunk to it."""
+    priors, shrunk = [], []
+    for vocabulary, column, table, rule in zip(
+        columns.vocabularies, model.columns, tables, rules, strict=True
+    ):
+        counts = np.concatenate([column.weight[None], column.fold_weight])
+        with single_blas_thread():
+            prior, table = learn_name_prior(vocabulary, table, counts, rule)
+        priors.append(prior)
+        shrunk.append(table)
+    return priors, shrunk
 
 
 def _cross_table(

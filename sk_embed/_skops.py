@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _ALWAYS = [
     "sk_embed._columns.context.ContextScaler",
+    "sk_embed._columns.names.NameGrams",
     "sk_embed._columns.table.TableColumns",
     "sk_embed._columns.target.Target",
     "sk_embed._columns.vocabulary.Vocabulary",
@@ -12,6 +13,7 @@ _ALWAYS = [
     "sk_embed._engine.network.trunk.Trunk",
     "sk_embed._fitted.FittedEncoding",
     "sk_embed._fitted.ResumeState",
+    "sk_embed._names.NamePrior",
 ]
 _OF_DASK = ["sk_embed.dask.EmbeddingEncoder"]
 _OF_PARTIAL_FIT = [

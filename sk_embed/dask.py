@@ -447,6 +447,6 @@ def _encode_training_rows(
     vectors = shared.columns, shared.crosses
     cross_fitted = CrossFitted(*vectors, table_rows, fold_of_row, part.row_numbers)
     codes = encoder._fitted.columns.codes(columns, encoder.handle_unknown)
-    encoded = encoder._encode(codes, cross_fitted)
+    encoded = encoder._encode(codes, columns, cross_fitted)
     output: pd.DataFrame = encoder._output(encoded, columns, frame)
     return output.astype(shared.empty.dtypes)

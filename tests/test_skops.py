@@ -171,6 +171,9 @@ def test_an_encoder_of_dask_loads_with_the_trust_that_is_listed():
 def test_the_list_holds_nothing_that_no_encoder_needs():
     encoders = [learned_by_dask(), *(learned(case, "fit") for case in CASES)]
     encoders.extend(learned(f"y: {name}", "partial_fit") for name in TARGETS)
+    names = np.array([f"{place // 10} {place % 10}" for place in range(60)] * 3)
+    numbers = np.arange(180) % 60 + 0.5
+    encoders.append(make(names=[0], max_iter=1).fit(names[:, None], numbers))
     needed = set()
     for encoder in encoders:
         needed.update(skops_io.get_untrusted_types(data=skops_io.dumps(encoder)))

@@ -13,6 +13,9 @@ from sk_embed._columns.exact import as_plain_array, as_python_values, cast_exact
 from sk_embed._columns.from_arrow import from_arrow
 from sk_embed._distinct import distinct
 
+# Number of rows up to which values are looked up one by one.
+SHORT = 64
+
 
 def comparable(column: pd.Series, name: str) -> pd.Series:
     """Return a column in a dtype in which pandas compares values as Python does.

@@ -50,12 +50,16 @@ class TableColumns:
         """Return the codes of each categorical column, shape (n_rows,) each."""
         all_codes = []
         for vocabulary, column in zip(
-            self.vocabularies, _chosen(columns, self.is_categorical), strict=True
+            self.vocabularies, self.categorical(columns), strict=True
         ):
             codes = vocabulary.encode(column)
             vocabulary.check(codes, column, handle_unknown)
             all_codes.append(codes)
         return all_codes
+
+    def categorical(self, columns: list[pd.Series]) -> list[pd.Series]:
+        """Return the categorical columns among those of X."""
+        return _chosen(columns, self.is_categorical)
 
     def numbers(self, columns: list[pd.Series]) -> FloatArray:
         """Return the context columns unscaled, shape (n_rows, n_context_columns)."""

@@ -11,15 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sk_embed._arrays import BoolArray, IntArray
-from sk_embed._columns.comparable import factorize, one_by_one
+from sk_embed._columns.comparable import SHORT, factorize, one_by_one
 from sk_embed._columns.exact import as_plain_array
 from sk_embed._columns.from_rows import from_values
 from sk_embed._columns.lookup import UNKNOWN, Lookup
 from sk_embed._columns.sorting import sorting_order
 from sk_embed._warn import warn
-
-# So few rows are looked up one by one.
-_SHORT = 64
 
 # Words for the kinds of values that pandas tells apart; a mixture of kinds has none.
 _KINDS = {
@@ -141,7 +138,7 @@ class Vocabulary:
 
     def encode(self, column: pd.Series) -> IntArray:
         """Return the code of each value: its place in ``categories``, or UNKNOWN."""
-        split = one_by_one if len(column) <= _SHORT else factorize
+        split = one_by_one if len(column) <= SHORT else factorize
         codes, values = split(column, self.name)
         places = self._lookup.places(values)
         if self._missing_code != UNKNOWN:
@@ -176,7 +173,7 @@ class Vocabulary:
             raise ValueError(
                 f"Column {self.name!r} holds the unknown category {value!r:.200} in row "
                 f"{row}; it was not there in fit. Use handle_unknown='prior' to "
-                "encode unknown categories as zeros."
+                "encode unknown categories by their prior."
             )
 
     def _warn_if_of_another_kind(self, codes: IntArray, column: pd.Series) -> None:

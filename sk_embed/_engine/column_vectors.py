@@ -112,6 +112,8 @@ class ColumnVectors:
         one batch, too few for halves.
     weight : ndarray of shape (n_codes,)
         Weight of each code's rows.
+    fold_weight : ndarray of shape (n_folds, n_codes)
+        Weight of those rows that are not in each fold.
     back : BackToTrunk
         The way from effects and vectors back to the trunk's coordinates.
     """
@@ -126,6 +128,7 @@ class ColumnVectors:
     noise_ratio: float
     reliability: FloatArray
     weight: FloatArray
+    fold_weight: FloatArray
     back: BackToTrunk
 
 
@@ -292,6 +295,7 @@ def in_canonical_axes(
         noise_ratio=noise_ratio,
         reliability=_reliability(found, shares),
         weight=counts[0],
+        fold_weight=counts[1:],
         back=_back_to_trunk(effects[0, codes], found[0], in_trunk, shares),
     )
 

@@ -16,9 +16,13 @@ member                                       holds
                                              ``effect_names`` (none, if the tables hold no
                                              effects), ``output_names`` (or null),
                                              ``crosses`` (two columns each, and the share
-                                             of variance that they explain), ``unit``,
-                                             ``loss_curve``, ``total_weight`` (of all rows,
-                                             or null where ``partial_fit`` cannot go on),
+                                             of variance that they explain), ``names``
+                                             (of each categorical column, rows that weigh as
+                                             much as a prior at the origin and whether all
+                                             values have names; null where names say
+                                             nothing), ``unit``, ``loss_curve``,
+                                             ``total_weight`` (of all rows, or null where
+                                             ``partial_fit`` cannot go on),
                                              ``trunk`` (``n_inputs``, ``n_outputs``,
                                              ``hidden_layer_sizes``)
 ``is_categorical.npy``                       bool, one for each column of X
@@ -35,6 +39,14 @@ member                                       holds
 ``columns/<j>/weights.npy``                  weight of each category's rows, if they are not
                                              all of weight 1
 ``columns/<j>/effects.npy``                  main effects, if they are not in ``embeddings``
+``columns/<j>/names/alphabet.npy``           int64, sorted code points, then two marks
+``columns/<j>/names/grams.npy``              int64, sorted numbers of the n-grams: see
+                                             :mod:`sk_embed._columns.names`
+``columns/<j>/names/rarity.npy``             one for each n-gram, and one for all others
+``columns/<j>/names/weights.npy``            what each n-gram adds to a vector
+``columns/<j>/names/offset.npy``             what a name adds that is known in full
+``columns/<j>/names/left_over.npy``          share of the variance of each column of the
+                                             table that names do not explain
 ``crosses/<k>/keys.npy``                     int64, ``row_a * 2**32 + row_b`` of the rows of
                                              both columns' tables, each once
 ``crosses/<k>/counts.npy``                   int64, rows of each cell in fit
@@ -53,10 +65,10 @@ how each is written are in :mod:`sk_embed._persistence.values`. A reader refuses
 types and parameters that it does not know, and a ``version`` above its own; a parameter
 that the file lacks has its default.
 
-Version 1 lacked ``output_names``, ``crosses``, ``total_weight``, ``target``, ``resume``,
-``to_trunk``, ``weights`` and ``effects``: ``partial_fit`` does not go on from such a file,
-nor from that of an encoder that has learned by ``partial_fit``, whose ``total_weight`` is
-null.
+Version 1 lacked ``output_names``, ``crosses``, ``names``, ``total_weight``, ``target``,
+``resume``, ``to_trunk``, ``weights`` and ``effects``: ``partial_fit`` does not go on from
+such a file, nor from that of an encoder that has learned by ``partial_fit``, whose
+``total_weight`` is null.
 """
 
 from sk_embed._persistence.archive import read_archive, write_archive

@@ -28,6 +28,7 @@ from sk_embed._persistence.crosses import (
     restored_crosses,
 )
 from sk_embed._persistence.members import Members, array_to_bytes, json_to_bytes
+from sk_embed._persistence.names import name_members, names_to_json, restored_names
 from sk_embed._persistence.values import from_json, from_runs, to_json, to_runs
 from sk_embed._settings import LOSSES
 from sk_embed._sklearn_compat import output_container, validate_parameters
@@ -76,6 +77,7 @@ def members_of(encoder: Any) -> dict[str, bytes]:
         "effect_names": fitted.effect_names,
         "output_names": fitted.target.output_names,
         "crosses": crosses_to_json(fitted.crosses),
+        "names": names_to_json(fitted.name_priors),
         "with_counts": fitted.with_counts,
         "unit": fitted.unit,
         "loss_curve": fitted.loss_curve,
@@ -97,6 +99,7 @@ def members_of(encoder: Any) -> dict[str, bytes]:
     for number in range(len(columns.vocabularies)):
         members |= _column_members(fitted, number)
     members |= cross_members(fitted.crosses)
+    members |= name_members(fitted.name_priors)
     members |= _target_members(fitted.target)
     if fitted.resume is not None:
         members |= _resume_members(fitted.resume)
@@ -258,6 +261,9 @@ def _restored_encoding(
         loss_curve=loss_curve,
         resume=resume,
         crosses=crosses,
+        name_priors=restored_names(
+            document.entries.get("names", []), [c.table.shape[1] for c in columns], members
+        ),
         with_counts=_restored_with_counts(document),
     )
 

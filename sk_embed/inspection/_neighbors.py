@@ -25,7 +25,9 @@ def nearest_categories(
     feature : str or int
         Name of the column, or its number in X.
     category : object
-        A category of this column; None or NaN for missing.
+        A category of this column; None or NaN for missing. Also one that was not in
+        ``fit``, where the names of the column say something of its vectors (see
+        ``names`` of :class:`~sk_embed.EmbeddingEncoder`).
     n_neighbors : int, default=5
         Rows of the answer, at most.
 
@@ -38,7 +40,7 @@ def nearest_categories(
     Raises
     ------
     ValueError
-        If the feature or the category is not known.
+        If the feature or the category is not known, nor its name of any use.
 
     Examples
     --------
@@ -56,10 +58,10 @@ def nearest_categories(
         raise ValueError(f"n_neighbors must be at least 1, but is {n_neighbors!r}.")
     table = encoder.to_frame(feature)
     vectors = table.drop(columns="count").to_numpy()
-    row = encoder._category_row(feature, category)
-    distances = np.linalg.norm(vectors - vectors[row], axis=1)
-    distances[row] = np.inf
-    nearest = np.argsort(distances, kind="stable")[: min(n_neighbors, len(table) - 1)]
+    vector, row = encoder._category_vector(feature, category)
+    distances = np.linalg.norm(vectors - vector, axis=1)
+    nearest = np.argsort(distances, kind="stable")
+    nearest = nearest[nearest != row][:n_neighbors]
     return pd.DataFrame(
         {
             "category": table.index[nearest],

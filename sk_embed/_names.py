@@ -1,0 +1,266 @@
+"""Prior means of vectors by the names of categories, and which columns have names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._columns.comparable import SHORT, factorize, one_by_one
+from sk_embed._columns.names import NameGrams, learn_grams, names_of
+from sk_embed._columns.vocabulary import Vocabulary
+from sk_embed._engine.name_prior import (
+    MIN_CATEGORIES,
+    PriorMeans,
+    learn_prior_means,
+    means_of,
+    shrink_back,
+    shrink_to,
+)
+from sk_embed._output_tables import OutputTables
+
+_Tables = TypeVar("_Tables", bound=OutputTables)
+# Those categories with most rows tell what names say.
+_MAX_CATEGORIES = 5_000
+
+
+@dataclass(frozen=True)
+class NameRule:
+    """Whether names of a column's categories are used.
+
+    Parameters
+    ----------
+    is_used : bool
+        Whether names of the column are used at all.
+    is_tested : bool
+        Whether names must predict vectors beyond chance to be used.
+    with_others : bool
+        Whether values that are no strings have names, those that they are written as.
+    """
+
+    is_used: bool
+    is_tested: bool
+    with_others: bool
+
+
+@dataclass(frozen=True, eq=False)
+class NamePrior:
+    """Prior means of the vectors of one column's categories, by name.
+
+    Parameters
+    ----------
+    grams : NameGrams
+        N-grams that names are described by.
+    weights : ndarray of shape (n_grams, width)
+        Vector that each n-gram adds to the prior mean.
+    offset : ndarray of shape (width,)
+        Vector that is added to the extent that the n-grams of a name are known.
+    left_over : ndarray of shape (width,)
+        Share of the variance of vectors that names do not explain.
+    noise_ratio : float
+        Rows of a category that weigh as much as a prior at the origin.
+    with_others : bool
+        Whether values that are no strings have names.
+    """
+
+    grams: NameGrams
+    weights: FloatArray
+    offset: FloatArray
+    left_over: FloatArray
+    noise_ratio: float
+    with_others: bool
+
+    def means(self, values: NDArray[Any]) -> FloatArray:
+        """Return the prior mean of each category, zero where it has no name.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_values,)
+            Categories, or values that may be some.
+
+        Returns
+        -------
+        means : ndarray of shape (n_values, width)
+        """
+        grams = self.grams.transform(names_of(values, self.with_others))
+        return means_of(grams, self.weights, self.offset).astype(self.weights.dtype)
+
+    def taken_out(
+        self, table: FloatArray, vocabulary: Vocabulary, counts: FloatArray
+    ) -> FloatArray:
+        """Return a table without what names say of it.
+
+        Parameters
+        ----------
+        table : ndarray of shape (n_categories + 1, width)
+            Vectors of the categories, and the origin.
+        vocabulary : Vocabulary
+            Categories of the column, in the order of its codes.
+        counts : ndarray of shape (n_categories,)
+            Weight of each category's rows.
+        """
+        places = np.flatnonzero(_has_name(vocabulary, self.with_others))
+        means = self.means(vocabulary.categories[places])
+        table = table.copy()
+        table[places] = shrink_back(
+            means, table[places], counts[places], self.noise_ratio, self.left_over
+        )
+        return table
+
+
+def learn_name_prior(
+    vocabulary: Vocabulary, tables: _Tables, counts: FloatArray, rule: NameRule
+) -> tuple[NamePrior | None, _Tables]:
+    """Learn what names say, and shrink vectors to it.
+
+    The vectors without a fold are shrunk to what names say without this fold.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        Categories of the column, in the order of its codes.
+    tables : OutputTables
+        Tables of the column, whose vectors are shrunk to the origin.
+    counts : ndarray of shape (1 + n_folds, n_codes)
+        Weight of each table row's rows: of all, and without each fold.
+    rule : NameRule
+        Whether, and how, names of the column are used.
+
+    Returns
+    -------
+    prior : NamePrior or None
+        None where names say nothing.
+    tables : OutputTables
+        Tables shrunk to the prior means.
+    """
+    has_name = _has_name(vocabulary, rule.with_others)
+    if not rule.is_used or has_name.sum() < MIN_CATEGORIES:
+        return None, tables
+    names = names_of(vocabulary.categories[has_name], rule.with_others)
+    rows = vocabulary.groups[has_name]
+    # Names of most rows come first.
+    order = np.argsort(-counts[0, rows], kind="stable")
+    rows, names = rows[order], [names[place] for place in order]
+    n_learned = min(int(np.sum(counts[0, rows] > 0)), _MAX_CATEGORIES)
+    learned, stacked = rows[:n_learned], np.stack([tables.full, *tables.folds])
+    grams = learn_grams(names[:n_learned])
+    weights = grams.transform(names[:n_learned])
+    noise_ratio = tables.noise_ratio
+    shrinkage = (counts / (counts + noise_ratio))[:, learned]
+    priors = learn_prior_means(weights, stacked[:, learned], shrinkage, rule.is_tested)
+    if priors is None:
+        return None, tables
+    if len(names) > n_learned:
+        weights = grams.transform(names)
+    for table, n_rows, *of_table in zip(
+        stacked, counts, priors.weights, priors.offsets, strict=True
+    ):
+        means = means_of(weights, *of_table)
+        table[rows] = shrink_to(
+            means, table[rows], n_rows[rows], noise_ratio, priors.left_over
+        )
+    prior = _name_prior(grams, priors, tables, rule)
+    return prior, replace(tables, full=stacked[0], folds=stacked[1:])
+
+
+def _name_prior(
+    grams: NameGrams, priors: PriorMeans, tables: OutputTables, rule: NameRule
+) -> NamePrior:
+    dtype = tables.full.dtype
+    return NamePrior(
+        grams,
+        priors.weights[0].astype(dtype),
+        priors.offsets[0].astype(dtype),
+        priors.left_over,
+        tables.noise_ratio,
+        rule.with_others,
+    )
+
+
+def _has_name(vocabulary: Vocabulary, with_others: bool) -> BoolArray:
+    """Return which categories have a name and a table row of their own."""
+    values = vocabulary.categories
+    has_name = ~vocabulary.is_infrequent & ~pd.isna(values)
+    kind = pd.api.types.infer_dtype(values[has_name], skipna=False)
+    return has_name & (with_others or kind == "string")
+
+
+def read_names(
+    names: Any, is_categorical: BoolArray, feature_names: NDArray[Any] | None
+) -> list[NameRule]:
+    """Return the rule of each categorical column.
+
+    Parameters
+    ----------
+    names : "auto", bool or list of columns
+        Parameter of the estimator; columns by names or indices.
+    is_categorical : ndarray of bool of shape (n_columns,)
+        Mask of the categorical columns among those of X.
+    feature_names : ndarray of shape (n_columns,) or None
+        Names of the columns of X, where all are strings.
+
+    Raises
+    ------
+    ValueError
+        If a column is not categorical.
+    """
+    n_columns = int(is_categorical.sum())
+    if isinstance(names, (str, bool, np.bool_)):
+        is_auto = isinstance(names, str)
+        return [NameRule(bool(names), is_auto, False)] * n_columns
+    listed = set(_places(names, is_categorical, feature_names))
+    return [NameRule(j in listed, False, True) for j in range(n_columns)]
+
+
+def _places(
+    columns: Any, is_categorical: BoolArray, feature_names: NDArray[Any] | None
+) -> Iterator[int]:
+    for column in columns:
+        if isinstance(column, str):
+            found = np.flatnonzero([] if feature_names is None else feature_names == column)
+        else:
+            found = np.flatnonzero(np.arange(len(is_categorical)) == column)
+        if len(found) != 1 or not is_categorical[found[0]]:
+            known = np.flatnonzero(is_categorical)
+            known = known if feature_names is None else feature_names[known]
+            raise ValueError(
+                f"names holds column {column!r}, which is not one of the categorical "
+                f"columns {known.tolist()}."
+            )
+        yield int(is_categorical[: found[0]].sum())
+
+
+def fill_unknown(
+    prior: NamePrior,
+    block: FloatArray,
+    codes: IntArray,
+    vocabulary: Vocabulary,
+    column: pd.Series,
+) -> None:
+    """Write the prior means of unknown categories into encoded rows.
+
+    Parameters
+    ----------
+    prior : NamePrior
+        Prior means of the column, by name.
+    block : ndarray of shape (n_rows, width)
+        Part of the encoded rows that belongs to the column.
+    codes : ndarray of shape (n_rows,)
+        Code of each row's category; of one that is not known it is none of theirs.
+    vocabulary : Vocabulary
+        Categories of the column that are known.
+    column : Series of length n_rows
+        Values of the column in each row.
+    """
+    rows = np.flatnonzero((codes < 0) | (codes >= len(vocabulary.categories)))
+    if not len(rows):
+        return
+    split = one_by_one if len(rows) <= SHORT else factorize
+    numbers, values = split(column.iloc[rows], str(column.name))
+    has_value = numbers >= 0
+    block[rows[has_value]] = prior.means(values)[numbers[has_value]]
