@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from test_blocks import cut
 
 from sk_embed._engine.additive.crosses import HeldOutRows, choose_crosses
-from sk_embed._engine.additive.main_effects import collect, fit_whole
+from sk_embed._engine.additive.main_effects import KnownColumns, collect, fit_whole
 from sk_embed._engine.cells import cell_codes, codes_of, keys_of, listed_cells
 from sk_embed._engine.crossed_effects import (
     choose_pairs,
@@ -122,7 +122,8 @@ def test_columns_keep_the_penalties_that_they_had_without_crosses(rng):
     rows, _ = draw_cells(rng, 4_000)
     source = in_memory(rows)
     without = effects_of(source)
-    joint = effects_of(cross(source, [(0, 1)]).source, known=without.alpha)
+    known = KnownColumns(without, without.alpha)
+    joint = effects_of(cross(source, [(0, 1)]).source, known=known)
     assert_array_equal(joint.alpha[:, :3], without.alpha)
     # What may as well be of the cells that were met, the columns then hold no more.
     a, b = joint.effects[0, :26, 0], without.effects[0, :26, 0]

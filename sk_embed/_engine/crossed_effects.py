@@ -24,9 +24,11 @@ from sk_embed._engine.additive.crosses import (
     choose_crosses,
 )
 from sk_embed._engine.additive.main_effects import (
+    KnownColumns,
     MainEffects,
     Solved,
     Whole,
+    beginning,
     collect,
     fit_fold,
     fit_whole,
@@ -170,35 +172,46 @@ def fit_effects(
     source: RowSource,
     loss: Loss,
     alpha: float | None,
-    known: FloatArray | None,
+    known: KnownColumns | None,
     n_folds: int,
     map_tasks: TaskMap,
 ) -> MainEffects:
     """Solve the additive model for all rows, and without each of ``n_folds`` folds.
 
-    The penalties of the first columns are ``known``, shape (n_groups, n_known).
+    ``known`` is the model of the first columns, where it is solved already.
     """
     wholes = fit_whole(source, loss, alpha, known)
-    folds = map_tasks(call, fold_tasks(source, loss, wholes, n_folds))
+    folds = map_tasks(call, fold_tasks(source, loss, wholes, n_folds, known))
     return collect(wholes, batched(folds, len(wholes)))
 
 
 def fold_tasks(
-    source: RowSource, loss: Loss, wholes: list[Whole], n_folds: int
+    source: RowSource,
+    loss: Loss,
+    wholes: list[Whole],
+    n_folds: int,
+    known: KnownColumns | None = None,
 ) -> list[partial[Solved]]:
     """Return the tasks that solve the additive model without each fold."""
     groups = zip(output_groups(source, loss), wholes, strict=True)
     return [
-        partial(_fit_fold, source, loss, outputs, N_WHOLE_AND_HALVES + fold, whole)
+        partial(_fit_fold, source, loss, outputs, fold, whole, known)
         for fold, (outputs, whole) in product(range(n_folds), groups)
     ]
 
 
 def _fit_fold(
-    source: RowSource, loss: Loss, outputs: slice, subset: int, whole: Whole
+    source: RowSource,
+    loss: Loss,
+    outputs: slice,
+    fold: int,
+    whole: Whole,
+    known: KnownColumns | None,
 ) -> Solved:
     # The model, which holds a number for each row, lasts no longer than the task.
-    return fit_fold(whole, source.objective(loss, outputs, subset))
+    model = source.objective(loss, outputs, N_WHOLE_AND_HALVES + fold)
+    start = None if known is None else beginning(model, known, outputs, 1 + fold)
+    return fit_fold(whole, model, start)
 
 
 def held_out_prediction(

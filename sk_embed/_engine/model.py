@@ -11,7 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._engine.additive.main_effects import MainEffects, collect, fit_whole
+from sk_embed._engine.additive.main_effects import (
+    KnownColumns,
+    MainEffects,
+    collect,
+    fit_whole,
+)
 from sk_embed._engine.cells import Pair
 from sk_embed._engine.column_vectors import (
     ColumnVectors,
@@ -209,7 +214,7 @@ def _learn_crosses(
     if not choice.pairs:
         return [], effects
     crossed = cross(source, choice.pairs)
-    known = np.hstack([effects.alpha, choice.alpha])
+    known = KnownColumns(effects, np.hstack([effects.alpha, choice.alpha]))
     n_folds = settings.n_fold_tables
     joint = fit_effects(crossed.source, loss, settings.alpha, known, n_folds, map_tasks)
     return list(crossed.effects(joint)), joint

@@ -79,6 +79,22 @@ class MainEffects(NamedTuple):
         return self._replace(effects=self.effects[kept], leading=self.leading[kept])
 
 
+class KnownColumns(NamedTuple):
+    """The model of the first columns, to which others are added.
+
+    Parameters
+    ----------
+    effects : MainEffects
+        Solutions of the model without the other columns, from which those with them begin:
+        each from that of the same rows.
+    alpha : ndarray of shape (n_groups, n_known)
+        Penalties that are not estimated again, of the first columns with the others.
+    """
+
+    effects: MainEffects
+    alpha: FloatArray
+
+
 class Solved(NamedTuple):
     """Coefficients of an additive model, of outputs that the loss ties to each other.
 
@@ -141,7 +157,7 @@ def fit_whole(
     source: ObjectiveSource,
     loss: Loss,
     alpha: float | None,
-    known: FloatArray | None = None,
+    known: KnownColumns | None = None,
 ) -> list[Whole]:
     """Solve the additive model for all rows, each group of outputs by itself.
 
@@ -153,21 +169,46 @@ def fit_whole(
         Loss whose weighted sum over rows is minimised.
     alpha : float or None
         Penalty of every column, or None to estimate one for each column.
-    known : ndarray of shape (n_groups, n_known), optional
-        Penalties of the first columns, which are not estimated again.
+    known : KnownColumns, optional
+        The model of the first columns.
     """
     sample = source.sample(ROWS_OF_FIRST_ESTIMATE) if alpha is None else None
-    groups = output_groups(source, loss)
-    known = np.empty((len(groups), 0)) if known is None else known
-    return [
-        solve_whole(
-            source.objective(loss, outputs, 0),
-            None if sample is None else of_all_rows(sample.with_outputs(outputs), loss),
-            alpha,
-            of_group,
-        )
-        for outputs, of_group in zip(groups, known, strict=True)
-    ]
+    wholes = []
+    for group, outputs in enumerate(output_groups(source, loss)):
+        model = source.objective(loss, outputs, 0)
+        of_sample = None
+        if sample is not None:
+            of_sample = of_all_rows(sample.with_outputs(outputs), loss)
+        if known is None:
+            wholes.append(solve_whole(model, of_sample, alpha))
+        else:
+            start = beginning(model, known, outputs, 0)
+            wholes.append(solve_whole(model, of_sample, alpha, known.alpha[group], start))
+    return wholes
+
+
+def beginning(
+    model: AdditiveObjective, known: KnownColumns, outputs: slice, solution: int
+) -> Evaluation:
+    """Return the model where the other columns have no effects yet.
+
+    Parameters
+    ----------
+    model : AdditiveObjective
+        Objective with the other columns, of some outputs.
+    known : KnownColumns
+        The model without them.
+    outputs : slice
+        Outputs of ``model`` among those of ``known``.
+    solution : int
+        Which of the solutions without them is of the same rows: 0 of all rows, 1 + k
+        without fold k.
+    """
+    effects, coefficients = known.effects, model.zeros()
+    solved = effects.leading[solution], effects.effects[solution]
+    first = np.concatenate(solved)[:, outputs]
+    coefficients[: len(first)] = first
+    return model.evaluate(coefficients)
 
 
 def solve_whole(
@@ -175,6 +216,7 @@ def solve_whole(
     sample: AdditiveObjective | None,
     alpha: float | None,
     known: FloatArray | tuple[()] = (),
+    start: Evaluation | None = None,
 ) -> Whole:
     """Solve the additive model for all rows.
 
@@ -188,17 +230,25 @@ def solve_whole(
         Penalty of every column, or None to estimate one for each.
     known : ndarray of shape (n_known,)
         Penalties of the first columns, which are not estimated again.
+    start : Evaluation, optional
+        Where the solver begins where no penalty is estimated; at the null model, unless
+        given.
     """
-    if alpha is None:
-        alphas, start = estimate_alpha(model, sample, known)
+    start = model.at_empty if start is None else start
+    if alpha is not None:
+        alphas: FloatArray = np.full(len(model.n_codes), float(alpha))
+    elif len(known) == len(model.n_codes):
+        alphas = np.asarray(known)
     else:
-        alphas, start = np.full(len(model.n_codes), float(alpha)), model.at_empty
+        alphas, start = estimate_alpha(model, sample, known)
     solution = minimize(model, alphas, start)
     _, noise_ratio = evidence(model, solution, alphas, EffectiveParameters(model))
     return Whole(alphas, noise_ratio, _solved(model, solution))
 
 
-def fit_fold(whole: Whole, model: AdditiveObjective) -> Solved:
+def fit_fold(
+    whole: Whole, model: AdditiveObjective, start: Evaluation | None = None
+) -> Solved:
     """Solve the additive model for some of the rows, under the penalties of all.
 
     The fold starts from its own rows and stops by them alone. What the solution of all
@@ -210,12 +260,16 @@ def fit_fold(whole: Whole, model: AdditiveObjective) -> Solved:
         Solution for all rows, of the same outputs.
     model : AdditiveObjective
         Objective over the fold's training rows.
+    start : Evaluation, optional
+        Where the solver begins, which may depend on the fold's training rows alone; at the
+        null model, unless given.
 
     Returns
     -------
     Solved
     """
-    return _solved(model, minimize(model, whole.alpha, model.at_empty))
+    start = model.at_empty if start is None else start
+    return _solved(model, minimize(model, whole.alpha, start))
 
 
 def collect(wholes: list[Whole], folds: list[list[Solved]]) -> MainEffects:
