@@ -401,3 +401,58 @@ def test_without_the_extra_the_error_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "skl2onnx", None)
     with pytest.raises(ImportError, match=r'pip install "sk-embed\[onnx\]"'):
         importlib.import_module("sk_embed.onnx")
+
+
+STEMS = np.array(["Bäcker", "Hotel ", "cafe", "museum", "École"], dtype=object)
+
+
+def named(n_names=300):
+    """Return a column of names, and a target that depends on how they begin."""
+    names = np.array([f"{STEMS[i % 5]}{i}" for i in range(n_names)], dtype=object)
+    names[:2] = ["x" * 300, "y" * 199]
+    codes = RNG.integers(0, n_names, 3 * N_ROWS)
+    ids = RNG.integers(1000, 1300, 3 * N_ROWS)
+    y = codes % 5 + ids // 100 + RNG.normal(size=len(codes)) / 2
+    return pd.DataFrame({"name": names[codes], "id": ids}), y
+
+
+def test_names_of_unknown_categories_say_the_same():
+    X, y = named()
+    encoder = fitted(X, y, names=["name", "id"], crosses=[("name", "id")], counts=True)
+    n_new = 300
+    new = X[:n_new].copy()
+    ends = ["", " 9", "\U0001f600", "ß", "\n\t", "\0", "x" * 190, "y" * 400, "I"]
+    begins = RNG.choice([*STEMS, *(stem.upper() for stem in STEMS), ""], n_new)
+    unknown = begins + RNG.choice(np.array(ends, dtype=object), n_new)
+    new["name"] = np.where(RNG.random(n_new) < 0.5, unknown, new["name"])
+    new.loc[new.index[:4], "name"] = [None, "", " ", "#"]
+    new.loc[RNG.random(n_new) < 0.5, "id"] -= 700
+    assert encoder.transform(new.assign(name="Hotel new"))[0, 0] != 0
+    for rows in (new, new[:1], new[1:2], X[:5]):
+        assert_same(encoder, rows, missing="?")
+    graph = to_onnx(encoder)
+    assert {used.domain for used in graph.opset_import} >= {"com.microsoft"}
+
+
+def test_names_that_say_nothing_need_no_operator_of_onnxruntime():
+    X, y = named()
+    graph = to_onnx(fitted(X, y, names=False))
+    assert {used.domain for used in graph.opset_import} <= {"", "ai.onnx.ml"}
+
+
+def test_floats_that_have_names_are_refused():
+    X, y = named()
+    X["id"] = X["id"] / 2
+    encoder = fitted(X, y, names=["id"])
+    with pytest.raises(ValueError, match=r"Column 'id' gives unknown floats.*names=False"):
+        to_onnx(encoder)
+
+
+def test_integers_have_names_whatever_the_type_of_their_input():
+    X, y = named()
+    encoder = fitted(X[["id"]], y, names=["id"])
+    for dtype in ("bool", "int16", "uint64"):
+        new = pd.DataFrame({"id": held_by(np.dtype(dtype), [0, 1, 7, 1001, 10011, 999])})
+        types = [("id", NUMBERS[dtype]([None, 1]))]
+        assert encoder.transform(new).any()
+        assert_same(encoder, new, skl2onnx.to_onnx(encoder, initial_types=types))

@@ -26,11 +26,11 @@ from scipy.sparse import csr_array
 from sk_embed._arrays import FloatArray, IntArray
 
 # Shortest and longest n-grams, in characters; four characters tell a word's stem.
-_SIZES = (2, 3, 4)
+SIZES = (2, 3, 4)
 # A longer name counts by its first characters.
-_LONGEST_NAME = 200
+LONGEST_NAME = 200
 # The marks before and behind each name, no characters of Unicode.
-_START, _END = 0x110000, 0x110001
+START, END = 0x110000, 0x110001
 N_MARKS = 2
 # Characters that are not among the most frequent of these count as unknown. The fourth
 # power, which numbers the n-grams, must be below 2**63.
@@ -128,7 +128,7 @@ def _name_of(value: Any, with_others: bool) -> str:
 
 def _code_points(names: Sequence[str]) -> tuple[IntArray, IntArray]:
     """Return all names in a row, each between marks, and whose each code point is."""
-    lowered = [name[:_LONGEST_NAME].lower() for name in names]
+    lowered = [name[:LONGEST_NAME].lower() for name in names]
     lengths = np.fromiter(map(len, lowered), np.intp, len(lowered)) + 2
     ends = np.cumsum(lengths)
     text = "".join(lowered).encode("utf-32-le", "surrogatepass")
@@ -136,7 +136,7 @@ def _code_points(names: Sequence[str]) -> tuple[IntArray, IntArray]:
     is_mark = np.zeros(len(points), bool)
     is_mark[ends - lengths] = is_mark[ends - 1] = True
     points[~is_mark] = np.frombuffer(text, np.uint32)
-    points[ends - lengths], points[ends - 1] = _START, _END
+    points[ends - lengths], points[ends - 1] = START, END
     return points, np.repeat(np.arange(len(lowered)), lengths)
 
 
@@ -152,7 +152,7 @@ def _grams(
 ) -> tuple[IntArray, IntArray]:
     """Return the number of each n-gram, and whose it is."""
     keys, owners = [], []
-    for size in _SIZES:
+    for size in SIZES:
         n_grams = max(len(characters) - size + 1, 0)
         key = np.zeros(n_grams, np.int64)
         is_known = np.ones(n_grams, bool)

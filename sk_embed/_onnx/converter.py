@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from skl2onnx import _parse, update_registered_converter
 from sklearn.utils.validation import check_is_fitted
 
+from sk_embed._arrays import BoolArray, FloatArray
+from sk_embed._columns.vocabulary import Vocabulary
 from sk_embed._counts import log_counts
 from sk_embed._crosses import CrossTable
 from sk_embed._fitted import FittedEncoding
+from sk_embed._names import NamePrior
 from sk_embed._onnx.graph import Graph, InputColumn, add_lookup
 from sk_embed._onnx.inputs import columns_of, require_order, type_of
 from sk_embed._onnx.keys import TEXT, keys_of
+from sk_embed._onnx.names import Unknown, add_names
 
 DEFAULT_MISSING = ""
 _ALIAS = "SkEmbedEmbeddingEncoder"
@@ -72,12 +76,14 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     fitted: FittedEncoding = encoder._fitted
     graph, dtype = Graph(scope, container), np.dtype(encoder.dtype)
     columns = columns_of(graph, operator.inputs, encoder.n_features_in_)
-    codes = _codes(graph, fitted, columns, missing)
-    cells = _cells(graph, fitted, codes)
-    blocks = [
-        graph.take(table.astype(dtype), of_column)
-        for table, of_column in zip(fitted.tables, codes, strict=True)
+    learned = _learned_columns(fitted, dtype)
+    categorical = _where(fitted.columns.is_categorical, columns)
+    encoded = [
+        _column(graph, of_column, column, missing)
+        for of_column, column in zip(learned, categorical, strict=True)
     ]
+    codes, blocks = map(list, zip(*encoded, strict=True))
+    cells = _cells(graph, fitted, codes)
     blocks += [
         _cross(graph, cross, of_cross, blocks, dtype)
         for cross, of_cross in zip(fitted.crosses, cells, strict=True)
@@ -89,21 +95,48 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     graph.concat(blocks, operator.outputs[0].full_name)
 
 
-def _codes(
-    graph: Graph, fitted: FittedEncoding, columns: Sequence[InputColumn], missing: str
-) -> list[str]:
-    """Add the codes of all categorical columns: places in the rows of their tables."""
-    chosen = _where(fitted.columns.is_categorical, columns)
-    learned = zip(fitted.columns.vocabularies, chosen, fitted.tables, strict=True)
-    return [
-        # The last row is the origin, of unknown categories.
-        add_lookup(graph, column, keys_of(known, column.dtype, missing), len(table) - 1)
-        for known, column, table in learned
-    ]
+class _LearnedColumn(NamedTuple):
+    """What a categorical column is encoded by.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        Categories, in the order of the table's rows.
+    table : ndarray of shape (n_categories + 1, width)
+        Vectors; the last is the origin, which unknown categories get.
+    prior : NamePrior or None
+        Prior means that unknown categories get instead, by their names.
+    """
+
+    vocabulary: Vocabulary
+    table: FloatArray
+    prior: NamePrior | None
 
 
-def _where(mask: Any, columns: Sequence[InputColumn]) -> list[InputColumn]:
+def _learned_columns(fitted: FittedEncoding, dtype: np.dtype[Any]) -> list[_LearnedColumn]:
+    tables = [table.astype(dtype) for table in fitted.tables]
+    priors = fitted.name_priors or [None] * len(tables)
+    parts = zip(fitted.columns.vocabularies, tables, priors, strict=True)
+    return [_LearnedColumn(*of_column) for of_column in parts]
+
+
+def _where(mask: BoolArray, columns: Sequence[InputColumn]) -> list[InputColumn]:
     return [column for column, is_one in zip(columns, mask, strict=True) if is_one]
+
+
+def _column(
+    graph: Graph, learned: _LearnedColumn, column: InputColumn, missing: str
+) -> tuple[str, str]:
+    """Add the codes of a column, places in the rows of its table, and its block."""
+    vocabulary, table, prior = learned
+    unknown = len(table) - 1
+    keys = keys_of(vocabulary, column.dtype, missing)
+    codes = add_lookup(graph, column, keys, unknown)
+    block = graph.take(table, codes)
+    if prior is not None:
+        rows = Unknown(column, codes, unknown, missing)
+        block = add_names(graph, block, rows, prior, vocabulary.name)
+    return codes, block
 
 
 def _cells(graph: Graph, fitted: FittedEncoding, codes: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from sk_embed._arrays import IntArray
 from sk_embed._engine.cells import keys_of as pairs_of
@@ -57,8 +57,12 @@ class Graph:
     def constant(self, values: NDArray[Any]) -> str:
         """Add an array."""
         name = self._scope.get_unique_variable_name("constant")
-        tensor = numpy_helper.from_array(np.asarray(values, order="C"))
-        self._container.add_initializer(name, None, None, tensor)
+        if values.dtype == TEXT:
+            shape, texts = list(values.shape), [text.encode("utf-8") for text in values]
+            self._container.add_initializer(name, TensorProto.STRING, shape, texts)
+        else:
+            tensor = numpy_helper.from_array(np.asarray(values, order="C"))
+            self._container.add_initializer(name, None, None, tensor)
         return str(name)
 
     def node(self, op_type: str, *inputs: str, **attributes: Any) -> str:
@@ -67,6 +71,20 @@ class Graph:
         name = self._scope.get_unique_operator_name(op_type)
         self._container.add_node(op_type, list(inputs), output, name=name, **attributes)
         return output
+
+    def scalar(self, value: int) -> str:
+        """Add an integer."""
+        return self.constant(np.array(value, dtype=np.int64))
+
+    def slice(self, tensor: str, start: int, end: int, axis: int) -> str:
+        """Add a part from start to end, which may be negative, along an axis."""
+        bounds = [self.constant(np.array([bound])) for bound in (start, end, axis)]
+        return self.node("Slice", tensor, *bounds)
+
+    def sum(self, tensor: str, axis: int, *, keep: bool = True) -> str:
+        """Add the sum along an axis, which is kept with length 1 or left out."""
+        axes = self.constant(np.array([axis]))
+        return self.node("ReduceSum", tensor, axes, keepdims=int(keep))
 
     def concat(self, blocks: list[str], output: str) -> None:
         """Put blocks side by side, as a tensor whose name is given."""
@@ -84,6 +102,10 @@ class Graph:
     def take(self, table: NDArray[Any], codes: str) -> str:
         """Add a look-up of a table's rows by their numbers."""
         return self.node("Gather", self.constant(table), codes)
+
+    def take_one(self, tensor: str, place: int) -> str:
+        """Add one element of a tensor of one axis, as a scalar."""
+        return self.node("Gather", tensor, self.scalar(place))
 
     def take_columns(self, tensor: str, places: IntArray) -> str:
         """Add a choice of columns."""
