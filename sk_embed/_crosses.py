@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._columns.vocabulary import Vocabulary
 from sk_embed._engine.cells import ListedCells, Pair, codes_of, keys_of
+from sk_embed._engine.crossed_effects import CrossEffects
 
 
 class Cross(NamedTuple):
@@ -151,6 +152,29 @@ def cell_vocabulary(
     never = np.zeros(len(cells.keys), dtype=bool)
     counts = cells.n_rows.astype(np.intp)
     return Vocabulary(f"{first}*{second}", cells.keys, counts, never)
+
+
+def cross_table(
+    cross: CrossEffects,
+    full: FloatArray,
+    vocabularies: Sequence[Vocabulary],
+    n_totals: int,
+) -> CrossTable:
+    """Return the table of a cross, given the effects of its cells in the output's unit.
+
+    Parameters
+    ----------
+    cross : CrossEffects
+        Cells of the cross, and what they explain.
+    full : ndarray of shape (n_cells + 1, n_outputs)
+        Own effects of the cells, as they are put out.
+    vocabularies : sequence of Vocabulary
+        Categories of each categorical column.
+    n_totals : int
+        Number of main effects that the tables of the columns begin with.
+    """
+    cells = cell_vocabulary(cross.pair, cross.cells, vocabularies)
+    return CrossTable(cross.pair, cells, full, n_totals, cross.explained_variance_ratio)
 
 
 def read_pairs(

@@ -25,8 +25,7 @@ from sk_embed._cross_fitting import (
     choose_fold_vectors,
     needs_folds,
 )
-from sk_embed._crosses import CrossTable, cell_vocabulary, read_pairs
-from sk_embed._engine.crossed_effects import CrossEffects
+from sk_embed._crosses import cross_table, read_pairs
 from sk_embed._engine.model import (
     LearnedModel,
     ModelSettings,
@@ -327,7 +326,7 @@ def finish(
         loss_curve=model.loss_curve,
         resume=resume,
         crosses=[
-            _cross_table(cross, table.full, columns.vocabularies, n_totals)
+            cross_table(cross, table.full, columns.vocabularies, n_totals)
             for cross, table in zip(model.crosses, crosses, strict=True)
         ],
         name_priors=name_priors,
@@ -355,14 +354,6 @@ def _with_names(
         priors.append(prior)
         shrunk.append(table)
     return priors, shrunk
-
-
-def _cross_table(
-    cross: CrossEffects, full: FloatArray, vocabularies: list[Vocabulary], n_totals: int
-) -> CrossTable:
-    """Return the table of a cross, which is put out before ``n_totals`` total effects."""
-    cells = cell_vocabulary(cross.pair, cross.cells, vocabularies)
-    return CrossTable(cross.pair, cells, full, n_totals, cross.explained_variance_ratio)
 
 
 def _resume_state(

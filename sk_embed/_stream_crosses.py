@@ -11,7 +11,7 @@ import pandas as pd
 from sk_embed._arrays import BoolArray
 from sk_embed._columns.growing import Coded, GrowingVocabulary
 from sk_embed._columns.vocabulary import Vocabulary
-from sk_embed._crosses import CrossTable, cell_vocabulary
+from sk_embed._crosses import CrossTable, cross_table
 from sk_embed._engine.cells import ListedCells, Pair, keys_of
 from sk_embed._engine.column_vectors import ColumnVectors
 from sk_embed._engine.crossed_effects import choose_pairs, fit_effects
@@ -88,13 +88,7 @@ class StreamCrosses:
             places.append(rows[listed])
         crosses = model.crosses(self.pairs, known, places, columns)
         return [
-            CrossTable(
-                cross.pair,
-                cell_vocabulary(cross.pair, cross.cells, vocabularies),
-                (cross.effects / unit).astype(dtype),
-                n_totals,
-                cross.explained_variance_ratio,
-            )
+            cross_table(cross, (cross.effects / unit).astype(dtype), vocabularies, n_totals)
             for cross in crosses
         ]
 
