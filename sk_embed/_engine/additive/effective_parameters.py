@@ -70,7 +70,7 @@ class EffectiveParameters:
         solution : Solution
             Solution of the model under ``alpha``.
         alpha : ndarray of shape (n_columns,)
-            Penalty of each column.
+            Penalty on the squares of each column's effects.
         """
         n_leading, n_codes = self._model.n_leading, self._model.n_codes
         curvature = solution.curvature.diagonal[n_leading:]

@@ -197,12 +197,12 @@ def beginning(
     model : AdditiveObjective
         Objective with the other columns, of some outputs.
     known : KnownColumns
-        The model without them.
+        Solution of the model without the other columns.
     outputs : slice
         Outputs of ``model`` among those of ``known``.
     solution : int
-        Which of the solutions without them is of the same rows: 0 of all rows, 1 + k
-        without fold k.
+        Number of the solution without them for the same rows: 0 for all rows, 1 + k without
+        fold k.
     """
     effects, coefficients = known.effects, model.zeros()
     solved = effects.leading[solution], effects.effects[solution]
@@ -231,8 +231,8 @@ def solve_whole(
     known : ndarray of shape (n_known,)
         Penalties of the first columns, which are not estimated again.
     start : Evaluation, optional
-        Where the solver begins where no penalty is estimated; at the null model, unless
-        given.
+        Evaluation that the solver begins at where no penalty is estimated; the null model,
+        unless given.
     """
     start = model.at_empty if start is None else start
     if alpha is not None:
@@ -261,8 +261,8 @@ def fit_fold(
     model : AdditiveObjective
         Objective over the fold's training rows.
     start : Evaluation, optional
-        Where the solver begins, which may depend on the fold's training rows alone; at the
-        null model, unless given.
+        Evaluation that the solver begins at, which may depend on the fold's training rows
+        alone; the null model, unless given.
 
     Returns
     -------
