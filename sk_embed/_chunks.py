@@ -16,12 +16,11 @@ from sk_embed._columns.frame import as_columns
 from sk_embed._columns.merging import as_matrix
 from sk_embed._columns.target import LABEL_TYPES
 from sk_embed._cross_fitting import CrossFitted, Folds, draw_folds, number_of_folds
+from sk_embed._errors import error_context, restore_on_error
 from sk_embed._parts import TableLayout, layout_of, make_part
 from sk_embed._sklearn_compat import fit_context
 from sk_embed._spool import Spool
-from sk_embed._told import told_of
 from sk_embed._training_data import TrainingData, read_given
-from sk_embed._unchanged import unchanged_on_error
 
 
 class FitChunksMixin:
@@ -83,7 +82,7 @@ class FitChunksMixin:
         """
         encoder: Any = self
         with (
-            unchanged_on_error(self),
+            restore_on_error(self),
             closing(Spool(spool_dir)) as spool,
             encoder._fit_task(None, None, None) as end_subtask,
         ):
@@ -152,7 +151,7 @@ class FitChunksMixin:
                 f"cv={encoder.cv!r} cannot be used with chunks, for a splitter needs all "
                 "rows in one place; pass a number of folds."
             )
-        with unchanged_on_error(self), ExitStack() as on_error:
+        with restore_on_error(self), ExitStack() as on_error:
             spool = on_error.enter_context(closing(Spool(spool_dir)))
             with encoder._fit_task(None, None, None) as end_subtask:
                 layout = _spool_chunks(self, chunks, spool, keeps_chunks=True)
@@ -183,7 +182,7 @@ def _spool_chunks(
         X, y, sample_weight = _parts_of_chunk(chunk, number)
         if _has_no_rows(y, X):
             continue
-        with told_of(f"Chunk {number}"):
+        with error_context(f"Chunk {number}"):
             encoder._require_usable(y)
             columns, target, weight = read_given(
                 encoder, X, y, sample_weight, is_first=layout is None, may_be_zero=True

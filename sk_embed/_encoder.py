@@ -19,6 +19,7 @@ from sk_embed._columns.output import table_like
 from sk_embed._cross_fitting import number_of_folds
 from sk_embed._crosses import Cross
 from sk_embed._decoding import require_encoded
+from sk_embed._errors import restore_on_error
 from sk_embed._output_names import require_distinct
 from sk_embed._saving import SaveMixin
 from sk_embed._sklearn_compat import (
@@ -29,7 +30,6 @@ from sk_embed._sklearn_compat import (
     process_routing,
 )
 from sk_embed._streaming import PartialFitMixin
-from sk_embed._unchanged import unchanged_on_error
 
 
 class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
@@ -379,7 +379,7 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
             are not whole, more of them than half the rows, which are 200 or more. And if
             y has so many classes that it may be no classification, see ``target_type``.
         """
-        with unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
+        with restore_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
             learning_seed, fold_seed = self._draw_seeds()
             folds = partial(
@@ -429,7 +429,7 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
             are not whole, more of them than half the rows, which are 200 or more. And if
             y has so many classes that it may be no classification, see ``target_type``.
         """
-        with unchanged_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
+        with restore_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
             learning_seed, fold_seed = self._draw_seeds()
             routed = process_routing(self, "fit_transform", **params).splitter.split

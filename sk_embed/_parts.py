@@ -43,8 +43,8 @@ from sk_embed._cross_fitting import fold_numbers
 from sk_embed._distinct import distinct
 from sk_embed._engine.partitions import Block, Sums, make_block
 from sk_embed._engine.rows import Rows
+from sk_embed._errors import error_context
 from sk_embed._sklearn_compat import check_sample_weight
-from sk_embed._told import told_of
 from sk_embed._training_data import require_room
 
 
@@ -148,7 +148,7 @@ def read_part(
     layout : TableLayout
         Names of the columns, and which of them are categorical.
     """
-    with told_of(f"Partition {number}"):
+    with error_context(f"Partition {number}"):
         _require_same_rows(frame, y, "y")
         if sample_weight is not None:
             _require_same_rows(frame, sample_weight, "sample_weight")
@@ -396,7 +396,7 @@ def as_block(
         Seed from which each part draws its halves.
     """
     target = learned.target
-    with told_of(f"Partition {part.number}"):
+    with error_context(f"Partition {part.number}"):
         values = TargetReader(target).read(part.target, part.weight)
         require_room(part.weight, dtype)
     context = learned.columns.scaler.transform(part.numbers)

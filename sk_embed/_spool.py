@@ -29,6 +29,7 @@ from sk_embed._columns.stream_target import TargetReader
 from sk_embed._columns.target import Target, standardised_column
 from sk_embed._engine.partitions import Sums, add_up
 from sk_embed._engine.rows import Rows
+from sk_embed._errors import error_context
 from sk_embed._parts import (
     LearnedParts,
     Part,
@@ -37,7 +38,6 @@ from sk_embed._parts import (
     table_rows_of,
 )
 from sk_embed._settings import model_settings
-from sk_embed._told import told_of
 from sk_embed._training_data import TrainingData, require_room, weight_of_each
 
 # Bytes of arrays that are visited in any order at once. A machine of 4 GiB of memory, the
@@ -183,7 +183,7 @@ class Spool:
             arrays.context[start:end] = scaler.transform(part.numbers)
             arrays.row_numbers[start:end] = part.row_numbers + self.first_rows[part.number]
             if target.center is None:
-                with told_of(f"Chunk {part.number}"):
+                with error_context(f"Chunk {part.number}"):
                     of_part = TargetReader(target).read(part.target, part.weight)
                 target.values[start:end] = of_part
             (self._folder / f"{part.number}-part").unlink()

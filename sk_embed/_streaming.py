@@ -22,13 +22,13 @@ from sk_embed._cross_fitting import draw_folds, number_of_folds
 from sk_embed._crosses import read_pairs
 from sk_embed._engine.cells import Pair
 from sk_embed._engine.rows import Rows
+from sk_embed._errors import restore_on_error
 from sk_embed._fitted import FittedEncoding
 from sk_embed._settings import LOSSES, chunk_settings, stream_settings
 from sk_embed._sklearn_compat import fit_context
 from sk_embed._stream import Stream
 from sk_embed._stream_crosses import StreamCrosses, no_cells, pairs_of_first_chunk
 from sk_embed._training_data import read_given
-from sk_embed._unchanged import unchanged_on_error
 
 
 class PartialFitMixin:
@@ -100,7 +100,7 @@ class PartialFitMixin:
         >>> encoder.categories_
         [array(['pear', 'plum', 'apple'], dtype=object)]
         """
-        with unchanged_on_error(self):
+        with restore_on_error(self):
             is_first = vars(self).get("_learned") is None
             _learn_chunk(self, X, y, classes, sample_weight, is_first)
         return self

@@ -36,6 +36,7 @@ from sk_embed._dask_partitions import (
 )
 from sk_embed._engine.partitions import facts_of
 from sk_embed._engine.sources import Partitioned
+from sk_embed._errors import restore_on_error
 from sk_embed._fitting import Fit, learn_from
 from sk_embed._parts import (
     FoldsOfParts,
@@ -53,7 +54,6 @@ from sk_embed._selection import N_ROUNDS
 from sk_embed._settings import checked_dtype
 from sk_embed._sklearn_compat import fit_context
 from sk_embed._training_data import require_room
-from sk_embed._unchanged import unchanged_on_error
 
 # Solutions, row orders and groups of tables that do not wait for each other.
 _MAX_TASKS_AT_A_TIME = 8
@@ -252,7 +252,7 @@ class EmbeddingEncoder(
     ) -> _Fitted:
         """Learn, and return what the rows of ``fit`` are encoded by."""
         with (
-            unchanged_on_error(self),
+            restore_on_error(self),
             large_questions(),
             self._fit_task(X, y, sample_weight) as end_subtask,
         ):
