@@ -32,8 +32,9 @@ class FitChunksMixin:
 
         Learns as :meth:`fit` does from all rows together, to the same bits where weights
         are whole numbers. Each chunk is read once, and its rows are kept in a temporary
-        folder, encoded: a row takes about 30 bytes and another 12 for each column.
-        In memory are one chunk, the tables, and about 50 bytes for each row.
+        folder, encoded: a row takes about 30 bytes and another 12 for each column, and
+        where columns are crossed 4 more for each column and cross. In memory are one
+        chunk, the tables, and about 50 bytes for each row.
 
         Beyond a gibibyte of encoded rows, orders of rows are drawn in stretches of the
         table, so that the disk is read in long pieces; vectors then differ from those of

@@ -221,9 +221,8 @@ def learn_from_rows(
         folds = draw_folds()
         n_fold_tables = len(folds.is_training) if with_fold_tables else 0
         settings = replace(settings, n_fold_tables=n_fold_tables)
-    source = InMemory(
-        training.rows, None if folds is None else folds.is_training, training.n_in_reach
-    )
+    is_training = None if folds is None else folds.is_training
+    source = InMemory(training.rows, is_training, training.n_in_reach, training.stack)
     map_tasks = map_in_threads(learning.parameters["n_jobs"])
     fit = learn_from(source, training, settings, learning, map_tasks)
     if not is_cross_fitted:

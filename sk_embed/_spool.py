@@ -13,7 +13,7 @@ import pickle
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_embed._arrays import FloatArray
+from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._columns.merging import SeenCategories, as_matrix
 from sk_embed._columns.stream_target import TargetReader
 from sk_embed._columns.target import Target, standardised_column
@@ -144,7 +144,15 @@ class Spool:
             row_numbers,
             holds_all_rows=len(rows) == self.first_rows[-1],
             n_in_reach=max(len(rows) * MAX_BYTES_IN_REACH // n_bytes, 1),
+            stack=self.stacked,
         )
+
+    def stacked(self, stretches: Iterable[IntArray], shape: tuple[int, int]) -> IntArray:
+        """Put stretches of rows on top of each other in a file, which is then mapped."""
+        with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
+            for stretch in stretches:
+                file.write(np.ascontiguousarray(stretch, np.int32).data)
+        return np.asarray(np.memmap(file.name, np.int32, "r", shape=shape))
 
     def _standardised(
         self, like: Target, weight: FloatArray, dtype: np.dtype[Any]

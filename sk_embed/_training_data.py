@@ -18,6 +18,7 @@ from sk_embed._columns.table import ColumnRules, TableColumns, learn_columns
 from sk_embed._columns.target import GivenTarget, Target, as_target, read_target
 from sk_embed._columns.target_values import as_weights
 from sk_embed._engine.rows import Rows
+from sk_embed._engine.sources import Stack, stacked_in_memory
 from sk_embed._settings import model_settings
 from sk_embed._sklearn_compat import check_sample_weight
 
@@ -43,6 +44,8 @@ class TrainingData:
         Whether no row of X is left out.
     n_in_reach : int, optional
         Number of rows that memory can hold at a time; all of them, unless given.
+    stack : callable, optional
+        Puts stretches of codes on top of each other, in memory unless given.
     given : GivenTarget, optional
         Target of all rows, for a splitter; not of rows that are kept in files.
     """
@@ -53,6 +56,7 @@ class TrainingData:
     row_numbers: IntArray
     holds_all_rows: bool
     n_in_reach: int | None = None
+    stack: Stack = stacked_in_memory
     given: GivenTarget | None = None
 
     @property

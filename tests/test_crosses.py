@@ -12,6 +12,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold
 
 from sk_embed import EmbeddingEncoder
+from sk_embed._spool import Spool
 
 N_ROWS = 900
 SHOPS, DAYS = ["east", "north", "south", "west"], [1, 2, 3, 4, 5]
@@ -268,6 +269,29 @@ def test_chunks_of_a_large_table_have_the_crosses_of_all_rows(table):
     assert_array_equal(np.concatenate(list(chunked.fit_transform_chunks(chunks))), encoded)
     assert chunked.crosses_ == whole.crosses_
     assert_array_equal(encoder().fit_chunks(chunks).transform(X), whole.transform(X))
+
+
+def test_codes_of_cells_are_kept_in_a_file_a_stretch_after_the_other(table, monkeypatch):
+    X, y, _ = table
+    expected = encoder().fit(X, y)
+    files = []
+
+    def stacked(self, stretches, shape):
+        stretches = list(stretches)
+        files.append((len(stretches), stack(self, stretches, shape)))
+        return files[-1][1]
+
+    stack = Spool.stacked
+    monkeypatch.setattr(Spool, "stacked", stacked)
+    monkeypatch.setattr("sk_embed._engine.cells.ROWS_OF_A_STRETCH", 250)
+    fitted = encoder().fit_chunks([(X[:500], y[:500]), (X[500:], y[500:])])
+    assert_array_equal(fitted.transform(X), expected.transform(X))
+    ((n_stretches, codes),) = files
+    assert n_stretches == 4
+    assert not codes.flags.writeable
+    assert isinstance(codes.base, np.memmap)
+    frames = [e.to_frame(("shop", "day")) for e in (fitted, expected)]
+    assert_array_equal(*frames)
 
 
 @pytest.mark.parametrize("crosses", ["auto", [("shop", "day")]])

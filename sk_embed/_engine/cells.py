@@ -8,7 +8,8 @@ column, stands for what is not listed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import reduce
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -18,6 +19,8 @@ from sk_embed._arrays import IntArray
 Pair: TypeAlias = tuple[int, int]
 
 _CODES = np.int64(2**32)
+# Rows whose cells are found at a time: 8 MiB of keys, and a few copies of them.
+ROWS_OF_A_STRETCH = 2**20
 
 
 def keys_of(first: IntArray, second: IntArray) -> IntArray:
@@ -64,6 +67,36 @@ def listed_cells(codes: IntArray, n_codes: IntArray, pair: Pair) -> ListedCells:
     is_listed = (codes[:, a] < n_codes[a] - 1) & (codes[:, b] < n_codes[b] - 1)
     keys = keys_of(codes[is_listed, a], codes[is_listed, b])
     return ListedCells(*np.unique(keys, return_counts=True))
+
+
+def cells_of_stretches(codes: IntArray, n_codes: IntArray, pair: Pair) -> ListedCells:
+    """Return the same as :func:`listed_cells`, a stretch of the rows after the other."""
+    parts = (listed_cells(codes[s], n_codes, pair) for s in _stretches(len(codes)))
+    return reduce(_merged, parts)
+
+
+def _merged(a: ListedCells, b: ListedCells) -> ListedCells:
+    keys, place = np.unique(np.concatenate([a.keys, b.keys]), return_inverse=True)
+    n_rows = np.bincount(place, np.concatenate([a.n_rows, b.n_rows]), len(keys))
+    return ListedCells(keys, n_rows.astype(np.intp))
+
+
+def crossed_codes(
+    codes: IntArray, pairs: Sequence[Pair], known: list[IntArray]
+) -> Iterator[IntArray]:
+    """Yield stretches of the codes with pairs as further columns, in int32.
+
+    The arguments are those of :func:`columns_of_cells`.
+    """
+    for stretch in _stretches(len(codes)):
+        of_rows = codes[stretch]
+        cells, _ = columns_of_cells(of_rows, pairs, known)
+        yield np.hstack([of_rows, cells], dtype=np.int32, casting="unsafe")
+
+
+def _stretches(n_rows: int) -> Iterator[slice]:
+    for start in range(0, n_rows, ROWS_OF_A_STRETCH):
+        yield slice(start, start + ROWS_OF_A_STRETCH)
 
 
 def cell_codes(keys: IntArray, known: IntArray) -> IntArray:

@@ -7,7 +7,8 @@ of the rows have numbers: 0 is all rows, 1 and 2 are two disjoint halves of them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Protocol
 
@@ -16,7 +17,7 @@ import numpy as np
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._engine.additive.objective import AdditiveModel, AdditiveObjective
 from sk_embed._engine.additive.partitioned import BlocksModel
-from sk_embed._engine.cells import ListedCells, Pair, columns_of_cells, listed_cells
+from sk_embed._engine.cells import ListedCells, Pair, cells_of_stretches, crossed_codes
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.network.batches import RowOrder, random_order
 from sk_embed._engine.network.local_sgd import (
@@ -42,8 +43,20 @@ from sk_embed._engine.partitions import (
 )
 from sk_embed._engine.rows import Rows
 
+# Puts stretches of rows, which come one after the other, on top of each other: returns an
+# array of int32 of this shape, in memory or in a file that is read as if it were.
+Stack = Callable[[Iterable[IntArray], tuple[int, int]], IntArray]
 # Reports an epoch's number and its loss, and is told whether to stop.
 Report = Callable[[int, float], bool]
+
+
+def stacked_in_memory(stretches: Iterable[IntArray], shape: tuple[int, int]) -> IntArray:
+    """Put stretches of rows on top of each other in memory."""
+    stacked, end = np.empty(shape, np.int32), 0
+    for stretch in stretches:
+        start, end = end, end + len(stretch)
+        stacked[start:end] = stretch
+    return stacked
 
 
 class RowSource(Protocol):
@@ -139,6 +152,9 @@ class InMemory:
     n_in_reach : int, optional
         Number of rows that can be read in any order at once; all of them, unless given.
         See :func:`~sk_embed._engine.network.batches.random_order`.
+    stack : callable, optional
+        Puts stretches of the codes with crosses on top of each other, in memory unless
+        given: see :data:`Stack`.
     """
 
     def __init__(
@@ -146,8 +162,9 @@ class InMemory:
         rows: Rows,
         is_training: BoolArray | None = None,
         n_in_reach: int | None = None,
+        stack: Stack = stacked_in_memory,
     ) -> None:
-        self.rows = rows
+        self.rows, self._stack = rows, stack
         self._n_in_reach = len(rows) if n_in_reach is None else n_in_reach
         none = np.empty((0, len(rows)), dtype=bool)
         self._is_training = none if is_training is None else is_training
@@ -214,12 +231,16 @@ class InMemory:
     def crossed(self, pairs: Sequence[Pair]) -> tuple[InMemory, list[ListedCells]]:
         """Return the rows with pairs as further columns, and the cells of each."""
         rows = self.rows
-        known = [listed_cells(rows.codes, rows.n_codes, pair) for pair in pairs]
+        known = [cells_of_stretches(rows.codes, rows.n_codes, pair) for pair in pairs]
         keys = [cells.keys for cells in known]
+        n_codes = np.append(rows.n_codes, [len(of_pair) + 1 for of_pair in keys])
+        shape = len(rows), len(n_codes)
+        codes = self._stack(crossed_codes(rows.codes, pairs, keys), shape)
         crossed = InMemory(
-            rows.with_columns(*columns_of_cells(rows.codes, pairs, keys)),
+            replace(rows, codes=codes, n_codes=n_codes),
             self._is_training,
             self._n_in_reach,
+            self._stack,
         )
         crossed._is_used = self._is_used
         return crossed, known
