@@ -246,9 +246,9 @@ def _restored_encoding(
         len(effect_names) > 0,
         members,
     )
-    resume = _restored_resume(
-        columns, len(crosses), learned, target, trunk, document, members
-    )
+    n_groups = len(list(LOSSES[target.type]().joint_outputs(trunk.n_outputs)))
+    shape = n_groups, len(columns) + len(crosses)
+    resume = _restored_resume(columns, shape, learned, trunk, document, members)
     return FittedEncoding(
         columns=learned,
         target=target,
@@ -277,18 +277,18 @@ def _restored_with_counts(document: _Document) -> bool:
 
 def _restored_resume(
     columns: list[_Column],
-    n_crosses: int,
+    shape: tuple[int, int],
     learned: TableColumns,
-    target: Target,
     trunk: Trunk,
     document: _Document,
     members: Members,
 ) -> ResumeState | None:
-    """Return what ``partial_fit`` goes on from, where the file holds it."""
+    """Return the state that ``partial_fit`` goes on from, where the file holds it.
+
+    ``shape`` is that of the penalties.
+    """
     if document.entries.get("total_weight") is None:
         return None
-    groups = LOSSES[target.type]().joint_outputs(trunk.n_outputs)
-    shape = (len(list(groups)), len(columns) + n_crosses)
     total_weight = document.get("total_weight", float)
     alpha = _finite(members, "resume/alpha.npy", shape)
     noise_ratio = _finite(members, "resume/noise_ratio.npy", shape)
