@@ -289,7 +289,7 @@ def test_folds_change_nothing_but_their_own_tables(rng):
     first, second = learn(rows, n_folds=2), learn(rows, n_folds=5)
     assert first.loss_curve == second.loss_curve
     for a, b in zip(first.columns, second.columns, strict=True):
-        of_folds = {"fold_effects": None, "fold_vectors": None}
+        of_folds = dict.fromkeys(["fold_effects", "fold_vectors", "fold_weight"])
         assert_same_arrays(vars(a) | of_folds, vars(b) | of_folds)
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.preprocessing import OneHotEncoder
 
-from sk_embed._columns import vocabulary as vocabulary_module
+from sk_embed._columns.comparable import SHORT
 from sk_embed._columns.vocabulary import UNKNOWN, given_vocabulary, learn_vocabulary
 
 MISSING_VALUES = [None, float("nan"), np.float64("nan"), pd.NA, pd.NaT]
@@ -467,7 +467,7 @@ def test_few_rows_are_encoded_as_many_are(values):
     column = pd.Series(values)
     many = pd.concat([column] * 50, ignore_index=True)
     vocabulary, codes = learn_vocabulary(many, "brand")
-    assert len(column) <= vocabulary_module._SHORT < len(many)
+    assert len(column) <= SHORT < len(many)
     assert_array_equal(vocabulary.encode(column), codes[: len(column)])
     assert_array_equal(vocabulary.encode(many), codes)
 

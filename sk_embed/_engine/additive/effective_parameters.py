@@ -16,9 +16,11 @@ penalties so that no column's noise reaches the others::
 
 with M^-1 the preconditioner. It knows the diagonal and the constants that columns
 exchange with the intercept, so that only what is between the categories of several columns
-is left to chance. A constant of a column is counted as a parameter, though the data does
-not tell it from the intercept. That is one too many, as if a further category were known
-to have no effect: columns of a few rare categories have no evidence for anything smaller.
+is left to chance; where categories and rows are few, the mean over several draws is taken.
+
+A constant of a column is counted as a parameter, though the data does not tell it from the
+intercept. That is one too many, as if a further category were known to have no effect:
+columns of a few rare categories have no evidence for anything smaller.
 """
 
 from __future__ import annotations
@@ -40,6 +42,10 @@ from sk_embed._engine.additive.objective import AdditiveObjective
 _TOLERANCE = 0.01
 # Smallest share of the diagonal's count. Chance must not make the number zero or negative.
 _MIN_SHARE = 0.01
+# Signs over which chance averages out, and how many draws are made of few categories and
+# few rows to reach it.
+_ENOUGH_SIGNS = 2_000
+_MAX_DRAWS = 16
 
 
 class EffectiveParameters:
@@ -57,9 +63,10 @@ class EffectiveParameters:
     def __init__(self, model: AdditiveObjective) -> None:
         self._model = model
         self._first = np.cumsum(np.append(0, model.n_codes[:-1]))
-        # The seed is fixed for the signs to be any: it is no source of what is learned.
-        rng = np.random.default_rng(0)
-        self._signs = rng.choice([-1.0, 1.0], (model.n_coefficients, model.n_outputs))
+        n_draws = 1
+        if model.is_small:
+            n_draws = int(np.clip(_ENOUGH_SIGNS // model.n_coefficients, 1, _MAX_DRAWS))
+        self._signs = random_signs(model, n_draws)
         self._solved = np.zeros_like(self._signs)
 
     def __call__(self, solution: Solution, alpha: FloatArray) -> FloatArray:
@@ -78,31 +85,69 @@ class EffectiveParameters:
         total = curvature + np.repeat(alpha, n_codes)[:, None]
         share = np.divide(curvature, total, out=np.zeros_like(total), where=total > 0)
         of_diagonal = self._sum(share)
-        beyond = self._beyond_the_preconditioner(solution, alpha)
+        beyond = np.mean(
+            [
+                self._beyond_the_preconditioner(solution, alpha, draw)
+                for draw in range(len(self._signs))
+            ],
+            axis=0,
+        )
         counted: FloatArray = of_diagonal - np.maximum(beyond, 0)
         return np.maximum(counted, _MIN_SHARE * of_diagonal)
 
     def _beyond_the_preconditioner(
-        self, solution: Solution, alpha: FloatArray
+        self, solution: Solution, alpha: FloatArray, draw: int
     ) -> FloatArray:
         """Return ``s_j^T [(H + A)^-1 s - M^-1 s]_j`` for each column."""
         model, (at, curvature, _) = self._model, solution
         penalty = model.penalty(alpha)
         inverse = Preconditioner(curvature, penalty, model.n_codes)
         product = partial(model.hessian_product, at=at, penalty=penalty)
-        signs = np.sqrt(penalty) * self._signs
+        signs = np.sqrt(penalty) * self._signs[draw]
         signs[: model.n_leading] = 0
         signs[curvature.diagonal <= 0] = 0
         # Go on from the solution under the penalties before
-        residual = signs - product(self._solved) if self._solved.any() else signs
+        solved = self._solved[draw]
+        residual = signs - product(solved) if solved.any() else signs
         norm = inverse.norm(residual)
         if norm > 0:
             exactness = _TOLERANCE * inverse.norm(signs) / norm
             step, _ = conjugate_gradients(product, residual, inverse, exactness)
-            self._solved = self._solved + step
-        difference = signs * (self._solved - inverse(signs))
+            self._solved[draw] += step
+        difference = signs * (self._solved[draw] - inverse(signs))
         return self._sum(difference[model.n_leading :])
 
     def _sum(self, of_codes: FloatArray) -> FloatArray:
         """Return the sum over the categories and outputs of each column."""
         return np.add.reduceat(of_codes.sum(axis=1), self._first)
+
+
+def random_signs(model: AdditiveObjective, n_draws: int) -> FloatArray:
+    """Return signs for each coefficient, whatever it is named and wherever it stands.
+
+    Signs are drawn in the order of a number that only the data gives a category: the size
+    of its gradient in the null model, and what its rows' other categories have of it. So
+    the penalties depend neither on the order of columns, categories and labels nor on that
+    of rows, but for categories that nothing distinguishes.
+
+    Returns
+    -------
+    ndarray of shape (n_draws, n_coefficients, n_outputs)
+    """
+    null = model.at_empty
+    size = np.abs(null.gradient)
+    size[: model.n_leading] = 0
+    shared = model.hessian_product(size, null, np.zeros(1))
+    order = np.argsort(_to_unit_length(size) + _to_unit_length(shared), axis=None)
+    # Coefficients without rows come first, and their signs are not used. Signs are drawn
+    # from the end, so that they do not depend on how many these are.
+    drawn = np.random.default_rng(0).choice([-1.0, 1.0], (size.size, n_draws))
+    signs = np.empty((n_draws, size.size))
+    signs[:, order[::-1]] = drawn.T
+    return signs.reshape(n_draws, *size.shape)
+
+
+def _to_unit_length(of_coefficients: FloatArray) -> FloatArray:
+    """Return an array divided by its norm, or zeros."""
+    norm = np.linalg.norm(of_coefficients)
+    return of_coefficients / norm if norm > 0 else of_coefficients

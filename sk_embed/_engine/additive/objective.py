@@ -158,6 +158,7 @@ class AdditiveObjective(ABC):
         self.n_outputs = n_outputs
         self.n_leading = 1 + n_context
         self.n_coefficients = self.n_leading + int(n_codes.sum())
+        self.is_small = is_small
         # The Hessian only gives directions, for which single precision is enough; the
         # gradient, in double precision, decides convergence.
         self.hessian_dtype = np.dtype(np.float64 if is_small else np.float32)
