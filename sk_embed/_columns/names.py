@@ -69,20 +69,23 @@ class NameGrams:
         """
         points, of_name = _code_points(names)
         keys, of_gram = _grams(_places(points, self.alphabet), of_name, len(self.alphabet))
+        n_names, n_grams = len(names), len(self.keys)
         places = np.searchsorted(self.keys, keys)
-        places[places == len(self.keys)] = 0
-        is_known = np.zeros(len(keys), bool)
-        if len(self.keys):
-            is_known = self.keys[places] == keys
-        known = csr_array(
-            (self.rarity[places[is_known]], (of_gram[is_known], places[is_known])),
-            shape=(len(names), len(self.keys)),
+        # What is behind all of them is none.
+        is_known = np.append(self.keys, _UNKNOWN)[places] == keys
+        is_known &= keys != _UNKNOWN
+        # Each n-gram of a name once, with the number of times that it occurs.
+        pairs, n_times = np.unique(
+            of_gram[is_known] * n_grams + places[is_known], return_counts=True
         )
-        unknown = np.bincount(of_gram[~is_known], minlength=len(names))
-        squares = known.multiply(known).sum(axis=1) + unknown * self.rarity[-1] ** 2
-        scale = np.divide(1, np.sqrt(squares), out=np.zeros(len(names)), where=squares > 0)
-        known.data *= np.repeat(scale, np.diff(known.indptr))
-        return known
+        owners, places = np.divmod(pairs, max(n_grams, 1))
+        weights = n_times * self.rarity[places]
+        unknown = np.bincount(of_gram[~is_known], minlength=n_names)
+        squares = np.bincount(owners, weights**2, n_names) + unknown * self.rarity[-1] ** 2
+        # A name holds its ends at least, so that no sum is zero.
+        weights /= np.sqrt(squares)[owners]
+        ends = np.searchsorted(owners, np.arange(n_names + 1))
+        return csr_array((weights, places, ends), shape=(n_names, n_grams))
 
 
 def learn_grams(names: Sequence[str]) -> NameGrams:

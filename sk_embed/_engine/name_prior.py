@@ -43,6 +43,7 @@ MIN_CATEGORIES = 30
 _FEW, _ENOUGH = (300, 50), (500, 100)
 # Share of the largest squared singular value below which a direction holds nothing.
 _RANK_TOLERANCE = 1e-8
+_SINGLE_RANK_TOLERANCE = 1e-5
 # The least share of variance that is left over: names are not trusted beyond twenty times
 # what a column's prior is.
 _MIN_LEFT_OVER = 0.05
@@ -165,7 +166,8 @@ def learn_prior_means(
 
 def means_of(grams: csr_array, weights: FloatArray, offset: FloatArray) -> FloatArray:
     """Return prior means of names, shape (n_names, width)."""
-    known = grams.multiply(grams).sum(axis=1)
+    of_gram = np.repeat(np.arange(grams.shape[0]), np.diff(grams.indptr))
+    known = np.bincount(of_gram, grams.data**2, grams.shape[0])
     return grams @ weights + known[:, None] * offset
 
 
@@ -220,14 +222,15 @@ def _kept_and_ratio(
 def _principal_directions(grams: csr_array, n_names: int, n_components: int) -> FloatArray:
     """Return principal directions of the first names' n-grams, shape (n_grams, n).
 
-    By the eigenvectors of the names' inner products, which are fewer than n-grams.
+    By the eigenvectors of the names' inner products, which are fewer than n-grams; in
+    single precision, for any directions near them do as well.
     """
     first = grams[:n_names]
-    products = (first @ first.T).toarray()
+    products = (first @ first.T).toarray().astype(np.float32)
     n = len(products)
     values, vectors = eigh(products, subset_by_index=[max(n - n_components, 0), n - 1])
-    kept = values > _RANK_TOLERANCE * values[-1]
-    return first.T @ (vectors[:, kept] / np.sqrt(values[kept]))
+    kept = values > _SINGLE_RANK_TOLERANCE * values[-1]
+    return first.T @ (vectors[:, kept] / np.sqrt(values[kept])).astype(np.float64)
 
 
 def _regress(features: FloatArray, table: FloatArray, weight: FloatArray) -> _Regression:
