@@ -71,7 +71,7 @@ class NameGrams:
         keys, of_gram = _grams(_places(points, self.alphabet), of_name, len(self.alphabet))
         n_names, n_grams = len(names), len(self.keys)
         places = np.searchsorted(self.keys, keys)
-        # What is behind all of them is none.
+        # A key behind all others belongs to no n-gram.
         is_known = np.append(self.keys, _UNKNOWN)[places] == keys
         is_known &= keys != _UNKNOWN
         # Each n-gram of a name once, with the number of times that it occurs.
