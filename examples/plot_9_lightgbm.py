@@ -63,7 +63,10 @@ importances = pd.DataFrame(
     }
 )
 shares = importances / importances.sum()
-print(shares.sort_values("SHAP", ascending=False).round(3).to_string())
+ax = shares.sort_values("SHAP").plot.barh(
+    color=["#E69F00", "#0072B2"], figsize=(8, 4), xlabel="share of the importance"
+)
+ax.figure.tight_layout()
 
 # %%
 # Permute a column of the table
