@@ -56,9 +56,10 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
         (0, 1) the first axes that explain this share of the variance. "auto" keeps the
         reliable axes: those of more than 1 % of the variance of effects and vectors
         together, on which vectors that are learned from two halves of the rows agree to
-        more than .2 (so that a third of the whole's variance is signal, Spearman-Brown);
-        none if the rows fit into one batch, too few to tell. Up to 8, fewer components
-        are the first of more. Without main effects a column keeps one axis at least.
+        more than 0.2 (a third of the variance is then signal, by Spearman and Brown's
+        formula); none if all rows fit into one batch, which is too few to tell. Up to 8,
+        fewer components are the first ones of more. Without main effects a column keeps
+        at least one axis.
     categorical_features : {"all", "from_dtype"}, array-like or callable, default="all"
         Categorical columns, by names, indices or a mask; "from_dtype" takes all whose
         dtype is not a number (booleans are categories; of an array of objects all
@@ -83,13 +84,13 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
     min_frequency : int or float, default=None
         Categories with fewer rows, or a smaller share of the rows, share one vector.
     max_categories : int, default=None
-        At most so many vectors for each column, the shared one included.
+        Largest number of vectors of each column, the shared one included.
     target_type : {"auto", "continuous", "binary", "multiclass", \
             "continuous-multioutput", "multilabel-indicator"}, default="auto"
-        "auto" takes :func:`~sklearn.utils.multiclass.type_of_target`'s word, for which
-        whole numbers are classes, but reads numbers with more than 100 different values
-        (of several columns: in any of them) as continuous. Say "continuous" for counts
-        and ratings, in one column or several: each class makes an output of its own. A
+        "auto" follows :func:`~sklearn.utils.multiclass.type_of_target`, for which whole
+        numbers are classes, but reads numbers with more than 100 different values (in
+        any of several columns) as continuous. Set "continuous" for counts and ratings,
+        in one column or several: each class makes an output of its own. A
         UserWarning tells of 21 to 100 whole numbers that "auto" reads as classes, and of
         more classes than 200 or than half the rows. Labels are of any one type that is
         hashable, as strings, bytes or tuples; Decimals and Fractions are numbers, and
