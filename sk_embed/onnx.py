@@ -40,9 +40,7 @@ def to_onnx(
     one output of the encoder's ``dtype``, ``encoded``, to which context columns that are
     passed through are cast. Values are known where Python calls them equal, as in
     :meth:`~sk_embed.EmbeddingEncoder.transform`. A graph neither warns nor raises: an
-    infinite context value is passed through. It reads no names: a category that was not in
-    ``fit`` gets zeros, whatever its name says (see ``names`` of
-    :class:`~sk_embed.EmbeddingEncoder`).
+    infinite context value is passed through.
 
     A pipeline is converted by ``skl2onnx.to_onnx(pipeline,
     initial_types=initial_types(pipeline[0]))``, with ``options={EmbeddingEncoder:

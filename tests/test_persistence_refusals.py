@@ -18,6 +18,37 @@ from sk_embed._persistence import archive
 
 
 @pytest.fixture(scope="module")
+def saved_with_names(tmp_path_factory):
+    """The bytes of a file that holds what names say."""
+    names = np.array([f"{place // 10} {place % 10}" for place in range(60)] * 3)
+    path = tmp_path_factory.mktemp("names") / "encoder.zip"
+    encoder = make(names=[0], max_iter=1, categorical_features="all")
+    encoder.fit(names[:, None], np.arange(180) % 60 + 0.5).save(path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("member", "change", "match"),
+    [
+        ("weights", lambda array: array * np.nan, "NaN|out of range"),
+        ("grams", lambda array: array[::-1], "out of range"),
+        ("alphabet", lambda array: array[:1], "out of range"),
+        ("left_over", lambda array: 0 * array, "out of range"),
+        ("rarity", lambda array: array[:-1], "rarity"),
+        ("offset", lambda array: array[:0], "offset"),
+    ],
+)
+def test_names_that_are_no_names_are_refused(
+    saved_with_names, tmp_path, member, change, match
+):
+    members = unzipped(saved_with_names)
+    name = f"columns/0/names/{member}.npy"
+    array = np.load(io.BytesIO(members[name]))
+    members[name] = npy(change(array))
+    assert_refused(zipped(members.items()), tmp_path, match)
+
+
+@pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     """The bytes of a small file."""
     X, y = draw(60)
