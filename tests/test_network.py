@@ -139,6 +139,14 @@ def test_look_up_puts_vectors_side_by_side_before_context(rng):
     assert_array_equal(whole, expected)
 
 
+@pytest.mark.parametrize(("n_context", "scale"), [(1, 1.0), (3, 1.0), (12, 0.5)])
+def test_more_than_three_numbers_are_read_at_the_size_of_three(n_context, scale, rng):
+    rows = draw_rows(rng, n_context=n_context)
+    every, table = np.arange(40, dtype=np.int32), draw_table(rng, rows, 3)
+    inputs = look_up(rows, every, rows.stacked_codes(every), table)
+    assert_array_equal(inputs[:, 6:], scale * rows.context)
+
+
 def test_look_up_reads_each_copy_from_its_own_table(rng):
     rows = draw_rows(rng)
     tables = rng.normal(size=(3, 9, 3))

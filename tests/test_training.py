@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from engine_data import (
     LOSS_CASES,
@@ -19,6 +20,7 @@ from engine_data import (
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 
+from sk_embed import EmbeddingEncoder
 from sk_embed._engine.network.batches import RowOrder
 from sk_embed._engine.network.optimizers import RowAdagrad
 from sk_embed._engine.network.training import (
@@ -32,6 +34,7 @@ from sk_embed._engine.network.training import (
     look_up,
     run_pass,
 )
+from sk_embed._engine.network.trunk import Trunk
 
 each_loss = pytest.mark.parametrize(
     ("loss", "n_outputs"), LOSS_CASES.values(), ids=LOSS_CASES
@@ -370,6 +373,28 @@ def test_trunk_learns_an_interaction_that_no_additive_model_has(rng):
     # The best additive prediction is zero, its loss a half.
     assert curve[0] > 0.2
     assert curve[-1] < 0.05
+
+
+def test_weights_of_many_numbers_decay_faster(rng):
+    trunk = Trunk(3 + 40, (2,), 1, np.dtype(float))
+    trunk.parameters[:] = rng.normal(size=len(trunk.parameters))
+    before = trunk.parameters.copy()
+    # Without a gradient all that is left of a step is the decay.
+    TrunkLearner(trunk, SQUARED, 0.1, 0.5, 40).adam.update(np.zeros_like(before))
+    first = (3 + 40) * (2 + 1)
+    left = trunk.parameters / before
+    assert_allclose(left[:9], 0.95)
+    assert_allclose(left[9:first], 0.9)
+    assert_allclose(left[first : first + 3], 1.0)  # biases
+    assert_allclose(left[first + 3 :], 0.95)
+
+
+def test_rows_are_not_learned_by_heart_by_many_numbers(rng):
+    numbers = pd.DataFrame(rng.normal(size=(1000, 100))).add_prefix("number_")
+    X, y = numbers.assign(c=rng.integers(9, size=1000).astype(str)), rng.normal(size=1000)
+    encoder = EmbeddingEncoder(categorical_features=["c"], random_state=0).fit(X, y)
+    # An honest loss of pure noise is half its variance, 0.5; learned by heart, it is 0.03.
+    assert min(encoder.loss_curve_) > 0.35
 
 
 def test_trunk_learns_from_context(rng):

@@ -220,7 +220,10 @@ def _trunk_round(
     settings: TrainingSettings,
 ) -> Sums:
     trunk = state.trunk.copy()
-    learner = TrunkLearner(trunk, loss, settings.learning_rate, settings.weight_decay)
+    n_context = block.rows.context.shape[1]
+    learner = TrunkLearner(
+        trunk, loss, settings.learning_rate, settings.weight_decay, n_context
+    )
     learner.adam.go_on_from(state.adam)
     learned = _learned(block, piece, trunk, tables, np.arange(1), loss, settings, learner)
     total_loss, weight = learner.pop_total()

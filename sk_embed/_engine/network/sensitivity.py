@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray
-from sk_embed._engine.network.training import look_up
+from sk_embed._engine.network.training import context_scale, look_up
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.rows import Rows
 
@@ -51,4 +51,5 @@ def sensitivity(rows: Rows, trunk: Trunk, table: FloatArray) -> Sensitivity:
         by_column = at_vectors.transpose(1, 2, 0)
         metrics += by_column @ by_column.transpose(0, 2, 1)
         slopes += (jacobian[:, n_places:] ** 2).sum(axis=0)
-    return Sensitivity(metrics, np.sqrt(slopes * rows.context_variance()))
+    scaled_variance = context_scale(rows) ** 2 * rows.context_variance()
+    return Sensitivity(metrics, np.sqrt(slopes * scaled_variance))

@@ -25,6 +25,13 @@ from sk_embed._engine.network.scratch import Scratch
 from sk_embed._engine.network.trunk import Activations, Trunk
 from sk_embed._engine.rows import Rows
 
+# Number of context columns that the trunk reads as they are: more are scaled down.
+_CONTEXT_OF_UNIT_SCALE = 3
+# Number of context columns whose weights decay as all other weights do. Rows that differ in
+# more numbers are told apart more easily, and so learned by heart: the weights of more
+# columns decay faster, in proportion to their number.
+_CONTEXT_OF_UNIT_DECAY = 20
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -107,12 +114,21 @@ class TrunkLearner:
         Step size of Adam, from 0 to 1.
     weight_decay : float
         Decay of the weights, not of the biases, per unit of the learning rate.
+    n_context : int
+        Number of context columns, the last inputs of the trunk. Weights of more than
+        twenty decay faster.
     """
 
     def __init__(
-        self, trunk: Trunk, loss: Loss, learning_rate: float, weight_decay: float = 0.0
+        self,
+        trunk: Trunk,
+        loss: Loss,
+        learning_rate: float,
+        weight_decay: float = 0.0,
+        n_context: int = 0,
     ) -> None:
         decay = (weight_decay * trunk.is_weight).astype(trunk.parameters.dtype)
+        decay[trunk.reads_last(n_context)] *= max(n_context / _CONTEXT_OF_UNIT_DECAY, 1)
         self.adam = Adam(trunk.parameters, learning_rate, weight_decay=decay)
         self._trunk = trunk
         self._loss = loss
@@ -148,7 +164,9 @@ def look_up(
     vectors: FloatArray,
     scratch: Scratch | None = None,
 ) -> FloatArray:
-    """Return the trunk's input for chosen rows.
+    """Return the trunk's input for chosen rows: vectors, and the context.
+
+    The context is scaled by :func:`context_scale`.
 
     ``slots``, shape (n_chosen, n_columns), holds where each place finds its vector in
     ``vectors``, shape (n_slots, width).
@@ -166,7 +184,20 @@ def look_up(
     vectors.take(slots, axis=0, out=taken, mode="clip")
     inputs[:, :n_places] = taken.reshape(n_rows, n_places)
     inputs[:, n_places:] = rows.context.take(chosen, axis=0)
+    inputs[:, n_places:] *= context_scale(rows)
     return inputs
+
+
+def context_scale(rows: Rows) -> float:
+    """Return the factor by which the trunk reads the context, ``sqrt(3 / p)`` or 1.
+
+    The p columns together then have the second moment of three. A step of Adam changes each
+    weight alike, and so a row's prediction by the sum of its inputs: many numbers would
+    outrun the vectors, and learn what chance has put into single rows before the vectors
+    have learned anything.
+    """
+    n_context = max(rows.context.shape[1], _CONTEXT_OF_UNIT_SCALE)
+    return float((_CONTEXT_OF_UNIT_SCALE / n_context) ** 0.5)
 
 
 def run_pass(
@@ -290,7 +321,9 @@ def learn_trunk(
     to stop.
     """
     losses = LossCurve(constant_loss(rows, loss), settings)
-    learner = TrunkLearner(trunk, loss, settings.learning_rate, settings.weight_decay)
+    learner = TrunkLearner(
+        trunk, loss, settings.learning_rate, settings.weight_decay, rows.context.shape[1]
+    )
     every_row = np.broadcast_to(True, (1, len(rows)))
     for epoch in range(settings.max_epochs):
         tables = RowAdagrad(draw_prior(), settings.table_learning_rate)

@@ -126,6 +126,13 @@ class Trunk:
             matrix[:] = True
         return mask
 
+    def reads_last(self, n_inputs: int) -> BoolArray:
+        """Return which of the flat parameters are weights of the last ``n_inputs``."""
+        mask = np.zeros(len(self.parameters), dtype=bool)
+        weights, _, _ = self._views(mask)
+        weights[0][len(weights[0]) - n_inputs :] = True
+        return mask
+
     def initialize(self, rng: np.random.Generator, intercept: FloatArray) -> None:
         """Draw the weights (Glorot & Bengio, 2010); the skip starts at ``intercept``."""
         matrices = [*self._weights, *([] if self._last is None else [self._last])]

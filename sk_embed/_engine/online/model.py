@@ -203,7 +203,11 @@ class StreamModel:
         """Pass over a chunk; return copies of what has learned, and the loss."""
         trunk, rows = self.trunk.copy(), local.rows
         learner = TrunkLearner(
-            trunk, self.loss, self.settings.learning_rate, settings.weight_decay
+            trunk,
+            self.loss,
+            self.settings.learning_rate,
+            settings.weight_decay,
+            rows.context.shape[1],
         )
         if self._adam is not None:
             learner.adam.go_on_from(self._adam)
