@@ -303,10 +303,19 @@ def choose_fold_vectors(
     folds: FloatArray,
     n_rows: FloatArray,
     noise_ratio: float,
+    is_unmet: BoolArray,
     cross_fit_below: Any,
 ) -> FoldVectors:
-    """Choose whose training rows get fold vectors: see :func:`gets_fold_vector`."""
+    """Choose whose training rows get fold vectors: see :func:`gets_fold_vector`.
+
+    Under "auto", so do the rows of categories, however frequent, that all are in one fold
+    (``is_unmet``, shape (n_codes,)): by groups, or by a stretch of time. Such folds say
+    that categories of new rows will be unknown, and the next model must learn from rows
+    that it sees as unknown, not from vectors that no new row will have.
+    """
     chosen = gets_fold_vector(full, folds, n_rows, noise_ratio, cross_fit_below)
+    if isinstance(cross_fit_below, str):
+        chosen |= is_unmet
     # The last code is what no given vocabulary holds, which is at the origin in any case.
     chosen[-1] = False
     every = np.arange(len(chosen), dtype=np.int32)

@@ -176,7 +176,12 @@ class Fit(NamedTuple):
 
         def chosen(table: OutputTables, n_rows: FloatArray) -> FoldVectors:
             return choose_fold_vectors(
-                table.full, table.folds, n_rows, table.noise_ratio, cross_fit_below
+                table.full,
+                table.folds,
+                n_rows,
+                table.noise_ratio,
+                table.is_unmet,
+                cross_fit_below,
             )
 
         return (

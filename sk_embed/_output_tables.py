@@ -25,11 +25,14 @@ class OutputTables:
         Tables that were learned without each fold, in the axes of ``full``.
     noise_ratio : float
         Rows of a category that weigh as much as the prior of its main effect.
+    is_unmet : ndarray of bool of shape (n_codes,)
+        Codes that have rows, but none outside one of the folds.
     """
 
     full: FloatArray
     folds: FloatArray
     noise_ratio: float
+    is_unmet: BoolArray
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,8 @@ class ColumnTables(OutputTables):
 
     Parameters
     ----------
-    full, folds, noise_ratio
-        Tables, and the weight of the prior, as in :class:`OutputTables`.
+    full, folds, noise_ratio, is_unmet
+        Tables, and what is known of their categories, as in :class:`OutputTables`.
     explained_variance_ratio, reliability : ndarray of shape (n_kept_axes,)
         Figures of the axes that are kept.
     to_trunk : ndarray of shape (width, trunk_width)
@@ -74,6 +77,7 @@ def column_tables(
         full,
         folds,
         column.noise_ratio,
+        (column.weight > 0) & (column.fold_weight == 0).any(axis=0),
         explained_variance_ratio=column.explained_variance_ratio[kept],
         reliability=column.reliability[kept],
         to_trunk=unit * column.back.matrix(given_out),
@@ -111,8 +115,11 @@ def axes_put_out(
 
 def cross_tables(cross: CrossEffects, unit: float, dtype: np.dtype[Any]) -> OutputTables:
     """Return the own effects of a cross's cells, ``unit`` of which count as 1."""
+    has_effect = (cross.fold_effects != 0).any(axis=2)
     return OutputTables(
         (cross.effects / unit).astype(dtype),
         (cross.fold_effects / unit).astype(dtype),
         cross.noise_ratio,
+        # A cell without rows has no effect.
+        (cross.effective_counts > 0) & ~has_effect.all(axis=0),
     )

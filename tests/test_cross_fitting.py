@@ -1,11 +1,19 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
-from numpy.testing import assert_array_equal
-from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, TimeSeriesSplit
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    ShuffleSplit,
+    StratifiedKFold,
+    TimeSeriesSplit,
+)
 
-from sk_embed import _cross_fitting
+from sk_embed import EmbeddingEncoder, _cross_fitting
 from sk_embed._cross_fitting import (
     draw_folds,
     gets_fold_vector,
@@ -258,3 +266,35 @@ def test_single_precision_is_no_trouble(rng):
     full, folds, n_rows = draw_column(rng, 0.9)
     single = (part.astype(np.float32) for part in (full, folds, n_rows))
     assert gets_fold_vector(*single, 1.0, "auto").all()
+
+
+# ------------------------------------------------------------- categories that no fold met
+
+
+@pytest.mark.parametrize("crosses", [None, [("model", "kind")]])
+def test_frequent_categories_that_lie_in_one_fold_are_encoded_as_unknown(crosses, rng):
+    model, kind = rng.integers(10, size=600), rng.integers(3, size=600)
+    X = pd.DataFrame({"model": model.astype(str), "kind": kind.astype(str)})
+    y = rng.normal(size=10)[model] + kind + 0.1 * rng.normal(size=600)
+    encoder = EmbeddingEncoder(
+        cv=GroupKFold(5), crosses=crosses, names=False, random_state=0
+    )
+    with config_context(enable_metadata_routing=True):
+        encoded = encoder.set_output(transform="pandas").fit_transform(X, y, groups=model)
+    # New rows of such groups will all be of unknown models, as these say.
+    unknown = encoder.transform(X.assign(model="new"))
+    own = encoded.columns[encoded.columns.str.match("model") & (encoded != 0).any()]
+    # The total of a cross holds the effect of the kind, which each fold learns anew.
+    assert_allclose(encoded[own], unknown[own], atol=0.02)
+    assert set(own) <= {"model*kind_total"}
+    assert len(set(encoded["kind_effect"])) > 1
+    assert len(set(encoder.transform(X)["model_effect"])) == 10
+
+
+def test_folds_by_rows_leave_frequent_categories_their_full_vectors(rng):
+    model = rng.integers(3, size=2000)
+    X = pd.DataFrame({"model": model.astype(str), "other": rng.integers(2, size=2000)})
+    y = rng.normal(scale=1e-3, size=3)[model] + rng.normal(size=2000)
+    encoder = EmbeddingEncoder(crosses=None, random_state=0)
+    encoded = encoder.fit_transform(X, y)
+    assert_array_equal(encoded, encoder.transform(X))
