@@ -288,6 +288,31 @@ def report_models(scores: pd.DataFrame) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def spread_over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return how far scores move from seed to seed, and from split to split.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Lines of ``seeds.csv``.
+
+    Returns
+    -------
+    table : DataFrame
+        Mean scores, the standard deviation over seeds of a split, root mean square over
+        splits, and the standard deviation over splits of the mean over seeds.
+    """
+    of_split = scores.groupby([*_CELL[:-1], *_PAIR])["score"].agg(["mean", "var"])
+    by_table = of_split.groupby(level=_CELL[:-1])
+    return pd.DataFrame(
+        {
+            "mean score": by_table["mean"].mean(),
+            "± over seeds": np.sqrt(by_table["var"].mean()),
+            "± over splits": by_table["mean"].std(),
+        }
+    )
+
+
 def published_errors(scores: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Return mean squared errors over the folds, a column for each table.
 

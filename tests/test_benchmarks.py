@@ -174,3 +174,14 @@ def test_the_page_and_the_readme_repeat_the_files_of_results():
         assert (page.RESULTS / f"{name}.md").read_text() == text, name
     readme = page.README.read_text()
     assert page.in_readme(readme, page.readme_table()) == readme
+
+
+def test_spread_over_seeds_is_apart_from_that_over_splits():
+    from _report import spread_over_seeds
+
+    # Two splits, of which one is .2 above the other, and three seeds that differ by .01.
+    first = pd.concat(
+        scores_of({"a": [0.5 + seed, 0.7 + seed]}) for seed in (0, 0.01, 0.02)
+    )
+    (table,) = spread_over_seeds(first).itertuples(index=False)
+    assert table == pytest.approx((0.61, 0.01, 0.2 / np.sqrt(2)))
