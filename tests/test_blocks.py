@@ -250,7 +250,7 @@ def test_pieces_of_a_pass_hold_each_row_once(rng):
 
 def moved(evidence, moves):
     """Return where one weight at 0 goes, given evidence and moves of some blocks."""
-    tables = Tables.begin(np.zeros((1, 1)), 1)
+    tables = Tables.begin(np.arange(1), 0.1, np.zeros((1, 1)))
     answers = [
         RowSums(np.arange(1), np.array([[np.sqrt(1 + g) * d, g]]))
         for g, d in zip(evidence, moves, strict=True)
@@ -280,7 +280,7 @@ def test_a_block_alone_moves_as_far_as_it_went(rng):
 
 def test_tables_begin_where_their_optimiser_does(rng):
     prior = rng.normal(size=(4, 3))
-    begun, adagrad = Tables.begin(prior, 1), RowAdagrad(prior, 0.1)
+    begun, adagrad = Tables.begin(np.arange(1), 0.1, prior), RowAdagrad(prior, 0.1)
     assert_array_equal(begun.vectors, prior)
     assert_array_equal(begun.accumulator, adagrad.accumulator)
 

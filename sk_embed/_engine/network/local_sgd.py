@@ -50,18 +50,25 @@ class Tables(NamedTuple):
 
     Parameters
     ----------
+    subsets : ndarray of shape (n_tables,)
+        Number of the subset of rows that each table learns from: see
+        :class:`~sk_embed._engine.partitions.Block`.
+    learning_rate : float
+        Step size of a row without history.
     vectors, accumulator : ndarray of shape (sum(n_codes), n_tables * width)
         Rows of all tables side by side, and Adagrad's sums of squared gradients.
     """
 
+    subsets: IntArray
+    learning_rate: float
     vectors: FloatArray
     accumulator: FloatArray
 
     @classmethod
-    def begin(cls, prior: FloatArray, n_tables: int) -> Tables:
-        """Return so many tables that have not learned yet."""
-        vectors = np.tile(prior, (1, n_tables))
-        return cls(vectors, np.full_like(vectors, _ACCUMULATOR))
+    def begin(cls, subsets: IntArray, learning_rate: float, prior: FloatArray) -> Tables:
+        """Return a table for each subset that has not learned yet."""
+        vectors = np.tile(prior, (1, len(subsets)))
+        return cls(subsets, learning_rate, vectors, np.full_like(vectors, _ACCUMULATOR))
 
     def moved(self, learned: RowSums) -> Tables:
         """Return the tables after a round, given the sums over blocks."""
@@ -69,7 +76,7 @@ class Tables(NamedTuple):
         moves, evidence = np.hsplit(learned.values, 2)
         vectors[learned.rows] += moves / trust(accumulator[learned.rows], evidence)
         accumulator[learned.rows] += evidence
-        return Tables(vectors, accumulator)
+        return self._replace(vectors=vectors, accumulator=accumulator)
 
 
 def trust(before: FloatArray, evidence: FloatArray) -> FloatArray:
@@ -162,7 +169,8 @@ def learn_trunk_in_rounds(
     nothing = np.zeros_like(trunk.parameters)
     state = TrunkState(trunk, (nothing, nothing, 0))
     for epoch in range(settings.max_epochs):
-        tables, total_loss = Tables.begin(draw_prior(), 1), 0.0
+        every_row, rate = np.arange(1), settings.table_learning_rate
+        tables, total_loss = Tables.begin(every_row, rate, draw_prior()), 0.0
         for number in range(rounds.n_rounds):
             seeds = rounds.seed, epoch
             piece = Piece(seeds, number, rounds.n_rounds, settings.batch_size)
@@ -179,14 +187,14 @@ def learn_trunk_in_rounds(
 
 def learn_tables_in_rounds(
     blocks: Blocks,
-    numbers: IntArray,
+    subsets: IntArray,
     trunk: Trunk,
     loss: Loss,
     prior: FloatArray,
     settings: TrainingSettings,
     rounds: Rounds,
 ) -> FloatArray:
-    """Learn tables under a frozen trunk, from the rows that have these numbers.
+    """Learn tables under a frozen trunk, each from a subset of the rows.
 
     See :class:`~sk_embed._engine.partitions.Block`.
 
@@ -194,15 +202,13 @@ def learn_tables_in_rounds(
     -------
     tables : ndarray of shape (sum(n_codes), n_tables, width)
     """
-    tables = Tables.begin(prior, len(numbers))
+    tables = Tables.begin(subsets, settings.table_learning_rate, prior)
     for _ in range(settings.n_sweeps):
         for number in range(rounds.n_rounds):
             piece = Piece((rounds.seed,), number, rounds.n_rounds, settings.batch_size)
-            (learned,) = blocks.total(
-                _table_round, piece, trunk, tables, numbers, loss, settings
-            )
+            (learned,) = blocks.total(_table_round, piece, trunk, tables, loss)
             tables = tables.moved(learned)
-    return tables.vectors.reshape(len(prior), len(numbers), -1)
+    return tables.vectors.reshape(len(prior), len(subsets), -1)
 
 
 def _constant_loss(block: Block, loss: Loss, raw_prediction: FloatArray) -> Sums:
@@ -225,7 +231,7 @@ def _trunk_round(
         trunk, loss, settings.learning_rate, settings.weight_decay, n_context
     )
     learner.adam.go_on_from(state.adam)
-    learned = _learned(block, piece, trunk, tables, np.arange(1), loss, settings, learner)
+    learned = _learned(block, piece, trunk, tables, loss, learner)
     total_loss, weight = learner.pop_total()
     first, second, n_steps = learner.adam.state
     of_trunk = trunk.parameters, first, second, np.float64(n_steps)
@@ -237,13 +243,11 @@ def _table_round(
     piece: Piece,
     trunk: Trunk,
     tables: Tables,
-    numbers: IntArray,
     loss: Loss,
-    settings: TrainingSettings,
 ) -> Sums:
     # Its buffers are not for two threads.
     trunk = trunk.copy()
-    return (_learned(block, piece, trunk, tables, numbers, loss, settings, leave_frozen),)
+    return (_learned(block, piece, trunk, tables, loss, leave_frozen),)
 
 
 def _learned(
@@ -251,22 +255,19 @@ def _learned(
     piece: Piece,
     trunk: Trunk,
     tables: Tables,
-    numbers: IntArray,
     loss: Loss,
-    settings: TrainingSettings,
     learn: Callable[[Step], None],
 ) -> RowSums:
     """Learn a piece; return evidence times move, and evidence, of what it has touched."""
-    before = Tables(*(part.take(block.touched, axis=0) for part in tables))
-    adagrad = RowAdagrad(
-        before.vectors.copy(), settings.table_learning_rate, before.accumulator
-    )
+    vectors = tables.vectors.take(block.touched, axis=0)
+    accumulator = tables.accumulator.take(block.touched, axis=0)
+    adagrad = RowAdagrad(vectors.copy(), tables.learning_rate, accumulator)
     order = RowOrder(block.rows, piece.of(block), piece.batch_size)
-    run_pass(block.rows, block.is_used[numbers], order, trunk, loss, adagrad, learn)
-    evidence = adagrad.accumulator - before.accumulator
+    run_pass(block.rows, block.is_used[tables.subsets], order, trunk, loss, adagrad, learn)
+    evidence = adagrad.accumulator - accumulator
     # Squares of tiny gradients vanish, the moves do not.
-    is_met = (evidence != 0).any(axis=1) | (adagrad.table != before.vectors).any(axis=1)
+    is_met = (evidence != 0).any(axis=1) | (adagrad.table != vectors).any(axis=1)
     evidence = evidence[is_met]
-    moves = adagrad.table[is_met] - before.vectors[is_met]
-    moves *= trust(before.accumulator[is_met], evidence)
+    moves = adagrad.table[is_met] - vectors[is_met]
+    moves *= trust(accumulator[is_met], evidence)
     return RowSums(block.touched[is_met], np.hstack([moves, evidence]))
