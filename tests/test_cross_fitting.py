@@ -297,4 +297,5 @@ def test_folds_by_rows_leave_frequent_categories_their_full_vectors(rng):
     y = rng.normal(scale=1e-3, size=3)[model] + rng.normal(size=2000)
     encoder = EmbeddingEncoder(crosses=None, random_state=0)
     encoded = encoder.fit_transform(X, y)
-    assert_array_equal(encoded, encoder.transform(X))
+    # The two categories of the other column lie apart, as the rule above has it.
+    assert_array_equal(encoded[:, 0], encoder.transform(X)[:, 0])
