@@ -46,6 +46,8 @@ _MIN_SHARE = 0.01
 # few rows to reach it.
 _ENOUGH_SIGNS = 2_000
 _MAX_DRAWS = 16
+# Digits by which categories are told apart.
+_N_DIGITS = 9
 
 
 class EffectiveParameters:
@@ -138,7 +140,9 @@ def random_signs(model: AdditiveObjective, n_draws: int) -> FloatArray:
     size = np.abs(null.gradient)
     size[: model.n_leading] = 0
     shared = model.hessian_product(size, null, np.zeros(1))
-    order = np.argsort(_to_unit_length(size) + _to_unit_length(shared), axis=None)
+    # Rounded, so that sums in another order do not part what nothing distinguishes.
+    key = np.round(_to_unit_length(size) + _to_unit_length(shared), _N_DIGITS)
+    order = np.argsort(key, axis=None, kind="stable")
     # Coefficients without rows come first, and their signs are not used. Signs are drawn
     # from the end, so that they do not depend on how many these are.
     drawn = np.random.default_rng(0).choice([-1.0, 1.0], (size.size, n_draws))
