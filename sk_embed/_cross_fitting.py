@@ -16,19 +16,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._distinct import distinct
 
-# With ten times the noise ratio of rows the prior of an effect hardly counts any more. The
-# noise ratio of real columns ranges over ten orders of magnitude.
+# Rows over the noise ratio, below which a category is rare: with ten times the noise ratio
+# of rows the prior of an effect hardly counts any more. The noise ratio of real columns
+# ranges over ten orders of magnitude, so that the rows are bounded.
 _ROWS_PER_NOISE_RATIO = 10
 _AUTO_ROWS = (10, 200)
+# Rows over the noise ratio from which on no category gets fold vectors: noise is less than
+# a hundredth of what its full vector says, and five versions cost more than the leak.
+_ROWS_WITHOUT_LEAK = 100
 _ROUNDING = 1e-6
-# Number of frequent categories that are enough to tell whether a column's lie apart, and
-# the share of them, by rows, that must.
-_MAX_CATEGORIES_ASKED = 1_000
+# Share of the rows of frequent categories whose category must lie apart from others.
 _SHARE_APART = 0.9
 # In place of a row of fold vectors: the code's training rows keep its full vector.
 _FULL = -1
@@ -234,8 +235,8 @@ def gets_fold_vector(
 ) -> BoolArray:
     """Return of which categories the training rows get the vector of their fold.
 
-    Under "auto", the rare ones, and all of a column whose categories lie so far apart
-    that five vectors do not cost a category its identity.
+    Under "auto", the rare ones; and of a column whose categories lie so far apart that
+    five vectors do not cost a category its identity, all that a row's noise can be seen in.
 
     Parameters
     ----------
@@ -255,26 +256,38 @@ def gets_fold_vector(
         return n_rows < cross_fit_below - _ROUNDING
     threshold = np.clip(_ROWS_PER_NOISE_RATIO * noise_ratio, *_AUTO_ROWS)
     is_rare = n_rows < threshold - _ROUNDING
-    return is_rare | _lie_apart(full, folds, n_rows, ~is_rare)
+    may_leak = ~is_rare & (n_rows < _ROWS_WITHOUT_LEAK * noise_ratio)
+    return is_rare | (may_leak & _lie_apart(full, folds, n_rows, may_leak))
 
 
 def _lie_apart(
-    full: FloatArray, folds: FloatArray, n_rows: FloatArray, is_frequent: BoolArray
+    full: FloatArray, folds: FloatArray, n_rows: FloatArray, is_asked: BoolArray
 ) -> bool:
-    """Return whether frequent categories' fold vectors are nearer than another category.
+    """Return whether the asked categories' fold vectors are nearer than another category.
 
-    The distance of a category's fold vectors from its full vector is their root mean
-    square; the categories count by their rows.
+    A category is apart if it is so on one axis: trees split on one output column at a
+    time, where many categories lie between each other's fold vectors although the vectors
+    as a whole are far apart. The distance of a category's fold vectors from its full
+    vector is their root mean square; the categories count by their rows.
     """
     used = np.flatnonzero(n_rows > 0)
-    asked = np.flatnonzero(is_frequent & (n_rows > 0))
-    asked = asked[np.argsort(-n_rows[asked], kind="stable")][:_MAX_CATEGORIES_ASKED]
-    if not len(asked) or not len(folds):
-        return False
-    distances, _ = cKDTree(full[used]).query(full[asked], k=2)
-    spread = np.sqrt(((folds[:, asked] - full[asked]) ** 2).sum(axis=2).mean(axis=0))
-    is_apart = spread < distances[:, 1]
-    return float(n_rows[asked] @ is_apart) > _SHARE_APART * float(n_rows[asked].sum())
+    asked = is_asked[used]
+    is_apart = np.zeros(len(used), dtype=bool)
+    for axis in range(full.shape[1] if len(folds) else 0):
+        place = full[used, axis]
+        spread = np.sqrt(((folds[:, used, axis] - place) ** 2).mean(axis=0))
+        is_apart |= spread < _distance_to_next(place)
+    rows = n_rows[used[asked]]
+    return float(rows @ is_apart[asked]) > _SHARE_APART * float(rows.sum())
+
+
+def _distance_to_next(place: FloatArray) -> FloatArray:
+    """Return each number's distance to the nearest other one, infinite if it is alone."""
+    order = np.argsort(place)
+    steps = np.diff(place[order], prepend=-np.inf, append=np.inf)
+    distance = np.empty(len(place))
+    distance[order] = np.minimum(steps[:-1], steps[1:])
+    return distance
 
 
 class FoldVectors(NamedTuple):

@@ -151,10 +151,11 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
         Training rows whose category has fewer rows than this get the vector that was
         learned without their fold; those of frequent categories get the full vector.
         "auto" is ten times the column's noise variance over the variance of its effects,
-        from 10 to 200 rows; and all rows of a column whose categories lie further apart
-        than the folds' vectors of each; and those of categories that lie in a single
-        fold, as by groups, which are then encoded as unknown ones. Of weighted rows the
-        effective number counts, ``(sum w)**2 / sum(w**2)``.
+        from 10 to 200 rows, and a hundred times that where the categories of a column lie
+        further apart, on one of its output columns, than the folds' vectors of each; and
+        those of categories that lie in a single fold, as by groups, which are then encoded
+        as unknown ones. Of weighted rows the effective number counts,
+        ``(sum w)**2 / sum(w**2)``.
     cv : int, splitter or iterable of splits, default=5
         Folds of ``fit_transform``; an int makes shuffled folds, over which binary and
         multiclass labels are spread evenly. The test folds must hold each row once; the

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.spatial import cKDTree
 from sklearn import config_context
 from sklearn.model_selection import (
     GroupKFold,
@@ -13,7 +14,7 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
 )
 
-from sk_embed import EmbeddingEncoder, _cross_fitting
+from sk_embed import EmbeddingEncoder
 from sk_embed._cross_fitting import (
     draw_folds,
     gets_fold_vector,
@@ -117,8 +118,8 @@ def draw_column(rng, spread, n_rows=1000.0, n_categories=50, width=2):
     """Draw categories on a lattice of step 1, and five fold vectors that far from each."""
     full = np.zeros((n_categories, width))
     full[:, 0] = rng.permutation(n_categories)
-    steps = rng.normal(size=(5, n_categories, width))
-    folds = full + spread * steps / np.linalg.norm(steps, axis=-1, keepdims=True)
+    folds = np.repeat(full[None], 5, axis=0)
+    folds[:, :, 0] += spread * rng.choice([-1, 1], size=(5, n_categories))
     return full, folds, np.full(n_categories, n_rows)
 
 
@@ -165,22 +166,22 @@ def test_under_auto_a_column_whose_categories_lie_apart_gets_fold_vectors(
 ):
     # The next category is 1 away.
     full, folds, n_rows = draw_column(rng, spread)
-    assert_array_equal(gets_fold_vector(full, folds, n_rows, 1.0, "auto"), is_apart)
+    assert_array_equal(gets_fold_vector(full, folds, n_rows, 1e3, "auto"), is_apart)
 
 
 @pytest.mark.parametrize(("far", "is_apart"), [(2.2, True), (2.3, False)])
 def test_the_spread_of_fold_vectors_is_their_root_mean_square(far, is_apart, rng):
     # Four of five where the full vector is: the root of five is 2.24.
     full, folds, n_rows = draw_column(rng, 0.0)
-    folds[3, :, 1] += far
-    assert_array_equal(gets_fold_vector(full, folds, n_rows, 1.0, "auto"), is_apart)
+    folds[3, :, 0] += far
+    assert_array_equal(gets_fold_vector(full, folds, n_rows, 1e3, "auto"), is_apart)
 
 
 @pytest.mark.parametrize("unit", [1e-6, 1e6])
 def test_whether_categories_lie_apart_does_not_depend_on_the_unit(unit, rng):
     for spread, is_apart in ((0.9, True), (1.1, False)):
         full, folds, n_rows = draw_column(rng, spread)
-        found = gets_fold_vector(unit * full, unit * folds, n_rows, 1.0, "auto")
+        found = gets_fold_vector(unit * full, unit * folds, n_rows, 1e3, "auto")
         assert_array_equal(found, is_apart)
 
 
@@ -192,16 +193,16 @@ def test_nine_tenths_of_the_rows_decide_whether_categories_lie_apart(n_near, is_
     full[n_near : 2 * n_near] = full[:n_near]
     folds[:, n_near : 2 * n_near] = full[:n_near] + 0.5
     folds[:, :n_near] = full[:n_near] + 0.5
-    assert_array_equal(gets_fold_vector(full, folds, n_rows, 1.0, "auto"), is_apart)
+    assert_array_equal(gets_fold_vector(full, folds, n_rows, 1e3, "auto"), is_apart)
 
 
 def test_categories_count_by_their_rows_whether_they_lie_apart(rng):
     full, folds, n_rows = draw_column(rng, 0.5)
     # One that is not apart, of as many rows as ten others.
     folds[:, 7] = full[7] + 5
-    assert gets_fold_vector(full, folds, n_rows, 1.0, "auto").all()
+    assert gets_fold_vector(full, folds, n_rows, 1e3, "auto").all()
     n_rows[7] *= 10
-    assert not gets_fold_vector(full, folds, n_rows, 1.0, "auto").any()
+    assert not gets_fold_vector(full, folds, n_rows, 1e3, "auto").any()
 
 
 def test_rare_categories_are_not_asked_but_may_lie_between(rng):
@@ -210,10 +211,10 @@ def test_rare_categories_are_not_asked_but_may_lie_between(rng):
     # Fold vectors of rare categories that fly about cost the frequent ones nothing.
     is_rare = n_rows < 10
     folds[:, is_rare] += 1000
-    assert gets_fold_vector(full, folds, n_rows, 1.0, "auto").all()
+    assert gets_fold_vector(full, folds, n_rows, 1e3, "auto").all()
     # Frequent ones are 2 apart, yet a rare one lies half way.
     folds[:, ~is_rare] = full[~is_rare] + [1.2, 0]
-    assert_array_equal(gets_fold_vector(full, folds, n_rows, 1.0, "auto"), is_rare)
+    assert_array_equal(gets_fold_vector(full, folds, n_rows, 1e3, "auto"), is_rare)
 
 
 def test_categories_without_rows_do_not_lie_between(rng):
@@ -221,23 +222,36 @@ def test_categories_without_rows_do_not_lie_between(rng):
     with_origins = np.vstack([full, full])
     more = np.concatenate([folds, folds], axis=1)
     counts = np.concatenate([n_rows, np.zeros(50)])
-    assert gets_fold_vector(with_origins, more, counts, 1.0, "auto").all()
+    assert gets_fold_vector(with_origins, more, counts, 1e3, "auto").all()
 
 
 def test_a_column_of_rare_categories_alone_gets_fold_vectors(rng):
     full, folds, n_rows = draw_column(rng, 100.0, n_rows=5.0)
-    assert gets_fold_vector(full, folds, n_rows, 1.0, "auto").all()
+    assert gets_fold_vector(full, folds, n_rows, 1e3, "auto").all()
 
 
-def test_of_very_many_categories_those_of_most_rows_are_asked(rng, monkeypatch):
-    monkeypatch.setattr(_cross_fitting, "_MAX_CATEGORIES_ASKED", 3)
-    full, folds, n_rows = draw_column(rng, 0.5)
-    is_asked = np.isin(np.arange(len(n_rows)), [2, 5, 7])
-    n_rows[is_asked] *= 2
-    folds[:, ~is_asked] += 5
-    assert gets_fold_vector(full, folds, n_rows, 1.0, "auto").all()
-    folds[:, is_asked] += 5
-    assert not gets_fold_vector(full, folds, n_rows, 1.0, "auto").any()
+def test_categories_that_mix_on_every_axis_do_not_lie_apart(rng):
+    # Of 400 in four dimensions the next one is further than the fold vectors, but on each
+    # axis some lie between them: trees split on one axis at a time.
+    full = rng.normal(size=(400, 4))
+    steps = rng.normal(scale=0.1, size=(5, 400, 4))
+    n_rows = np.full(400, 1000.0)
+    distance = cKDTree(full).query(full, k=2)[0][:, 1]
+    assert np.median(distance) > 2 * np.sqrt((steps**2).sum(axis=2).mean())
+    assert not gets_fold_vector(full, full + steps, n_rows, 1e3, "auto").any()
+    # One more axis that tells them apart is enough.
+    number = np.arange(400.0)[:, None]
+    full, steps = np.hstack([full, number]), np.pad(steps, ((0, 0), (0, 0), (0, 1)))
+    assert gets_fold_vector(full, full + steps, n_rows, 1e3, "auto").all()
+
+
+@pytest.mark.parametrize(("noise_ratio", "leaks"), [(10.1, True), (9.9, False)])
+def test_categories_of_a_hundred_times_the_noise_ratio_get_full_vectors(
+    noise_ratio, leaks, rng
+):
+    # However far apart they lie.
+    full, folds, n_rows = draw_column(rng, 0.1)
+    assert_array_equal(gets_fold_vector(full, folds, n_rows, noise_ratio, "auto"), leaks)
 
 
 def test_folds_are_needed_if_any_category_is_rare():
@@ -265,7 +279,7 @@ def test_a_column_of_one_category_or_none_is_no_trouble(n_rows):
 def test_single_precision_is_no_trouble(rng):
     full, folds, n_rows = draw_column(rng, 0.9)
     single = (part.astype(np.float32) for part in (full, folds, n_rows))
-    assert gets_fold_vector(*single, 1.0, "auto").all()
+    assert gets_fold_vector(*single, 1e3, "auto").all()
 
 
 # ------------------------------------------------------------- categories that no fold met
@@ -293,9 +307,8 @@ def test_frequent_categories_that_lie_in_one_fold_are_encoded_as_unknown(crosses
 
 def test_folds_by_rows_leave_frequent_categories_their_full_vectors(rng):
     model = rng.integers(3, size=2000)
-    X = pd.DataFrame({"model": model.astype(str), "other": rng.integers(2, size=2000)})
-    y = rng.normal(scale=1e-3, size=3)[model] + rng.normal(size=2000)
+    X = pd.DataFrame({"model": model.astype(str)})
+    y = np.arange(3)[model] + 0.1 * rng.normal(size=2000)
     encoder = EmbeddingEncoder(crosses=None, random_state=0)
     encoded = encoder.fit_transform(X, y)
-    # The two categories of the other column lie apart, as the rule above has it.
     assert_array_equal(encoded[:, 0], encoder.transform(X)[:, 0])
