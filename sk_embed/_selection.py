@@ -36,11 +36,10 @@ _PATIENCE = (1, 4)
 # Over a chunk of a stream, while the trunk has taken fewer steps than that: each row is new
 # to the trunk but once.
 _MAX_CHUNK_PASSES = 4
-# Passes for each final table, over so many rows together: the more rows there are, the less
-# of what a table holds is the chance of one row order.
-_ROWS_OF_TABLE_PASSES = 1_200_000
-_MAX_SWEEPS = 2
-_MAX_ORDERS = 3
+# Number of rows that the sweeps of a final table visit together, at least: the more rows
+# there are, the less of what a table holds is the chance of one row order.
+_ROWS_OF_SWEEPS = 600_000
+_MAX_SWEEPS = 3
 # Rounds that make one pass over rows in partitions: vectors from other partitions are at
 # most a sixteenth of a pass old.
 N_ROUNDS = 16
@@ -125,14 +124,6 @@ def auto_chunk_passes(n_batches: int, n_steps: int) -> int:
     return int(np.clip((_MAX_STEPS - n_steps) // n_batches, 1, _MAX_CHUNK_PASSES))
 
 
-def passes_for_tables(n_rows: int) -> tuple[int, int]:
-    """Return in how many row orders final tables are learned, and in how many sweeps each.
-
-    Up to 200,000 rows three orders of two sweeps, up to 300,000 two of two, up to 600,000
-    two of one, then a single one.
-    """
-    n_passes = _ROWS_OF_TABLE_PASSES // n_rows
-    n_sweeps = _MAX_SWEEPS if n_passes >= 2 * _MAX_SWEEPS else 1
-    is_most = n_passes >= _MAX_SWEEPS * _MAX_ORDERS
-    n_orders = _MAX_ORDERS if is_most else min(n_passes // n_sweeps, _MAX_ORDERS - 1)
-    return max(n_orders, 1), n_sweeps
+def sweeps_for_tables(n_rows: int) -> int:
+    """Return the sweeps for final tables: up to 200,000 rows 3, up to 300,000 2, then 1."""
+    return int(np.clip(_ROWS_OF_SWEEPS // n_rows, 1, _MAX_SWEEPS))

@@ -22,7 +22,7 @@ from sk_embed._selection import (
     auto_chunk_passes,
     auto_max_iter,
     auto_patience,
-    passes_for_tables,
+    sweeps_for_tables,
     table_width,
 )
 
@@ -79,7 +79,6 @@ def model_settings(
     batch_size = auto_batch_size(n_in_turn) if batch_size == "auto" else int(batch_size)
     n_batches = -(-n_in_turn // batch_size)
     max_iter, patience = parameters["max_iter"], parameters["n_iter_no_change"]
-    n_orders, n_sweeps = passes_for_tables(n_rows)
     training = TrainingSettings(
         width=table_width(parameters["n_components"]),
         table_learning_rate=_TABLE_LEARNING_RATE,
@@ -88,13 +87,12 @@ def model_settings(
         max_epochs=auto_max_iter(n_batches) if max_iter == "auto" else max_iter,
         tolerance=parameters["tol"],
         patience=auto_patience(n_batches) if patience == "auto" else patience,
-        n_sweeps=n_sweeps,
+        n_sweeps=sweeps_for_tables(n_rows),
         batch_size=batch_size,
     )
     return ModelSettings(
         training=training,
         hidden_layer_sizes=_checked_sizes(parameters["hidden_layer_sizes"]),
-        n_orders=n_orders,
         alpha=None if alpha == "auto" else float(alpha),
         n_fold_tables=n_fold_tables,
         # Rows that fit into one batch are too few to choose by.

@@ -63,9 +63,7 @@ def cut(rows, n_blocks, n_folds=0, seed=3):
     return BlockList(blocks, rows.n_codes)
 
 
-def settings(
-    width=2, n_orders=2, batch_size=32, dtype=np.float32, n_folds=0, crosses=(), **changes
-):
+def settings(width=2, batch_size=32, dtype=np.float32, n_folds=0, crosses=(), **changes):
     chosen = {
         "width": width,
         "table_learning_rate": 0.1,
@@ -74,14 +72,12 @@ def settings(
         "max_epochs": 6,
         "tolerance": 1e-3,
         "patience": 3,
-        "n_sweeps": 1,
+        "n_sweeps": 2,
         "batch_size": batch_size,
     }
     training = TrainingSettings(**(chosen | changes))
     dtype = np.dtype(dtype)
-    return ModelSettings(
-        training, (16, 8), n_orders, 1.0, n_folds, crosses, 0.0, True, dtype
-    )
+    return ModelSettings(training, (16, 8), 1.0, n_folds, crosses, 0.0, True, dtype)
 
 
 # ------------------------------------------------------------------ sums
@@ -224,18 +220,18 @@ def test_one_block_in_one_round_learns_tables_as_rows_in_memory_do(rng):
     rows = draw_rows(rng, n_rows=200)
     blocks = cut(rows, 1)
     trunk = draw_trunk(rng, 2 * 2 + 2, (5,), 1)
-    prior, chosen = rng.normal(size=(9, 2)), settings(n_sweeps=2, batch_size=16).training
+    prior, chosen = rng.normal(size=(9, 2)), settings(n_sweeps=3, batch_size=16).training
     found = learn_tables_in_rounds(
         blocks, np.array([0, 2]), trunk, SQUARED, prior, chosen, Rounds(1, seed=5)
     )
     (block,) = blocks.blocks
-    order = Piece((5,), 0, 1, 16).of(block)
     from sk_embed._engine.network.batches import RowOrder
 
-    in_memory = learn_tables(
-        rows, block.is_used[[0, 2]], RowOrder(rows, order, 16), trunk, SQUARED, prior,
-        chosen,
-    )  # fmt: skip
+    size = chosen.sweep_batch_size
+    pieces = [Piece((5, sweep), 0, 1, size) for sweep in range(3)]
+    orders = [RowOrder(rows, piece.of(block), size) for piece in pieces]
+    is_used = block.is_used[[0, 2]]
+    in_memory = learn_tables(rows, is_used, orders, trunk, SQUARED, prior, chosen)
     # A round gives back what it moved by, and so rounds once more.
     assert_allclose(found, in_memory, rtol=1e-10, atol=1e-12)
 

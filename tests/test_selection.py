@@ -15,7 +15,7 @@ from sk_embed._selection import (
     kept_axes,
     largest_max_iter,
     output_unit,
-    passes_for_tables,
+    sweeps_for_tables,
     table_width,
 )
 
@@ -215,17 +215,8 @@ def test_no_number_of_batches_takes_more_passes_than_are_announced():
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "passes"),
-    [
-        (1, (3, 2)),
-        (200_000, (3, 2)),
-        (200_001, (2, 2)),
-        (300_000, (2, 2)),
-        (300_001, (2, 1)),
-        (600_000, (2, 1)),
-        (600_001, (1, 1)),
-        (10**9, (1, 1)),
-    ],
+    ("n_rows", "n_sweeps"),
+    [(1, 3), (200_000, 3), (200_001, 2), (300_000, 2), (300_001, 1), (10**9, 1)],
 )
-def test_final_tables_take_fewer_passes_the_more_rows_there_are(n_rows, passes):
-    assert passes_for_tables(n_rows) == passes
+def test_final_tables_take_fewer_sweeps_the_more_rows_there_are(n_rows, n_sweeps):
+    assert sweeps_for_tables(n_rows) == n_sweeps

@@ -508,11 +508,9 @@ def test_each_epoch_is_reported_with_its_number_and_loss(rng):
 # ------------------------------------------------------------------ final tables
 
 
-def learn_table(rows, order, trunk, prior, **changes):
+def learn_table(rows, orders, trunk, prior):
     """Learn one table, from every row."""
-    tables = learn_tables(
-        rows, every_row(rows), order, trunk, SQUARED, prior, settings(**changes)
-    )
+    tables = learn_tables(rows, every_row(rows), orders, trunk, SQUARED, prior, settings())
     assert tables.shape == (len(prior), 1, WIDTH)
     return tables[:, 0]
 
@@ -522,24 +520,31 @@ def test_learning_tables_leaves_trunk_and_prior_bit_for_bit(rng):
     trunk = trunk_over(rng, rows, WIDTH, (6, 4))
     prior = draw_table(rng, rows, WIDTH)
     before = trunk.parameters.copy(), prior.copy()
-    order = draw_order(rng, rows)
-    table = learn_table(rows, order, trunk, prior)
+    table = learn_table(rows, [draw_order(rng, rows)], trunk, prior)
     assert np.all(table != prior)
     assert_array_equal(trunk.parameters, before[0])
     assert_array_equal(prior, before[1])
 
 
-@pytest.mark.parametrize("n_sweeps", [1, 3])
-def test_sweeps_are_passes_over_the_same_tables(n_sweeps, rng):
+@pytest.mark.parametrize("n_sweeps", [1, 2, 3, 4])
+def test_a_table_is_the_mean_at_the_ends_of_all_sweeps_but_the_first(n_sweeps, rng):
     rows = draw_rows(rng)
     trunk = trunk_over(rng, rows, WIDTH, (6, 4))
     prior = draw_table(rng, rows, WIDTH)
-    order = draw_order(rng, rows)
-    learned = learn_table(rows, order, trunk, prior, n_sweeps=n_sweeps)
-    tables = RowAdagrad(prior.copy(), 0.1)
-    for _ in range(n_sweeps):
+    orders = [draw_order(rng, rows) for _ in range(n_sweeps)]
+    learned = learn_table(rows, orders, trunk, prior)
+    tables, ends = RowAdagrad(prior.copy(), 0.1), []
+    for order in orders:
         run_pass(rows, every_row(rows), order, trunk, SQUARED, tables, leave_frozen)
-    assert_array_equal(learned, tables.table)
+        ends.append(tables.table.copy())
+    assert_allclose(learned, np.mean(ends[1:] or ends, axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("of_epoch", "of_sweep"), [(1, 2), (64, 128), (512, 1024), (600, 1024), (4096, 4096)]
+)
+def test_batches_of_sweeps_are_larger_than_those_of_epochs(of_epoch, of_sweep):
+    assert settings(batch_size=of_epoch).sweep_batch_size == of_sweep
 
 
 @each_loss
@@ -547,13 +552,13 @@ def test_each_table_is_that_of_its_rows(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs)
     trunk = trunk_over(rng, rows, WIDTH, (6, 4))
     prior = draw_table(rng, rows, WIDTH)
-    order = draw_order(rng, rows, batch_size=7)
+    orders = [draw_order(rng, rows, batch_size=7) for _ in range(3)]
     # The last table learns from nothing.
     is_used = np.stack([*(rng.random((3, 40)) < 0.6), np.zeros(40, dtype=bool)])
-    tables = learn_tables(rows, is_used, order, trunk, loss, prior, settings())
+    tables = learn_tables(rows, is_used, orders, trunk, loss, prior, settings())
     assert tables.shape == (9, 4, WIDTH)
     for number, used in enumerate(is_used):
-        alone = learn_tables(rows, used[None], order, trunk, loss, prior, settings())
+        alone = learn_tables(rows, used[None], orders, trunk, loss, prior, settings())
         assert_allclose(tables[:, number], alone[:, 0], rtol=1e-10, atol=1e-12)
     assert_array_equal(tables[:, 3], prior)
 
@@ -563,7 +568,7 @@ def test_tables_without_a_fold_do_not_depend_on_its_targets(loss, n_outputs, rng
     rows = draw_rows(rng, loss, n_outputs)
     trunk = trunk_over(rng, rows, WIDTH, (6, 4))
     prior = draw_table(rng, rows, WIDTH)
-    order = draw_order(rng, rows, batch_size=7)
+    orders = [draw_order(rng, rows, batch_size=7) for _ in range(3)]
     fold_of_row = rng.integers(4, size=40)
     is_used = fold_of_row != np.arange(4)[:, None]
     targets = np.where(
@@ -572,7 +577,7 @@ def test_tables_without_a_fold_do_not_depend_on_its_targets(loss, n_outputs, rng
     changed = make_rows(rows.codes, targets, rows.context, rows.weight)
 
     before, after = (
-        learn_tables(r, is_used, order, trunk, loss, prior, settings())
+        learn_tables(r, is_used, orders, trunk, loss, prior, settings())
         for r in (rows, changed)
     )
     assert_array_equal(before[:, 2], after[:, 2])
@@ -585,7 +590,7 @@ def test_category_without_rows_stays_at_the_prior(rng):
     wider = make_rows(rows.codes, rows.targets, rows.context, rows.weight, n_codes=(7, 3))
     trunk = trunk_over(rng, wider, WIDTH, (6, 4))
     prior = draw_table(rng, wider, WIDTH)
-    table = learn_table(wider, draw_order(rng, wider), trunk, prior)
+    table = learn_table(wider, [draw_order(rng, wider)], trunk, prior)
     unmoved = np.all(table == prior, axis=1)
     assert_array_equal(np.flatnonzero(unmoved), [6])
 
@@ -597,7 +602,7 @@ def test_vectors_of_rare_categories_stay_nearer_to_the_prior(rng):
     trunk = trunk_over(rng, rows, WIDTH, (6,))
     trunk.initialize(rng, intercept=np.zeros(1))
     order = draw_order(rng, rows, batch_size=32)
-    table = learn_table(rows, order, trunk, zero_prior(rows))
+    table = learn_table(rows, [order], trunk, zero_prior(rows))
     rare, frequent, _ = np.linalg.norm(table, axis=1)
     assert 0 < rare < frequent / 2
 
@@ -613,10 +618,10 @@ def test_pass_keeps_float32(rng):
     trunk = trunk_over(rng, rows, WIDTH, (6, 4))
     prior = draw_table(rng, rows, WIDTH)
     order = draw_order(rng, rows)
-    double = learn_table(rows, order, trunk, prior)
+    double = learn_table(rows, [order], trunk, prior)
 
     single_trunk = type(trunk)(trunk.n_inputs, (6, 4), 1, np.dtype(np.float32))
     single_trunk.parameters[:] = trunk.parameters
-    table = learn_table(single, order, single_trunk, prior.astype(np.float32))
+    table = learn_table(single, [order], single_trunk, prior.astype(np.float32))
     assert table.dtype == np.float32
     assert_allclose(table, double, rtol=1e-3, atol=1e-5)

@@ -139,9 +139,9 @@ class LearnedTables(NamedTuple):
     ----------
     prior : ndarray of shape (sum(n_codes), width)
         Stacked table that all others began with.
-    by_order : list of list of ndarray of shape (sum(n_codes), width)
-        Tables of each row order: that of all rows, two of halves, of the categories in the
-        samples alone, and those of the folds.
+    tables : list of ndarray of shape (sum(n_codes), width)
+        Table of all rows, two of halves, of the categories in the samples alone, and those
+        of the folds.
     counts : list of ndarray of shape (3 + n_folds, n_codes)
         Weight of each category's rows, in all rows, each half and each fold's training
         rows, for each column.
@@ -150,7 +150,7 @@ class LearnedTables(NamedTuple):
     """
 
     prior: FloatArray
-    by_order: list[list[FloatArray]]
+    tables: list[FloatArray]
     counts: list[FloatArray]
     samples: list[Sample]
 
@@ -160,9 +160,9 @@ class TablesOfColumn(NamedTuple):
 
     Parameters
     ----------
-    tables : list of list of ndarray of shape (n_codes, width)
-        Table of all rows and those without each fold, for each row order.
-    halves : ndarray of shape (n_orders, n_halves, n_sampled, width)
+    tables : list of ndarray of shape (n_codes, width)
+        Table of all rows and those without each fold.
+    halves : ndarray of shape (n_halves, n_sampled, width)
         Tables of two halves of the rows, of the categories in the sample; ``n_halves`` is
         2, or 0 where no halves were learned.
     prior : ndarray of shape (n_codes, width)
@@ -177,7 +177,7 @@ class TablesOfColumn(NamedTuple):
         Rows of a category that weigh as much as the prior of its main effect.
     """
 
-    tables: list[list[FloatArray]]
+    tables: list[FloatArray]
     halves: FloatArray
     prior: FloatArray
     effects: FloatArray
@@ -222,13 +222,14 @@ def column_vectors(
 def _tables_of_columns(
     n_codes: IntArray, learned: LearnedTables, effects: MainEffects
 ) -> Iterator[TablesOfColumn]:
+    whole, first, second, *folds = learned.tables
     sample_ends = np.cumsum([len(sample.codes) for sample in learned.samples])
     for j, end in enumerate(np.cumsum(n_codes)):
         part, sample = slice(end - n_codes[j], end), learned.samples[j]
         sampled = slice(sample_ends[j] - len(sample.codes), sample_ends[j])
         yield TablesOfColumn(
-            [[of[0][part], *(t[part] for t in of[3:])] for of in learned.by_order],
-            np.stack([[of[1][sampled], of[2][sampled]] for of in learned.by_order]),
+            [whole[part], *(table[part] for table in folds)],
+            np.stack([first[sampled], second[sampled]]),
             learned.prior[part],
             effects.effects[:, part],
             np.delete(learned.counts[j], (1, 2), axis=0),
@@ -240,7 +241,7 @@ def _tables_of_columns(
 def in_canonical_axes(
     column: TablesOfColumn, metric: FloatArray, less_effects: bool
 ) -> ColumnVectors:
-    """Bring one column's tables to common axes, and take the mean over row orders.
+    """Bring one column's tables to common axes.
 
     Axes, signs and reliability are those of what was learned, the tables less their
     random start, about the categories of a sample. Of the vectors only that share of the
@@ -249,6 +250,8 @@ def in_canonical_axes(
 
     The effects are taken out of the vectors: those without a fold out of that fold's, by
     the slopes of the full table. A half has slopes of its own, for its vectors are shorter.
+    It may have found the vectors turned, but not what they repeat of the effects, so that
+    it is turned back when these are taken out.
 
     Parameters
     ----------
@@ -262,28 +265,21 @@ def in_canonical_axes(
     tables, halves, prior, all_effects, counts, sample, noise_ratio = column
     effects = all_effects if less_effects else all_effects[..., :0]
     dtype, (codes, shares) = prior.dtype, sample
-    sampled = np.stack([[table[codes] for table in of_order] for of_order in tables])
-    sampled, halves = sampled - prior[codes], halves - prior[codes]
-    in_trunk = sampled[0, 0]
+    sampled = np.stack([table[codes] for table in tables]) - prior[codes]
+    in_trunk = sampled[0]
     first = canonical_axes(in_trunk, shares, metric).rotation.astype(dtype)
-    sampled, halves = sampled @ first, halves @ first
-    # An order's tables are turned as its full table is turned to that of the first order;
-    # but not the halves: what is turned to agree tells nothing of agreement.
-    reference = sampled[0, 0]
-    turns = alignment_rotations(sampled[:, :1], reference, shares)
-    turns = turns * alignment_signs(sampled @ turns, reference, shares)
-    whole = (sampled[:, 0] @ turns[:, 0]).mean(axis=0)
-    halves = (alignment_signs(halves, reference, shares) * halves).mean(axis=0)
+    sampled, halves = sampled @ first, (halves - prior[codes]) @ first
+    signs = alignment_signs(sampled, sampled[0], shares)
 
     # The whole and two halves, each with slopes of its own.
-    found = np.stack([whole, *halves])
+    found = np.stack([sampled[0], *halves])
     slopes = effect_slopes(found, effects[0, codes], shares)
     found = found - effects[0, codes] @ slopes
     axes = canonical_axes(found[0], shares, np.eye(found.shape[2]))
     found = found @ axes.rotation
-    turns = first @ turns @ axes.rotation.astype(dtype)
-    taken_out = slopes[0] @ axes.rotation
-    vectors = _mean_vectors(column, turns, effects, taken_out)
+    found[1:] = _turned_to(found[0], found[1:], shares)
+    turns = (first * signs) @ axes.rotation.astype(dtype)
+    vectors = _turned(column, turns, effects, slopes[0] @ axes.rotation)
     return ColumnVectors(
         effects=all_effects[0],
         vectors=vectors[0],
@@ -300,24 +296,39 @@ def in_canonical_axes(
     )
 
 
-def _mean_vectors(
+def _turned_to(whole: FloatArray, halves: FloatArray, counts: FloatArray) -> FloatArray:
+    """Return the halves turned to the whole, each category by what the others say.
+
+    What the categories of two columns do to each other the network does as well with the
+    vectors of both turned, and chance decides how far they are turned in one half of the
+    rows. Halves that are turned to agree tell nothing of agreement: so every other
+    category tells the rotation of those between them.
+    """
+    halves = halves * alignment_signs(halves, whole, counts)
+    turned = np.empty_like(halves)
+    for first in (0, 1):
+        own, others = slice(first, None, 2), slice(1 - first, None, 2)
+        rotations = alignment_rotations(halves[:, others], whole[others], counts[others])
+        turned[:, own] = halves[:, own] @ rotations
+    return turned
+
+
+def _turned(
     column: TablesOfColumn, turns: FloatArray, effects: FloatArray, slopes: FloatArray
 ) -> FloatArray:
-    """Return the mean over row orders, shape (1 + n_folds, n_codes, n_axes).
+    """Return the tables in canonical axes, shape (1 + n_folds, n_codes, n_axes).
 
-    ``turns``, shape (n_orders, 1 + n_folds, width, n_axes), takes each table to the
-    canonical axes; what the effects say there, by ``slopes``, is taken out.
+    ``turns``, shape (1 + n_folds, width, n_axes), takes each table there; what the effects
+    say there, by ``slopes``, is taken out.
     """
-    tables, prior, counts = column.tables, column.prior, column.counts
-    turns = turns / prior.dtype.type(len(tables))
+    prior, counts = column.prior, column.counts
     vectors = np.empty((*counts.shape, turns.shape[-1]), prior.dtype)
     for start in range(0, len(prior), _CATEGORIES_AT_A_TIME):
         part = slice(start, start + _CATEGORIES_AT_A_TIME)
         vectors[:, part] = -(effects[:, part] @ slopes)
         left = prior[part] / (1 + counts[:, part, None])
-        for of_order, of_turns in zip(tables, turns, strict=True):
-            for number, table in enumerate(of_order):
-                vectors[number, part] += (table[part] - left[number]) @ of_turns[number]
+        for number, table in enumerate(column.tables):
+            vectors[number, part] += (table[part] - left[number]) @ turns[number]
     return vectors
 
 

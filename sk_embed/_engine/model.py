@@ -56,8 +56,6 @@ class ModelSettings:
         Settings of the trunk's epochs and of the tables' sweeps.
     hidden_layer_sizes : tuple of int
         Number of units in each hidden layer of the trunk.
-    n_orders : int
-        Row orders; the final tables are the mean over them.
     alpha : float or None
         Penalty of main effects; None estimates one for each column.
     n_fold_tables : int
@@ -75,7 +73,6 @@ class ModelSettings:
 
     training: TrainingSettings
     hidden_layer_sizes: tuple[int, ...]
-    n_orders: int
     alpha: float | None
     n_fold_tables: int
     crosses: tuple[Pair, ...] | None
@@ -119,9 +116,9 @@ def learn_model(
     The steps, of which those on one line do not wait for each other::
 
         the trunk, by epochs;  main effects of all rows
-        tables of all rows, of two halves and without each fold, in several row orders;
-            main effects without each fold
-        canonical axes, reliability and the mean over row orders of each column
+        tables of all rows, of two halves and without each fold;  main effects without
+            each fold
+        canonical axes and reliability of each column
 
     Parameters
     ----------
@@ -149,7 +146,7 @@ def learn_model(
     # A stream for each purpose: how much one draws, by the number of rows, changes none
     # of the others.
     trunk_rng, prior_rng = rng.spawn(2)
-    source.draw(rng, settings.n_orders)
+    source.draw(rng, settings.training.n_sweeps)
     initial = initial_trunk(source, loss, settings, trunk_rng, start)
     draw_prior = partial(prior_table, source.n_codes, settings, prior_rng)
 
@@ -167,12 +164,12 @@ def learn_model(
     results = map_tasks(call, table_tasks + effect_tasks)
     tables, fold_effects = results[: len(table_tasks)], results[len(table_tasks) :]
 
-    by_order = [list(chain.from_iterable(of)) for of in batched(tables, len(plan.parts))]
-    learned = LearnedTables(plan.prior, by_order, plan.counts, plan.samples)
+    tables = list(chain.from_iterable(tables))
+    learned = LearnedTables(plan.prior, tables, plan.counts, plan.samples)
     effects = collect(wholes, batched(fold_effects, len(wholes)))
     crosses, joint = _learn_crosses(source, loss, effects, settings, map_tasks)
     effects = effects.first_folds(settings.n_fold_tables)
-    slopes = source.sensitivity(trunk, by_order[0][0])
+    slopes = source.sensitivity(trunk, tables[0])
     columns = column_vectors(
         source.n_codes, learned, effects, slopes.metrics, settings.less_effects
     )
@@ -222,7 +219,7 @@ def _learn_crosses(
 
 def n_table_passes(settings: ModelSettings) -> int:
     """Return the passes for final tables: of all rows, of two halves, of the folds."""
-    return settings.n_orders * settings.training.n_sweeps * (3 + settings.n_fold_tables)
+    return settings.training.n_sweeps * (3 + settings.n_fold_tables)
 
 
 def initial_trunk(
@@ -313,7 +310,7 @@ def _sampled_rows(n_codes: IntArray, samples: list[Sample]) -> IntArray:
 def _table_tasks(
     source: RowSource, plan: _Plan, trunk: Trunk, loss: Loss, settings: ModelSettings
 ) -> list[partial[list[FloatArray]]]:
-    """Return the tasks that learn the final tables, order by order and part by part."""
+    """Return the tasks that learn the final tables, part by part."""
     learn = partial(
         source.learn_tables,
         trunk=trunk,
@@ -321,18 +318,12 @@ def _table_tasks(
         prior=plan.prior,
         settings=settings.training,
     )
-    return [
-        partial(_learn_part, learn, order, part)
-        for order in range(settings.n_orders)
-        for part in plan.parts
-    ]
+    return [partial(_learn_part, learn, part) for part in plan.parts]
 
 
-def _learn_part(
-    learn: Callable[[int, IntArray], FloatArray], order: int, part: _Part
-) -> list[FloatArray]:
-    """Learn tables side by side in one row order, and cut out of each what is kept."""
-    table = learn(order, part.subsets)
+def _learn_part(learn: Callable[[IntArray], FloatArray], part: _Part) -> list[FloatArray]:
+    """Learn tables side by side, and cut out of each what is kept."""
+    table = learn(part.subsets)
     return [table[:, number][kept] for number, kept in enumerate(part.kept)]
 
 

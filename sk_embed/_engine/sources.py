@@ -82,8 +82,11 @@ class RowSource(Protocol):
     def mean_target(self) -> FloatArray:
         """Weighted mean of the targets, shape (n_outputs,)."""
 
-    def draw(self, rng: np.random.Generator, n_orders: int) -> None:
-        """Draw halves and row orders; called once, before anything is learned."""
+    def draw(self, rng: np.random.Generator, n_sweeps: int) -> None:
+        """Draw halves, and the row order of each sweep of the final tables.
+
+        Called once, before anything is learned.
+        """
 
     def counts(self) -> list[FloatArray]:
         """Return the weight of each code's rows in each subset.
@@ -124,14 +127,13 @@ class RowSource(Protocol):
 
     def learn_tables(
         self,
-        order: int,
         subsets: IntArray,
         trunk: Trunk,
         loss: Loss,
         prior: FloatArray,
         settings: TrainingSettings,
     ) -> FloatArray:
-        """Learn a table from each subset under a frozen trunk, in one row order.
+        """Learn a table from each subset under a frozen trunk, by the sweeps drawn.
 
         Shape (sum(n_codes), n_subsets, width).
         """
@@ -191,15 +193,15 @@ class InMemory:
         """Weighted mean of the targets, shape (n_outputs,)."""
         return self.rows.mean(self.rows.targets)
 
-    def draw(self, rng: np.random.Generator, n_orders: int) -> None:
-        """Draw halves and row orders; called once, before anything is learned."""
+    def draw(self, rng: np.random.Generator, n_sweeps: int) -> None:
+        """Draw halves, and the row order of each sweep of the final tables."""
         half_rng, order_rng, self._epoch_rng = rng.spawn(3)
         n_rows = len(self.rows)
         in_first = np.zeros(n_rows, dtype=bool)
         in_first[half_rng.permutation(n_rows)[: n_rows // 2]] = True
         every = np.ones_like(in_first)
         self._is_used = np.stack([every, in_first, ~in_first, *self._is_training])
-        self._orders = [self._permutation(order_rng) for _ in range(n_orders)]
+        self._orders = [self._permutation(order_rng) for _ in range(n_sweeps)]
 
     def _permutation(self, rng: np.random.Generator) -> IntArray:
         return random_order(rng, len(self.rows), self._n_in_reach)
@@ -270,17 +272,16 @@ class InMemory:
 
     def learn_tables(
         self,
-        order: int,
         subsets: IntArray,
         trunk: Trunk,
         loss: Loss,
         prior: FloatArray,
         settings: TrainingSettings,
     ) -> FloatArray:
-        """Learn a table from each subset under a frozen trunk, in one row order."""
-        row_order = RowOrder(self.rows, self._orders[order], settings.batch_size)
-        is_used = self._is_used[subsets]
-        return learn_tables(self.rows, is_used, row_order, trunk, loss, prior, settings)
+        """Learn a table from each subset under a frozen trunk, by the sweeps drawn."""
+        batch_size, is_used = settings.sweep_batch_size, self._is_used[subsets]
+        orders = [RowOrder(self.rows, order, batch_size) for order in self._orders]
+        return learn_tables(self.rows, is_used, orders, trunk, loss, prior, settings)
 
     def sensitivity(self, trunk: Trunk, table: FloatArray) -> Sensitivity:
         """Measure the sensitivity of a trained trunk, about a stacked table."""
@@ -306,11 +307,10 @@ class Partitioned:
         self.n_codes, self.n_folds = blocks.n_codes, facts.n_folds
         self.mean_target = facts.mean_target
 
-    def draw(self, rng: np.random.Generator, n_orders: int) -> None:
-        """Draw row orders; the halves were drawn where the partitions were read."""
+    def draw(self, rng: np.random.Generator, n_sweeps: int) -> None:
+        """Draw seeds of row orders; the halves were drawn where partitions were read."""
         (seed_rng,) = rng.spawn(1)
-        seeds = seed_rng.integers(2**63, size=1 + n_orders).tolist()
-        self._epoch_seed, *self._order_seeds = seeds
+        self._epoch_seed, self._sweep_seed = seed_rng.integers(2**63, size=2).tolist()
 
     def counts(self) -> list[FloatArray]:
         """Return the weight of each code's rows in each subset."""
@@ -358,17 +358,16 @@ class Partitioned:
 
     def learn_tables(
         self,
-        order: int,
         subsets: IntArray,
         trunk: Trunk,
         loss: Loss,
         prior: FloatArray,
         settings: TrainingSettings,
     ) -> FloatArray:
-        """Learn a table from each subset under a frozen trunk, in one row order."""
+        """Learn a table from each subset under a frozen trunk, by the sweeps drawn."""
         return learn_tables_in_rounds(
             self._blocks, subsets, trunk, loss, prior, settings,
-            Rounds(self._n_rounds, self._order_seeds[order]),
+            Rounds(self._n_rounds, self._sweep_seed),
         )  # fmt: skip
 
     def sensitivity(self, trunk: Trunk, table: FloatArray) -> Sensitivity:

@@ -33,6 +33,7 @@ from sk_embed._engine.network.optimizers import RowAdagrad
 from sk_embed._engine.network.training import (
     LossCurve,
     Step,
+    SweepMean,
     TrainingSettings,
     TrunkLearner,
     leave_frozen,
@@ -196,19 +197,23 @@ def learn_tables_in_rounds(
 ) -> FloatArray:
     """Learn tables under a frozen trunk, each from a subset of the rows.
 
-    See :class:`~sk_embed._engine.partitions.Block`.
+    See :class:`~sk_embed._engine.partitions.Block`; as
+    :func:`~sk_embed._engine.network.training.learn_tables` does, by rounds.
 
     Returns
     -------
     tables : ndarray of shape (sum(n_codes), n_tables, width)
     """
     tables = Tables.begin(subsets, settings.table_learning_rate, prior)
-    for _ in range(settings.n_sweeps):
+    mean = SweepMean(settings.n_sweeps)
+    for sweep in range(settings.n_sweeps):
         for number in range(rounds.n_rounds):
-            piece = Piece((rounds.seed,), number, rounds.n_rounds, settings.batch_size)
+            seeds, batch_size = (rounds.seed, sweep), settings.sweep_batch_size
+            piece = Piece(seeds, number, rounds.n_rounds, batch_size)
             (learned,) = blocks.total(_table_round, piece, trunk, tables, loss)
             tables = tables.moved(learned)
-    return tables.vectors.reshape(len(prior), len(subsets), -1)
+        mean.add(tables.vectors)
+    return mean.value.reshape(len(prior), len(subsets), -1)
 
 
 def _constant_loss(block: Block, loss: Loss, raw_prediction: FloatArray) -> Sums:

@@ -11,7 +11,7 @@ the trunk cannot tell rows by their context.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,6 +31,9 @@ _CONTEXT_OF_UNIT_SCALE = 3
 # more numbers are told apart more easily, and so learned by heart: the weights of more
 # columns decay faster, in proportion to their number.
 _CONTEXT_OF_UNIT_DECAY = 20
+# Rows of a batch of final tables, beyond which a batch that holds each row once for each
+# of eight tables leaves the processor's cache.
+_MAX_SWEEP_BATCH_SIZE = 1024
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class TrainingSettings:
     n_sweeps : int
         Passes over the rows for each final table.
     batch_size : int
-        Rows of one batch; of rows in partitions, of one partition's batch.
+        Rows of one batch of an epoch; of rows in partitions, of one partition's batch.
     """
 
     width: int
@@ -70,6 +73,15 @@ class TrainingSettings:
     patience: int
     n_sweeps: int
     batch_size: int
+
+    @property
+    def sweep_batch_size(self) -> int:
+        """Rows of one batch of a sweep.
+
+        Twice those of an epoch, up to a size beyond which nothing is saved: the trunk,
+        whose steps are counted in batches, does not learn.
+        """
+        return max(self.batch_size, min(2 * self.batch_size, _MAX_SWEEP_BATCH_SIZE))
 
 
 class Step(NamedTuple):
@@ -337,7 +349,7 @@ def learn_trunk(
 def learn_tables(
     rows: Rows,
     is_used: BoolArray,
-    order: RowOrder,
+    orders: Sequence[RowOrder],
     trunk: Trunk,
     loss: Loss,
     prior: FloatArray,
@@ -345,12 +357,65 @@ def learn_tables(
 ) -> FloatArray:
     """Learn tables under a frozen trunk, one for each row of ``is_used``.
 
+    Each sweep visits the rows in an order of its own, and goes on from the tables of the
+    sweep before. What a table holds of the chance of one order is averaged out: the result
+    is the mean of the tables at the ends of all sweeps but the first.
+
+    Parameters
+    ----------
+    rows : Rows
+        Rows that at least one table learns from.
+    is_used : ndarray of bool of shape (n_tables, n_rows)
+        Rows that each table learns from.
+    orders : sequence of RowOrder
+        Order of the rows in each sweep.
+    trunk : Trunk
+        Trunk that all tables share.
+    loss : Loss
+        Loss whose weighted sum over rows is minimised.
+    prior : ndarray of shape (sum(n_codes), width)
+        Table that all others begin with.
+    settings : TrainingSettings
+        Step size of the tables.
+
     Returns
     -------
     tables : ndarray of shape (sum(n_codes), n_tables, width)
     """
-    n_tables = len(is_used)
+    n_tables, mean = len(is_used), SweepMean(len(orders))
     tables = RowAdagrad(np.tile(prior, (1, n_tables)), settings.table_learning_rate)
-    for _ in range(settings.n_sweeps):
+    for order in orders:
         run_pass(rows, is_used, order, trunk, loss, tables, leave_frozen)
-    return tables.table.reshape(len(prior), n_tables, -1)
+        mean.add(tables.table)
+    return mean.value.reshape(len(prior), n_tables, -1)
+
+
+class SweepMean:
+    """Mean of tables at the ends of all sweeps but the first; of the only one, if it is.
+
+    Parameters
+    ----------
+    n_sweeps : int
+        Number of sweeps in all.
+    """
+
+    def __init__(self, n_sweeps: int) -> None:
+        self._n_left, self._n_counted = n_sweeps, max(n_sweeps - 1, 1)
+        self._skips_next = n_sweeps > 1
+        self.value: FloatArray = np.empty(0)
+
+    def add(self, table: FloatArray) -> None:
+        """Count the table at the end of a sweep; the last one is overwritten."""
+        self._n_left -= 1
+        if self._skips_next:
+            self._skips_next = False
+            return
+        if self._n_left == 0:
+            if self.value.size:
+                table += self.value
+                table /= self._n_counted
+            self.value = table
+        elif self.value.size:
+            self.value += table
+        else:
+            self.value = table.copy()

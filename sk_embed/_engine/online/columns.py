@@ -60,8 +60,8 @@ def stream_column(
     halves = np.empty((0, len(sample.codes), table.shape[1]))
     halves = np.array(half_tables(sample.codes) or halves, dtype=np.float64)
     learned = TablesOfColumn(
-        tables=[[table]],
-        halves=halves[None],
+        tables=[table],
+        halves=halves,
         prior=np.broadcast_to(0.0, table.shape),
         effects=effects[None],
         counts=weight[None],
