@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._columns.choice import place_among_categorical
 from sk_embed._columns.vocabulary import Vocabulary
 from sk_embed._engine.cells import ListedCells, Pair, codes_of, keys_of
 from sk_embed._engine.crossed_effects import CrossEffects
@@ -222,15 +223,4 @@ def _places(
             "name or index."
         )
     for column in pair:
-        if isinstance(column, str):
-            found = np.flatnonzero([] if names is None else names == column)
-        else:
-            found = np.flatnonzero(np.arange(len(is_categorical)) == column)
-        if len(found) != 1 or not is_categorical[found[0]]:
-            known = np.flatnonzero(is_categorical)
-            columns = known if names is None else names[known]
-            raise ValueError(
-                f"crosses names column {column!r}, which is not one of the categorical "
-                f"columns {columns.tolist()}."
-            )
-        yield int(is_categorical[: found[0]].sum())
+        yield place_among_categorical(column, "crosses", is_categorical, names)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -11,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
+from sk_embed._columns.choice import place_among_categorical
 from sk_embed._columns.comparable import SHORT, factorize, one_by_one
 from sk_embed._columns.names import NameGrams, learn_grams, names_of
 from sk_embed._columns.vocabulary import Vocabulary
@@ -213,26 +213,11 @@ def read_names(
     if isinstance(names, (str, bool, np.bool_)):
         is_auto = isinstance(names, str)
         return [NameRule(bool(names), is_auto, False)] * n_columns
-    listed = set(_places(names, is_categorical, feature_names))
+    listed = [
+        place_among_categorical(column, "names", is_categorical, feature_names)
+        for column in names
+    ]
     return [NameRule(j in listed, False, True) for j in range(n_columns)]
-
-
-def _places(
-    columns: Any, is_categorical: BoolArray, feature_names: NDArray[Any] | None
-) -> Iterator[int]:
-    for column in columns:
-        if isinstance(column, str):
-            found = np.flatnonzero([] if feature_names is None else feature_names == column)
-        else:
-            found = np.flatnonzero(np.arange(len(is_categorical)) == column)
-        if len(found) != 1 or not is_categorical[found[0]]:
-            known = np.flatnonzero(is_categorical)
-            known = known if feature_names is None else feature_names[known]
-            raise ValueError(
-                f"names holds column {column!r}, which is not one of the categorical "
-                f"columns {known.tolist()}."
-            )
-        yield int(is_categorical[: found[0]].sum())
 
 
 def fill_unknown(

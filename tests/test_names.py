@@ -242,5 +242,5 @@ def test_neighbours_of_a_name_that_was_never_seen(words, fitted):
 
 @pytest.mark.parametrize("column", ["job", 1, True, None])
 def test_columns_that_there_are_not_cannot_be_asked_for(words, column):
-    with pytest.raises(ValueError, match=r"names holds column .*categorical columns"):
+    with pytest.raises(ValueError, match=r"names names column .*categorical columns"):
         encoder_of(names=[column]).fit(*rows_of(*words))

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_embed._arrays import BoolArray
+
 
 def chosen_columns(chosen: Any, X: Any) -> Any:
     """Return ``categorical_features`` for a table, with callables and selectors called.
@@ -114,3 +116,41 @@ def _require_one_reading(parameter: str, numbers: list[int], X: Any) -> None:
             f"labels those in places {by_label}. Make the labels strings, as by "
             "X.rename(columns=str), and name these."
         )
+
+
+def place_among_categorical(
+    column: Any,
+    parameter: str,
+    is_categorical: BoolArray,
+    feature_names: NDArray[Any] | None,
+) -> int:
+    """Return the place of a column, by name or index, among the categorical ones.
+
+    Parameters
+    ----------
+    column : str or int
+        Name of the column, or its place among all columns of X.
+    parameter : str
+        Parameter of the estimator that holds the column, for messages.
+    is_categorical : ndarray of bool of shape (n_columns,)
+        Whether each column of X is categorical.
+    feature_names : ndarray of shape (n_columns,) or None
+        Names of the columns of X, where all are strings.
+
+    Raises
+    ------
+    ValueError
+        If it is not a categorical column.
+    """
+    if isinstance(column, str):
+        found = np.flatnonzero([] if feature_names is None else feature_names == column)
+    else:
+        found = np.flatnonzero(np.arange(len(is_categorical)) == column)
+    if len(found) != 1 or not is_categorical[found[0]]:
+        known = np.flatnonzero(is_categorical)
+        columns = known if feature_names is None else feature_names[known]
+        raise ValueError(
+            f"{parameter} names column {column!r}, which is not one of the categorical "
+            f"columns {columns.tolist()}."
+        )
+    return int(is_categorical[: found[0]].sum())
