@@ -1,5 +1,5 @@
 """13. What a name says: job titles that nobody held
-================================================
+=================================================
 
 A new job title is a new category, of which no row tells anything. Its name does: whoever
 has met senior plumbers and junior electricians can guess what a junior plumber earns. The
