@@ -182,7 +182,8 @@ def read_folds(splits: Iterable[tuple[IntArray, IntArray]], n_rows: int) -> Fold
         row = int(np.flatnonzero(n_times != 1)[0])
         raise ValueError(
             f"The test folds of `cv` must hold each row exactly once, but row {row} is "
-            f"in {n_times[row]} of them; pass an int or a splitter such as KFold."
+            f"in {n_times[row]} of them; pass an int or a splitter such as KFold (not "
+            "TimeSeriesSplit: for folds by time, sort the rows and pass KFold)."
         )
     folds = Folds(fold_of_row, np.array(is_training))
     is_tested = fold_of_row == np.arange(len(is_training))[:, None]
