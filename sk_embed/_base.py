@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._columns.choice import categories_by_place, chosen_columns
+from sk_embed._columns.choice import categories_by_place, chosen_columns, require_places
 from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.output import append_to_array, append_to_frame
 from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES
@@ -153,6 +153,7 @@ class EncoderBase(
         listed = categories_by_place(parameters["categories"], X, names, n_columns)
         parameters["categories"] = listed
         if choose_columns:
+            require_places(parameters["names"], parameters["crosses"], X)
             chosen = chosen_columns(parameters["categorical_features"], X)
             parameters["categorical_features"] = chosen
         return parameters

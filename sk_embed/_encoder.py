@@ -131,10 +131,11 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
         name says, and an unknown one is there. Vectors without a fold are shrunk to what
         names say without this fold. "auto" asks all columns of strings, and takes those
         where names predict vectors of categories that are left out better than their mean
-        does, by 2.5 standard errors, among 30 categories or more; True takes all columns
-        of strings, a list the columns that it holds, whose other values count as they are
-        written. False takes none. Missing values and infrequent categories have no names,
-        and ``partial_fit`` learns nothing from names.
+        does, by 2.5 standard errors; True takes all columns of strings, a list the columns
+        that it holds, whose other values count as they are written. False takes none. No
+        column is taken of which fewer than 30 categories have rows and a name, or whose
+        names predict nothing. Missing values and infrequent categories have no names, and
+        ``partial_fit`` learns nothing from names.
     counts : bool, default=False
         Whether ``log(1 + n)`` is put out for each categorical column and each cross, behind
         all vectors, n being the number of training rows of the category, or pair of
@@ -479,7 +480,8 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
 
         Rows from :meth:`transform` come back exactly; of categories that have the same
         vector, as infrequent ones do, the most frequent comes back, and those that have no
-        rows but are listed in ``categories`` count as unknown. Other vectors, as means of
+        rows but are listed in ``categories`` count as unknown, unless their names say more.
+        Other vectors, as means of
         vectors or training rows from :meth:`fit_transform`, come back as the category that
         is nearest.
 

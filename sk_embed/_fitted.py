@@ -376,7 +376,8 @@ class FittedEncoding:
         codes = self.columns.vocabularies[number].encode(column)
         row, vector = int(codes[0]), self.tables[number][codes]
         prior = self.name_priors[number] if self.name_priors else None
-        if row == UNKNOWN and prior is not None and not pd.isna(category):
+        is_named = prior is not None and not pd.isna(category) and prior.knows(category)
+        if row == UNKNOWN and prior is not None and is_named:
             vector = prior.means(column.to_numpy())
         elif row == UNKNOWN:
             raise ValueError(

@@ -90,6 +90,12 @@ class NamePrior:
         grams = self.grams.transform(names_of(values, self.with_others))
         return means_of(grams, self.weights, self.offset).astype(self.weights.dtype)
 
+    def knows(self, value: Any) -> bool:
+        """Return whether a value has a name, of which some n-gram is known."""
+        values = np.empty(1, dtype=object)
+        values[0] = value
+        return self.grams.transform(names_of(values, self.with_others)).nnz > 0
+
     def taken_out(
         self, table: FloatArray, vocabulary: Vocabulary, counts: FloatArray
     ) -> FloatArray:

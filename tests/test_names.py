@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -244,3 +246,55 @@ def test_neighbours_of_a_name_that_was_never_seen(words, fitted):
 def test_columns_that_there_are_not_cannot_be_asked_for(words, column):
     with pytest.raises(ValueError, match=r"names names column .*categorical columns"):
         encoder_of(names=[column]).fit(*rows_of(*words))
+
+
+def test_flags_are_no_columns(words):
+    X, y = rows_of(*words)
+    with pytest.raises(ValueError, match="names names column True"):
+        encoder_of(names=[True, False]).fit(X.assign(other=X["title"]), y)
+
+
+def test_numbers_that_may_be_labels_or_places_are_refused(words):
+    X, y = rows_of(*words)
+    X = pd.DataFrame({1: X["title"], 0: X["title"]})
+    with pytest.raises(ValueError, match=r"names.*labels of columns of X"):
+        encoder_of(names=[0]).fit(X, y)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_names_that_are_used_untested_and_say_nothing_do_not_warn(seed):
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame({"title": [f"{code:03d}" for code in rng.integers(40, size=200)]})
+    y = rng.normal(size=200)
+    assert np.isfinite(encoder_of(names=True).fit(X, y).transform(X)).all()
+
+
+@pytest.mark.parametrize("name", [3, "", "§§§", b"x", ("a", 1)])
+def test_what_has_no_known_name_has_no_neighbours(fitted, name):
+    with pytest.raises(ValueError, match="title"):
+        nearest_categories(fitted, "title", name)
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    """Numbers whose hundreds tell the effect, and an encoder of their digits."""
+    rng = np.random.default_rng(0)
+    values = np.arange(100, 900, 9)
+    codes = rng.integers(len(values), size=600)
+    y = values[codes] // 100 + 0.3 * rng.normal(size=600)
+    encoder = encoder_of(names=["title"], categorical_features=["title"])
+    return encoder.fit(pd.DataFrame({"title": values[codes]}), y)
+
+
+def test_equal_numbers_have_one_name_whatever_their_type_and_the_rows_beside(numbers):
+    equal = np.array([500, 500.0, Decimal("500.00"), Fraction(500)], dtype=object)
+    alone = np.vstack([encoded(numbers, equal[[place]]) for place in range(len(equal))])
+    together = encoded(numbers, np.tile(equal, 30))
+    assert np.ptp(alone) == 0
+    assert np.abs(alone).min() > 0
+    assert np.ptp(together) == 0
+    assert_array_equal(together[: len(equal)], alone)
+
+
+def test_numbers_that_are_not_finite_are_unknown_without_an_error(numbers):
+    assert np.isfinite(encoded(numbers, np.array([np.inf, -np.inf]))).all()

@@ -90,6 +90,18 @@ def categories_by_place(
     return by_place
 
 
+def require_places(names: Any, crosses: Any, X: Any) -> None:
+    """Raise ValueError if numbers in ``names`` or ``crosses`` may be labels of X too."""
+    pairs = [pair for pair in _as_rows(crosses) if isinstance(pair, (tuple, list))]
+    crossed = [column for pair in pairs for column in pair]
+    for parameter, columns in (("names", _as_rows(names)), ("crosses", crossed)):
+        _require_one_reading(parameter, [c for c in columns if _is_whole(c)], X)
+
+
+def _as_rows(listed: Any) -> list[Any]:
+    return listed if isinstance(listed, list) else []
+
+
 def _is_whole(label: Any) -> bool:
     return isinstance(label, Integral) and not isinstance(label, (bool, np.bool_))
 
@@ -146,7 +158,9 @@ def place_among_categorical(
         found = np.flatnonzero([] if feature_names is None else feature_names == column)
     else:
         found = np.flatnonzero(np.arange(len(is_categorical)) == column)
-    if len(found) != 1 or not is_categorical[found[0]]:
+    # True equals 1, but is no place.
+    is_flag = isinstance(column, (bool, np.bool_))
+    if is_flag or len(found) != 1 or not is_categorical[found[0]]:
         known = np.flatnonzero(is_categorical)
         columns = known if feature_names is None else feature_names[known]
         raise ValueError(

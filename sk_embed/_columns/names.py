@@ -15,6 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
 from numbers import Integral
 from typing import Any
 
@@ -125,8 +128,24 @@ def _name_of(value: Any, with_others: bool) -> str:
         return value
     if not with_others:
         return ""
-    is_number = isinstance(value, (Integral, float, np.floating))
-    return str(int(value)) if is_number and value == np.floor(value) else str(value)
+    try:
+        return str(_as_usual(value))
+    except (ValueError, OverflowError):
+        # Python writes no whole number of more than some thousand digits.
+        return ""
+
+
+def _as_usual(value: Any) -> Any:
+    """Return a value of which equal ones, whatever their types, are written alike."""
+    if isinstance(value, timedelta):
+        return pd.Timedelta(value)
+    if isinstance(value, (Decimal, Fraction)) and value == float(value):
+        value = float(value)
+    is_float = isinstance(value, (float, np.floating))
+    is_whole = isinstance(value, (Integral, np.bool_)) or (
+        is_float and np.isfinite(value) and value == np.floor(value)
+    )
+    return int(value) if is_whole else value
 
 
 def _code_points(names: Sequence[str]) -> tuple[IntArray, IntArray]:

@@ -262,7 +262,9 @@ def _choose(
     gains = of_mean - regression.errors_left_out(penalty) ** 2
     is_gain = np.isfinite(penalty) & (gains.sum(axis=0) > 0)
     gain = gains[:, is_gain].sum(axis=1)
-    if not gain.sum() > min_standard_errors * np.sqrt(np.sum(gain**2)):
+    standard_error = np.sqrt(np.sum(gain**2))
+    # Infinitely many of no error are not a number.
+    if not standard_error > 0 or gain.sum() <= min_standard_errors * standard_error:
         return None
     total = np.maximum(of_mean.sum(axis=0), np.finfo(float).tiny)
     return np.where(is_gain, penalty, np.inf), is_gain * gains.sum(axis=0) / total
