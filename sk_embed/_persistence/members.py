@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_embed._arrays import FloatArray
+
 # The one way in which numpy writes the header of a plain little-endian array.
 _HEADER = re.compile(
     rb"\x93NUMPY\x01\x00.."
@@ -102,6 +104,38 @@ class Members:
         array = np.lib.format.read_array(BytesIO(content), allow_pickle=False)
         _require_valid(name, array)
         return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+    def floats(self, name: str, shape: tuple[int | None, ...]) -> FloatArray:
+        """Return an array of finite numbers of single or double precision."""
+        array = self.array(name, "f", shape)
+        if array.dtype.itemsize not in (4, 8) or not np.isfinite(array).all():
+            raise ValueError(f"its member {name!r} holds NaN or infinity, or {array.dtype}")
+        return array
+
+
+class Document:
+    """A JSON object whose entries are asked for by name and type."""
+
+    def __init__(self, entries: Any) -> None:
+        if type(entries) is not dict:
+            raise ValueError("its member 'encoder.json' is no object")
+        self.entries = entries
+
+    def get(self, name: str, kind: type) -> Any:
+        """Return an entry of a type, or raise ValueError."""
+        value = self.entries.get(name)
+        if type(value) is not kind:
+            raise ValueError(
+                f"its member 'encoder.json' lacks {name!r}, of type {kind.__name__}"
+            )
+        return value
+
+    def list_of(self, name: str, kind: type) -> list[Any]:
+        """Return an entry that is a list of values of a type, or raise ValueError."""
+        values = self.get(name, list)
+        if not all(type(value) is kind for value in values):
+            raise ValueError(f"{name!r} holds something else than {kind.__name__}")
+        return list(values)
 
 
 def _require_valid(name: str, array: NDArray[Any]) -> None:

@@ -85,15 +85,11 @@ def _restored(entry: Any, folder: str, width: int, members: Members) -> NamePrio
         "left_over": (width,),
     }
     arrays = {
-        name: members.array(f"{folder}/{name}.npy", "f", shape)
+        name: members.floats(f"{folder}/{name}.npy", shape)
         for name, shape in floats.items()
     }
     is_sound = isfinite(noise_ratio) and noise_ratio > 0 and len(alphabet) >= N_MARKS
     is_sound &= bool((np.diff(alphabet) > 0).all() and (np.diff(keys) > 0).all())
-    is_sound &= all(
-        array.dtype.itemsize in (4, 8) and bool(np.isfinite(array).all())
-        for array in arrays.values()
-    )
     is_sound &= bool((arrays["rarity"] > 0).all() and (arrays["left_over"] > 0).all())
     if not is_sound:
         raise ValueError(f"its members {folder!r} hold values that are out of range")

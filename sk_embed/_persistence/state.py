@@ -21,14 +21,20 @@ from sk_embed._columns.table import TableColumns
 from sk_embed._columns.target import TARGET_TYPES, Target
 from sk_embed._columns.vocabulary import Vocabulary
 from sk_embed._engine.network.trunk import Trunk
-from sk_embed._fitted import FittedEncoding, ResumeState
+from sk_embed._fitted import FittedEncoding
 from sk_embed._persistence.crosses import (
     cross_members,
     crosses_to_json,
     restored_crosses,
 )
-from sk_embed._persistence.members import Members, array_to_bytes, json_to_bytes
+from sk_embed._persistence.members import (
+    Document,
+    Members,
+    array_to_bytes,
+    json_to_bytes,
+)
 from sk_embed._persistence.names import name_members, names_to_json, restored_names
+from sk_embed._persistence.resume import restored_resume, resume_members
 from sk_embed._persistence.values import from_json, from_runs, to_json, to_runs
 from sk_embed._settings import LOSSES
 from sk_embed._sklearn_compat import output_container, validate_parameters
@@ -102,7 +108,7 @@ def members_of(encoder: Any) -> dict[str, bytes]:
     members |= name_members(fitted.name_priors)
     members |= _target_members(fitted.target)
     if fitted.resume is not None:
-        members |= _resume_members(fitted.resume)
+        members |= resume_members(fitted.resume)
     return members
 
 
@@ -114,21 +120,6 @@ def _target_members(target: Target) -> dict[str, bytes]:
         members["target/center.npy"] = array_to_bytes(target.center)
         members["target/scale.npy"] = array_to_bytes(target.scale)
     return members
-
-
-def _resume_members(resume: ResumeState) -> dict[str, bytes]:
-    arrays: dict[str, FloatArray | None] = {
-        "resume/alpha.npy": resume.alpha,
-        "resume/noise_ratio.npy": resume.noise_ratio,
-    }
-    for number, to_trunk in enumerate(resume.to_trunk):
-        folder = f"columns/{number}"
-        arrays[f"{folder}/to_trunk.npy"] = to_trunk
-        arrays[f"{folder}/weights.npy"] = resume.weights[number]
-        arrays[f"{folder}/effects.npy"] = resume.effects[number]
-    return {
-        name: array_to_bytes(array) for name, array in arrays.items() if array is not None
-    }
 
 
 def _column_members(fitted: FittedEncoding, number: int) -> dict[str, bytes]:
@@ -204,7 +195,7 @@ def restored(make: Callable[..., _Encoder], contents: Mapping[str, bytes]) -> _E
 
 
 def _restored(make: Callable[..., Any], members: Members) -> Any:
-    document = _Document(members.json("encoder.json"))
+    document = Document(members.json("encoder.json"))
     _require_version(document)
     encoder = _restored_parameters(make, document)
     names = document.list_of("column_names", str)
@@ -225,10 +216,10 @@ def _restored_encoding(
     names: list[str],
     is_categorical: BoolArray,
     scaler: ContextScaler,
-    document: _Document,
+    document: Document,
     members: Members,
 ) -> FittedEncoding:
-    trunk = _restored_trunk(_Document(document.get("trunk", dict)), members)
+    trunk = _restored_trunk(Document(document.get("trunk", dict)), members)
     target, effect_names = _restored_target(trunk.n_outputs, document, members)
     unit = document.get("unit", float)
     loss_curve = document.list_of("loss_curve", float)
@@ -246,123 +237,39 @@ def _restored_encoding(
         len(effect_names) > 0,
         members,
     )
+    tables = [column.table for column in columns]
     n_groups = len(list(LOSSES[target.type]().joint_outputs(trunk.n_outputs)))
     shape = n_groups, len(columns) + len(crosses)
-    resume = _restored_resume(columns, shape, learned, trunk, document, members)
+    n_vectors = trunk.n_inputs - scaler.n_outputs
     return FittedEncoding(
         columns=learned,
         target=target,
         with_effects=len(effect_names) > 0,
-        tables=[column.table for column in columns],
+        tables=tables,
         explained_variance_ratio=[column.explained_variance_ratio for column in columns],
         reliability=[column.reliability for column in columns],
         unit=unit,
         trunk=trunk,
         loss_curve=loss_curve,
-        resume=resume,
+        resume=restored_resume(
+            tables, n_vectors, trunk.n_outputs, shape, document, members
+        ),
         crosses=crosses,
         name_priors=restored_names(
-            document.entries.get("names", []), [c.table.shape[1] for c in columns], members
+            document.entries.get("names", []), [t.shape[1] for t in tables], members
         ),
         with_counts=_restored_with_counts(document),
     )
 
 
-def _restored_with_counts(document: _Document) -> bool:
+def _restored_with_counts(document: Document) -> bool:
     """Return whether counts are put out, which files from before do not say."""
     if "with_counts" not in document.entries:
         return False
     return bool(document.get("with_counts", bool))
 
 
-def _restored_resume(
-    columns: list[_Column],
-    shape: tuple[int, int],
-    learned: TableColumns,
-    trunk: Trunk,
-    document: _Document,
-    members: Members,
-) -> ResumeState | None:
-    """Return the state that ``partial_fit`` goes on from, where the file holds it.
-
-    ``shape`` is that of the penalties.
-    """
-    if document.entries.get("total_weight") is None:
-        return None
-    total_weight = document.get("total_weight", float)
-    alpha = _finite(members, "resume/alpha.npy", shape)
-    noise_ratio = _finite(members, "resume/noise_ratio.npy", shape)
-    in_range = total_weight > 0 and (alpha >= 0).all() and (noise_ratio > 0).all()
-    if not in_range or not isfinite(total_weight):
-        raise ValueError("its 'total_weight', or a penalty of effects, is out of range")
-    n_vectors = trunk.n_inputs - learned.scaler.n_outputs
-    width, rest = divmod(n_vectors, len(columns))
-    if rest or width < 0:
-        raise ValueError(f"its network has {trunk.n_inputs} inputs, which fit no columns")
-    return ResumeState(
-        to_trunk=[
-            _finite(members, f"columns/{number}/to_trunk.npy", (c.table.shape[1], width))
-            for number, c in enumerate(columns)
-        ],
-        alpha=alpha,
-        noise_ratio=noise_ratio,
-        total_weight=total_weight,
-        weights=[
-            _restored_weights(f"columns/{number}/weights.npy", len(c.table) - 1, members)
-            for number, c in enumerate(columns)
-        ],
-        effects=_restored_effects(columns, trunk.n_outputs, document, members),
-    )
-
-
-def _restored_weights(name: str, n_categories: int, members: Members) -> FloatArray | None:
-    if name not in members:
-        return None
-    weights = _finite(members, name, (n_categories,))
-    if (weights < 0).any():
-        raise ValueError(f"its member {name!r} holds a weight below zero")
-    return weights
-
-
-def _restored_effects(
-    columns: list[_Column], n_outputs: int, document: _Document, members: Members
-) -> list[FloatArray | None]:
-    """Return the main effects that the tables do not begin with."""
-    if document.get("effect_names", list):
-        return [None] * len(columns)
-    shapes = [(len(column.table) - 1, n_outputs) for column in columns]
-    return [
-        _finite(members, f"columns/{number}/effects.npy", shape)
-        for number, shape in enumerate(shapes)
-    ]
-
-
-class _Document:
-    """A JSON object whose entries are asked for by name and type."""
-
-    def __init__(self, entries: Any) -> None:
-        if type(entries) is not dict:
-            raise ValueError("its member 'encoder.json' is no object")
-        self.entries = entries
-
-    def get(self, name: str, kind: type) -> Any:
-        """Return an entry of a type, or raise ValueError."""
-        value = self.entries.get(name)
-        if type(value) is not kind:
-            raise ValueError(
-                f"its member 'encoder.json' lacks {name!r}, of type {kind.__name__}"
-            )
-        return value
-
-    def list_of(self, name: str, kind: type) -> list[Any]:
-        """Return an entry that is a list of values of a type, or raise ValueError."""
-        values = self.get(name, list)
-        if not all(type(value) is kind for value in values):
-            raise ValueError(f"{name!r} holds something else than {kind.__name__}")
-        return list(values)
-
-
-def _require_version(document: _Document) -> None:
+def _require_version(document: Document) -> None:
     if document.get("format", str) != FORMAT:
         raise ValueError(f"its format is not {FORMAT!r}")
     version = document.get("version", int)
@@ -375,7 +282,7 @@ def _require_version(document: _Document) -> None:
         raise ValueError(f"there is no version {version} of its format")
 
 
-def _restored_parameters(make: Callable[..., Any], document: _Document) -> Any:
+def _restored_parameters(make: Callable[..., Any], document: Document) -> Any:
     """Return an encoder with the parameters of the file; those it lacks at defaults."""
     pairs = document.get("parameters", dict)
     encoder = make()
@@ -392,7 +299,7 @@ def _restored_parameters(make: Callable[..., Any], document: _Document) -> Any:
     return encoder
 
 
-def _restored_trunk(layout: _Document, members: Members) -> Trunk:
+def _restored_trunk(layout: Document, members: Members) -> Trunk:
     n_inputs, n_outputs = layout.get("n_inputs", int), layout.get("n_outputs", int)
     sizes = layout.list_of("hidden_layer_sizes", int)
     if min(n_inputs, n_outputs, *sizes) < 1:
@@ -401,7 +308,7 @@ def _restored_trunk(layout: _Document, members: Members) -> Trunk:
     below = [(n_inputs, (sizes[0] if sizes else 0) + n_outputs), *pairwise(sizes)]
     n_parameters = sum(m * n + n for m, n in below)
     n_parameters += sizes[-1] * n_outputs if sizes else 0
-    parameters = _finite(members, "trunk.npy", (n_parameters,))
+    parameters = members.floats("trunk.npy", (n_parameters,))
     trunk = Trunk(n_inputs, tuple(sizes), n_outputs, parameters.dtype)
     trunk.parameters[:] = parameters
     return trunk
@@ -409,8 +316,8 @@ def _restored_trunk(layout: _Document, members: Members) -> Trunk:
 
 def _restored_scaler(names: list[str], members: Members) -> ContextScaler:
     shape = (len(names),)
-    center = _finite(members, "context/center.npy", shape)
-    scale = _finite(members, "context/scale.npy", shape)
+    center = members.floats("context/center.npy", shape)
+    scale = members.floats("context/scale.npy", shape)
     if not (scale > 0).all():
         raise ValueError("the scale of a context column is not positive")
     with_indicator = members.array("context/with_indicator.npy", "b", shape)
@@ -430,7 +337,7 @@ def _restored_column(name: str, folder: str, n_effects: int, members: Members) -
     vocabulary = _restored_vocabulary(name, folder, members)
     table = _restored_table(len(vocabulary.categories), folder, members)
     n_axes = (table.shape[1] - n_effects,)
-    share = _finite(members, f"{folder}/explained_variance_ratio.npy", n_axes)
+    share = members.floats(f"{folder}/explained_variance_ratio.npy", n_axes)
     # NaN where there were too few rows to tell.
     reliability = members.array(f"{folder}/reliability.npy", "f", n_axes)
     return _Column(vocabulary, table, share, reliability)
@@ -452,7 +359,7 @@ def _restored_vocabulary(name: str, folder: str, members: Members) -> Vocabulary
 
 def _restored_table(n_categories: int, folder: str, members: Members) -> FloatArray:
     """Return the vectors, and behind them the origin, which unknown categories get."""
-    vectors = _finite(members, f"{folder}/embeddings.npy", (n_categories, None))
+    vectors = members.floats(f"{folder}/embeddings.npy", (n_categories, None))
     return np.concatenate([vectors, np.zeros_like(vectors, shape=(1, vectors.shape[1]))])
 
 
@@ -463,7 +370,7 @@ def _restored_values(name: str, kinds: str, members: Members) -> NDArray[Any]:
 
 
 def _restored_target(
-    n_outputs: int, document: _Document, members: Members
+    n_outputs: int, document: Document, members: Members
 ) -> tuple[Target, list[str]]:
     """Return the target, without values, and the names of the effects in the tables."""
     target_type = document.get("target_type", str)
@@ -475,8 +382,8 @@ def _restored_target(
         if target_type != "binary" and len(classes) != n_outputs:
             raise ValueError(f"{len(classes)} classes but {n_outputs} outputs")
     elif document.get("version", int) > 1:
-        center = _finite(members, "target/center.npy", (n_outputs,))
-        scale = _finite(members, "target/scale.npy", (n_outputs,))
+        center = members.floats("target/center.npy", (n_outputs,))
+        scale = members.floats("target/scale.npy", (n_outputs,))
         if not (scale > 0).all():
             raise ValueError("the scale of the target is not positive")
     effect_names = document.list_of("effect_names", str)
@@ -489,9 +396,7 @@ def _restored_target(
     return target, effect_names
 
 
-def _restored_output_names(
-    effect_names: list[str], document: _Document
-) -> list[str] | None:
+def _restored_output_names(effect_names: list[str], document: Document) -> list[str] | None:
     """Return the names of the outputs, which version 1 holds in those of the effects."""
     if document.get("version", int) == 1:
         is_single = effect_names in ([], ["effect"])
@@ -499,11 +404,3 @@ def _restored_output_names(
     if document.entries.get("output_names") is None:
         return None
     return document.list_of("output_names", str)
-
-
-def _finite(members: Members, name: str, shape: tuple[int | None, ...]) -> FloatArray:
-    """Return an array of finite numbers of single or double precision."""
-    array = members.array(name, "f", shape)
-    if array.dtype.itemsize not in (4, 8) or not np.isfinite(array).all():
-        raise ValueError(f"its member {name!r} holds NaN or infinity, or {array.dtype}")
-    return array
