@@ -140,16 +140,16 @@ def time_fits(n_rows: int) -> None:
 def print_traffic(table: pd.DataFrame, names: list[str], chosen: dict) -> None:
     """Print how often partitions are asked, and the bytes of questions and answers."""
     asked: dict[str, list] = defaultdict(list)
-    total, answer = _dask_partitions.Partitions.total, _dask_partitions.answer_of
+    sum_over, run_task = _dask_partitions.Partitions.sum_over, _dask_partitions.run_task
 
-    def note_answer(part, question):
-        answered = answer(part, question)
-        sizes.append(len(pickle.dumps(answered)))
-        return answered
+    def note_result(part, task):
+        result = run_task(part, task)
+        sizes.append(len(pickle.dumps(result)))
+        return result
 
-    def note_question(self, function, *arguments):
+    def note_task(self, function, *arguments):
         size, before, start = len(pickle.dumps(arguments)), len(sizes), time.perf_counter()
-        result = total(self, function, *arguments)
+        result = sum_over(self, function, *arguments)
         seconds = time.perf_counter() - start
         asked[function.__name__].append((size, np.mean(sizes[before:]), seconds))
         return result
@@ -158,8 +158,8 @@ def print_traffic(table: pd.DataFrame, names: list[str], chosen: dict) -> None:
     frame = dd.from_pandas(table, N_PARTITIONS)
     with (
         dask.config.set(scheduler="synchronous"),
-        mock.patch.object(_dask_partitions.Partitions, "total", note_question),
-        mock.patch.object(_dask_partitions, "answer_of", note_answer),
+        mock.patch.object(_dask_partitions.Partitions, "sum_over", note_task),
+        mock.patch.object(_dask_partitions, "run_task", note_result),
         mock.patch.object(sk_embed.dask, "_MAX_TASKS_AT_A_TIME", 1),
     ):
         sk_embed.dask.EmbeddingEncoder(**chosen).fit(frame[names], frame["y"])
@@ -273,7 +273,7 @@ def print_rules(n_rows: int, n_seeds: int) -> None:
         for kind in kinds:
             with (
                 dask.config.set(scheduler="synchronous"),
-                mock.patch.object(rounds, "trust", RULES[rule]),
+                mock.patch.object(rounds, "adagrad_scale", RULES[rule]),
                 mock.patch.object(sk_embed.dask, "N_ROUNDS", n_rounds),
             ):
                 results = [

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sk_embed._arrays import IntArray
-from sk_embed._engine.partitions import Block, Sums, add_up, in_groups
+from sk_embed._engine.partitions import Block, PartialSums, add_up, in_groups
 from sk_embed._sklearn_compat import single_blas_thread
 
 try:
@@ -58,7 +58,9 @@ class Partitions:
     def __init__(self, parts: list[Delayed]) -> None:
         self._parts = parts
 
-    def total(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
+    def sum_over(
+        self, function: Callable[..., PartialSums], *arguments: Any
+    ) -> PartialSums:
         """Return the sum of ``function(part, *arguments)`` over the partitions."""
         # Dask holds one copy for all partitions, so that it can be run again for a
         # partition that was lost and has been read anew.
@@ -66,7 +68,7 @@ class Partitions:
         results = [delayed(run_task)(part, task) for part in self._parts]
         while len(results) > 1:
             results = [delayed(add_up)(group) for group in in_groups(results)]
-        result: Sums = results[0].compute()
+        result: PartialSums = results[0].compute()
         return result
 
 

@@ -23,7 +23,7 @@ from sk_embed._cross_fitting import CrossFitted
 from sk_embed._crosses import Cross, CrossTable, read_pairs
 from sk_embed._decoding import decode
 from sk_embed._engine.network.trunk import Trunk
-from sk_embed._engine.online.settings import StreamStart
+from sk_embed._engine.online.settings import InitialState
 from sk_embed._names import NamePrior, fill_unknown
 from sk_embed._output_names import column_names
 
@@ -397,7 +397,7 @@ class FittedEncoding:
 
     # ------------------------------------------------------------ going on
 
-    def stream_start(self) -> StreamStart | None:
+    def initial_state(self) -> InitialState | None:
         """Return what a stream goes on from, or None where that is not known."""
         if self.resume is None:
             return None
@@ -415,7 +415,7 @@ class FittedEncoding:
                 of_column = self.unit * table[:-1, : len(self.effect_names)]
             effects.append(np.pad(of_column, ((0, 1), (0, 0))))
             weights += [weight, origin]
-        return StreamStart(
+        return InitialState(
             vectors=np.concatenate(vectors).astype(dtype),
             effects=np.concatenate(effects).astype(dtype),
             alpha=self.resume.alpha,

@@ -41,7 +41,7 @@ from sk_embed._columns.target_values import as_weights
 from sk_embed._columns.vocabulary import given_vocabulary, learn_vocabulary
 from sk_embed._cross_fitting import fold_numbers
 from sk_embed._distinct import distinct
-from sk_embed._engine.partitions import Block, Sums, make_block
+from sk_embed._engine.partitions import Block, PartialSums, make_block
 from sk_embed._engine.rows import Rows
 from sk_embed._errors import error_context
 from sk_embed._sklearn_compat import check_sample_weight
@@ -51,7 +51,9 @@ from sk_embed._training_data import require_room
 class Parts(Protocol):
     """Parts of a table, wherever they are."""
 
-    def total(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
+    def sum_over(
+        self, function: Callable[..., PartialSums], *arguments: Any
+    ) -> PartialSums:
         """Return the sum of ``function(part, *arguments)`` over the parts."""
 
 
@@ -264,7 +266,7 @@ class LearnedParts(NamedTuple):
 def learn_from_parts(parts: Parts, layout: TableLayout) -> LearnedParts:
     """Learn the columns and how to read the target."""
     is_label = layout.parameters["target_type"] in LABEL_TYPES
-    seen_parts, weight, numbers, target, *categories = parts.total(_see, is_label)
+    seen_parts, weight, numbers, target, *categories = parts.sum_over(_see, is_label)
     used = {number: n_rows for number, n_rows, _ in sorted(seen_parts) if n_rows}
     if not used:
         raise ValueError(
@@ -281,7 +283,7 @@ def learn_from_parts(parts: Parts, layout: TableLayout) -> LearnedParts:
                 warn_of_a_measurement(vocabulary)
     search = QuantileSearch(numbers.weight, QUARTILES)
     for step in range(search.n_steps if (~is_categorical).any() else 0):
-        search.narrow(*parts.total(_next_bits, search.begins, step))
+        search.narrow(*parts.sum_over(_next_bits, search.begins, step))
     scaler = numbers.scaler(layout.names_where(~is_categorical), search.quantiles)
     columns = TableColumns(is_categorical, vocabularies, scaler)
     read = target.read(parameters["target_type"])
@@ -293,7 +295,7 @@ def learn_from_parts(parts: Parts, layout: TableLayout) -> LearnedParts:
     return LearnedParts(columns, read, list(used), digests, n_rows, weight)
 
 
-def _see(part: Part, is_label: bool) -> Sums:
+def _see(part: Part, is_label: bool) -> PartialSums:
     return (
         [(part.number, len(part.weight), digest_of(part))],
         float(part.weight.sum()),
@@ -303,7 +305,7 @@ def _see(part: Part, is_label: bool) -> Sums:
     )
 
 
-def _next_bits(part: Part, begins: NDArray[np.uint64], step: int) -> Sums:
+def _next_bits(part: Part, begins: NDArray[np.uint64], step: int) -> PartialSums:
     return (next_bits(part.numbers, part.weight, begins, step),)
 
 
@@ -312,15 +314,15 @@ def _center_and_scale(
 ) -> tuple[FloatArray, FloatArray]:
     """Return what numbers are standardised by, scaled to about one before they are."""
     size = np.where(size > 0, size, 1.0)
-    (total,) = parts.total(_moment, size, np.zeros(len(size)), 1)
+    (total,) = parts.sum_over(_moment, size, np.zeros(len(size)), 1)
     center = total / weight
-    (squares,) = parts.total(_moment, size, center, 2)
+    (squares,) = parts.sum_over(_moment, size, center, 2)
     deviation = np.sqrt(squares / weight)
     is_constant = deviation <= 1e-12
     return size * center, size * np.where(is_constant, 1 / size, deviation)
 
 
-def _moment(part: Part, size: FloatArray, center: FloatArray, power: int) -> Sums:
+def _moment(part: Part, size: FloatArray, center: FloatArray, power: int) -> PartialSums:
     numbers = as_matrix(part.target.values).astype(np.float64)
     return (part.weight @ (numbers / size - center) ** power,)
 

@@ -98,7 +98,7 @@ def model_settings(
         # Rows that fit into one batch are too few to choose by.
         crosses=() if crosses is None and n_rows <= batch_size else crosses,
         init_scale=parameters["init_scale"],
-        less_effects=parameters["main_effects"],
+        main_effects=parameters["main_effects"],
         # Double precision costs next to nothing if all rows are one batch.
         dtype=np.dtype(np.float64) if n_rows <= batch_size else output_dtype,
     )
@@ -123,7 +123,7 @@ def stream_settings(parameters: dict[str, Any], n_crosses: int) -> StreamSetting
         alpha=None if alpha == "auto" else float(alpha),
         init_scale=parameters["init_scale"],
         half_life=np.inf if half_life is None else float(half_life),
-        less_effects=parameters["main_effects"],
+        main_effects=parameters["main_effects"],
         n_crosses=n_crosses,
         with_halves=parameters["n_components"] == "auto",
         dtype=checked_dtype(parameters["dtype"]),

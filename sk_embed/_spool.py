@@ -27,7 +27,7 @@ from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._columns.merging import SeenCategories, as_matrix
 from sk_embed._columns.stream_target import TargetReader
 from sk_embed._columns.target import Target, standardised_column
-from sk_embed._engine.partitions import Sums, add_up
+from sk_embed._engine.partitions import PartialSums, add_up
 from sk_embed._engine.rows import Rows
 from sk_embed._errors import error_context
 from sk_embed._parts import (
@@ -92,10 +92,12 @@ class Spool:
         for number in self._used:
             yield self.get(f"{number}-part")
 
-    def total(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
+    def sum_over(
+        self, function: Callable[..., PartialSums], *arguments: Any
+    ) -> PartialSums:
         """Return the sum of ``function(part, *arguments)`` over the parts."""
 
-        def of(numbers: Sequence[int]) -> Sums:
+        def of(numbers: Sequence[int]) -> PartialSums:
             # Sums of halves: few categories are merged with those of all parts before.
             if len(numbers) == 1:
                 return function(self.get(f"{numbers[0]}-part"), *arguments)

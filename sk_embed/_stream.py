@@ -17,7 +17,7 @@ from sk_embed._columns.target import GivenTarget, Target
 from sk_embed._engine.column_vectors import ColumnVectors
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.online.model import StreamModel
-from sk_embed._engine.online.settings import StreamStart
+from sk_embed._engine.online.settings import InitialState
 from sk_embed._engine.rows import Rows
 from sk_embed._fitted import FittedEncoding
 from sk_embed._output_tables import axes_put_out
@@ -63,7 +63,7 @@ class Stream:
         self._seed = int(random_state.randint(np.iinfo(np.int32).max))
         self._n_calls = 0
         self.model: StreamModel | None = None
-        self._start: tuple[StreamStart, Trunk] | None = None
+        self._start: tuple[InitialState, Trunk] | None = None
         self._encoding: FittedEncoding | None = None
         self._dtype = checked_dtype(parameters["dtype"])
         self._chooses_axes = False
@@ -80,7 +80,7 @@ class Stream:
         self.with_counts = with_counts
         self.n_components = [self.n_effects + width] * len(self.columns.vocabularies)
 
-    def go_on_from(self, fitted: FittedEncoding, start: StreamStart) -> None:
+    def resume(self, fitted: FittedEncoding, start: InitialState) -> None:
         """Go on from a fit, in its widths; its categories are the store's first rows."""
         trunk = fitted.trunk
         self._start = start, trunk
@@ -156,7 +156,7 @@ class Stream:
         if self._start is None:
             model.grow(self._rows.n_known, self.crosses.rows.n_known, rng)
         else:
-            model.go_on_from(*self._start, chunk)
+            model.resume(*self._start, chunk)
         return model
 
     # ------------------------------------------------------------ the fitted state

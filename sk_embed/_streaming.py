@@ -196,7 +196,7 @@ def _pairs_of_first_chunk(
 
 def _continued(fitted: FittedEncoding, parameters: dict[str, Any]) -> Stream:
     """Return a stream that goes on from a fit."""
-    start = fitted.stream_start()
+    start = fitted.initial_state()
     if start is None:
         raise ValueError(
             "This encoder comes from a file of an older version, or of one that had "
@@ -210,7 +210,7 @@ def _continued(fitted: FittedEncoding, parameters: dict[str, Any]) -> Stream:
         [cross.pair for cross in fitted.crosses], [cross.cells for cross in fitted.crosses]
     )
     stream = Stream(growing, fitted.target, crosses, parameters)
-    stream.go_on_from(fitted, start)
+    stream.resume(fitted, start)
     return stream
 
 

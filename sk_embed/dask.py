@@ -34,7 +34,7 @@ from sk_embed._dask_partitions import (
     persisted,
     tasks_of,
 )
-from sk_embed._engine.partitions import facts_of
+from sk_embed._engine.partitions import summarize
 from sk_embed._engine.sources import Partitioned
 from sk_embed._errors import restore_on_error
 from sk_embed._fitting import Fit, learn_from
@@ -273,13 +273,13 @@ class EmbeddingEncoder(
             folds = FoldsOfParts(n_folds, fold_seed)
             blocks = _blocks(parts, learned, folds, settings.dtype, seed)
             del parts
-            facts = facts_of(blocks)
-            counts = facts.effective_counts(blocks.n_codes)
+            summary = summarize(blocks)
+            counts = summary.effective_counts(blocks.n_codes)
             has_crosses = settings.crosses != ()
             if with_folds and (has_crosses or needs_folds(counts, self.cross_fit_below)):
                 settings = replace(settings, n_fold_tables=n_folds)
             folds = folds._replace(n_folds=settings.n_fold_tables)
-            source = Partitioned(blocks, facts, N_ROUNDS)
+            source = Partitioned(blocks, summary, N_ROUNDS)
             with ThreadPoolExecutor(_MAX_TASKS_AT_A_TIME) as pool:
                 map_tasks = partial(map_in_pool, pool)
                 fit = learn_from(source, learned, settings, learning, map_tasks)

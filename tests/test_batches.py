@@ -117,7 +117,7 @@ def test_order_of_a_part_of_the_rows_visits_no_others(rng):
 def test_slots_lead_to_the_codes_of_the_batch_rows(batch_size, rng):
     rows = draw_rows(rng)
     for batch in RowOrder(rows, rng.permutation(40), batch_size):
-        assert_array_equal(batch.touched[batch.slots], rows.stacked_codes(batch.rows))
+        assert_array_equal(batch.table_rows[batch.slots], rows.stacked_codes(batch.rows))
 
 
 @each_batch_size
@@ -125,7 +125,7 @@ def test_touched_rows_are_the_different_codes_each_once(batch_size, rng):
     rows = draw_rows(rng)
     for batch in RowOrder(rows, rng.permutation(40), batch_size):
         codes = rows.stacked_codes(batch.rows)
-        assert_array_equal(np.sort(batch.touched), np.unique(codes))
+        assert_array_equal(np.sort(batch.table_rows), np.unique(codes))
 
 
 def test_slots_are_found_where_codes_are_many_and_where_they_are_few(rng):
@@ -134,8 +134,8 @@ def test_slots_are_found_where_codes_are_many_and_where_they_are_few(rng):
         rows = draw_rows(rng, n_rows=1000, n_codes=(n_codes, n_codes, 3))
         for batch in RowOrder(rows, rng.permutation(1000), 64):
             codes = rows.stacked_codes(batch.rows)
-            assert_array_equal(batch.touched[batch.slots], codes)
-            assert_array_equal(np.sort(batch.touched), np.unique(codes))
+            assert_array_equal(batch.table_rows[batch.slots], codes)
+            assert_array_equal(np.sort(batch.table_rows), np.unique(codes))
 
 
 def test_an_order_can_be_gone_over_again(rng):
@@ -149,14 +149,14 @@ def test_batches_stay_as_they_were_when_the_next_is_made(rng):
     rows = draw_rows(rng)
     batches = list(RowOrder(rows, rng.permutation(40), 7))
     for batch in batches:
-        assert_array_equal(batch.touched[batch.slots], rows.stacked_codes(batch.rows))
+        assert_array_equal(batch.table_rows[batch.slots], rows.stacked_codes(batch.rows))
 
 
 def test_a_column_of_one_category_is_touched_in_each_batch(rng):
     rows = draw_rows(rng, n_codes=(1, 5))
     batches = list(RowOrder(rows, rng.permutation(40), 7))
     assert len(batches) == 6
-    assert all(np.sum(batch.touched == 0) == 1 for batch in batches)
+    assert all(np.sum(batch.table_rows == 0) == 1 for batch in batches)
 
 
 # ------------------------------------------------------------------ scatter
@@ -170,8 +170,8 @@ def test_scatter_sums_the_gradient_of_each_touched_row(batch_size, rng):
         expected = np.zeros((30, WIDTH))
         np.add.at(expected, rows.stacked_codes(batch.rows).ravel(), gradient)
         assert_allclose(
-            scatter(gradient, batch.slots.ravel(), len(batch.touched)),
-            expected[batch.touched],
+            scatter(gradient, batch.slots.ravel(), len(batch.table_rows)),
+            expected[batch.table_rows],
             rtol=1e-12,
             atol=1e-14,
         )
@@ -204,7 +204,7 @@ def test_scatter_leaves_its_arguments_alone(rng):
 def test_scatter_keeps_the_dtype(dtype, rng):
     batch = next(iter(RowOrder(draw_rows(rng), np.arange(40), 8)))
     gradient = np.ones((16, WIDTH), dtype)
-    assert scatter(gradient, batch.slots.ravel(), len(batch.touched)).dtype == dtype
+    assert scatter(gradient, batch.slots.ravel(), len(batch.table_rows)).dtype == dtype
 
 
 # ------------------------------------------------------------------ several tables
@@ -243,7 +243,7 @@ def test_copies_read_each_table_as_the_batch_reads_one(batch_size, n_tables, rng
     side_by_side = np.concatenate(list(tables), axis=1)
     for batch in RowOrder(rows, rng.permutation(40), batch_size):
         copies = copies_for_tables(batch, is_used)
-        vectors = side_by_side[batch.touched].reshape(-1, WIDTH)
+        vectors = side_by_side[batch.table_rows].reshape(-1, WIDTH)
         codes = rows.stacked_codes(batch.rows[copies.row])
         assert_array_equal(vectors[copies.slots], tables[copies.table[:, None], codes])
 
@@ -255,14 +255,14 @@ def test_copies_scatter_as_the_rows_of_each_table_do(batch_size, n_tables, rng):
     for batch in RowOrder(rows, rng.permutation(40), batch_size):
         copies = copies_for_tables(batch, is_used)
         gradient = rng.normal(size=(*copies.slots.shape, WIDTH))
-        n_touched = len(batch.touched)
+        n_read = len(batch.table_rows)
         together = scatter(
-            gradient.reshape(-1, WIDTH), copies.slots.ravel(), n_touched * n_tables
-        ).reshape(n_touched, n_tables, WIDTH)
+            gradient.reshape(-1, WIDTH), copies.slots.ravel(), n_read * n_tables
+        ).reshape(n_read, n_tables, WIDTH)
         for table in range(n_tables):
             own = copies.table == table
             slots = batch.slots[copies.row[own]].ravel()
-            apart = scatter(gradient[own].reshape(-1, WIDTH), slots, n_touched)
+            apart = scatter(gradient[own].reshape(-1, WIDTH), slots, n_read)
             assert_array_equal(together[:, table], apart)
 
 

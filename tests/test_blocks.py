@@ -13,17 +13,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sk_embed._engine.additive import main_effects
 from sk_embed._engine.additive import partitioned as block_effects
 from sk_embed._engine.additive.main_effects import (
+    fit_all_rows,
     fit_fold,
-    fit_whole,
     output_groups,
-    solve_whole,
+    solve_all_rows,
 )
 from sk_embed._engine.additive.objective import AdditiveModel
 from sk_embed._engine.additive.partitioned import BlocksModel
 from sk_embed._engine.model import ModelSettings, learn_model
 from sk_embed._engine.network.local_sgd import (
-    Piece,
     Rounds,
+    RoundSlice,
     Tables,
     TrunkState,
     learn_tables_in_rounds,
@@ -34,10 +34,10 @@ from sk_embed._engine.partitions import (
     BlockList,
     RowSums,
     add_up,
-    facts_of,
     in_groups,
     make_block,
     sample_of,
+    summarize,
 )
 from sk_embed._engine.sources import InMemory, Partitioned
 
@@ -103,20 +103,20 @@ def test_answers_are_added_entry_by_entry_and_lists_are_joined():
 
 
 @pytest.mark.parametrize("n_blocks", [1, 3, 20])
-def test_facts_are_those_of_the_rows_together(n_blocks, rng):
+def test_summaries_are_those_of_the_rows_together(n_blocks, rng):
     rows = draw_rows(rng, n_rows=400)
-    facts = facts_of(cut(rows, n_blocks, n_folds=5))
-    assert (facts.n_rows, facts.n_context) == (400, 2)
-    assert_allclose(facts.mean_target, rows.mean(rows.targets))
+    summary = summarize(cut(rows, n_blocks, n_folds=5))
+    assert (summary.n_rows, summary.n_context) == (400, 2)
+    assert_allclose(summary.mean_target, rows.mean(rows.targets))
     is_used = np.arange(400) % 5 != np.arange(5)[:, None]
-    assert_allclose(facts.weight[3:], is_used @ rows.weight)
-    assert_allclose(facts.weight[1] + facts.weight[2], facts.weight[0])
+    assert_allclose(summary.weight[3:], is_used @ rows.weight)
+    assert_allclose(summary.weight[1] + summary.weight[2], summary.weight[0])
     for codes, n, counts in zip(
-        rows.codes.T, rows.n_codes, facts.counts(rows.n_codes), strict=True
+        rows.codes.T, rows.n_codes, summary.counts(rows.n_codes), strict=True
     ):
         assert_allclose(counts[0], np.bincount(codes, rows.weight, n))
         assert_allclose(counts[4], np.bincount(codes, rows.weight * is_used[1], n))
-    (effective, _) = facts.effective_counts(rows.n_codes)
+    (effective, _) = summary.effective_counts(rows.n_codes)
     total, squares = (np.bincount(rows.codes[:, 0], rows.weight**p, 6) for p in (1, 2))
     assert_allclose(effective, total**2 / squares)
 
@@ -124,8 +124,8 @@ def test_facts_are_those_of_the_rows_together(n_blocks, rng):
 def test_a_code_that_no_block_holds_has_no_rows():
     codes = np.array([[0, 1], [2, 1], [2, 1]])
     rows = make_rows(codes, np.zeros(3), n_codes=(4, 3))
-    facts = facts_of(cut(rows, 2))
-    first, second = facts.effective_counts(rows.n_codes)
+    summary = summarize(cut(rows, 2))
+    first, second = summary.effective_counts(rows.n_codes)
     assert_array_equal(first, [1, 0, 2, 0])
     assert_array_equal(second, [0, 3, 0])
 
@@ -133,11 +133,11 @@ def test_a_code_that_no_block_holds_has_no_rows():
 def test_samples_are_rows_of_all_blocks(rng):
     rows = draw_rows(rng, n_rows=300)
     blocks = cut(rows, 3)
-    facts = facts_of(blocks)
-    every, _ = sample_of(blocks, 1_000, facts)
+    summary = summarize(blocks)
+    every, _ = sample_of(blocks, 1_000, summary)
     for name in ("codes", "context", "targets", "weight"):
         assert_array_equal(getattr(every, name), getattr(rows, name))
-    some, _ = sample_of(blocks, 60, facts)
+    some, _ = sample_of(blocks, 60, summary)
     assert 60 <= len(some) <= 63
     assert set(map(tuple, some.context)) <= set(map(tuple, rows.context))
 
@@ -149,12 +149,12 @@ def test_samples_are_rows_of_all_blocks(rng):
 def test_model_of_blocks_is_that_of_the_rows(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs, n_rows=300)
     blocks = cut(rows, 9, n_folds=5)
-    facts, is_used = facts_of(blocks), np.arange(300) % 5 != 2
+    summary, is_used = summarize(blocks), np.arange(300) % 5 != 2
     for outputs in output_groups(InMemory(rows), loss):
         group = rows.with_outputs(outputs)
-        found = BlocksModel(blocks, facts, loss, outputs, 3 + 2)
+        found = BlocksModel(blocks, summary, loss, outputs, 3 + 2)
         expected = AdditiveModel(group, loss, is_used)
-        assert_allclose(found.empty(), expected.empty(), atol=1e-12)
+        assert_allclose(found.null_coefficients(), expected.null_coefficients(), atol=1e-12)
         assert found.total_weight == pytest.approx(expected.total_weight)
         point, direction = rng.normal(size=(2, *found.zeros().shape))
         at, at_rows = found.evaluate(point), expected.evaluate(point)
@@ -175,14 +175,14 @@ def test_model_of_blocks_is_that_of_the_rows(loss, n_outputs, rng):
 def test_main_effects_of_blocks_are_those_of_the_rows(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs, n_rows=300)
     blocks = cut(rows, 4, n_folds=5)
-    facts, outputs = facts_of(blocks), loss.joint_outputs(n_outputs)[0]
+    summary, outputs = summarize(blocks), loss.joint_outputs(n_outputs)[0]
     group = rows.with_outputs(outputs)
-    found = solve_whole(BlocksModel(blocks, facts, loss, outputs), None, None)
-    expected = fit_whole(InMemory(rows), loss, None)[0]
+    found = solve_all_rows(BlocksModel(blocks, summary, loss, outputs), None, None)
+    expected = fit_all_rows(InMemory(rows), loss, None)[0]
     assert_allclose(found.effects, expected.effects, atol=1e-7)
     assert_allclose(found.alpha, expected.alpha, rtol=1e-5)
     assert_allclose(found.noise_ratio, expected.noise_ratio, rtol=1e-5)
-    of_fold, *_ = fit_fold(found, BlocksModel(blocks, facts, loss, outputs, 3))
+    of_fold, *_ = fit_fold(found, BlocksModel(blocks, summary, loss, outputs, 3))
     used = np.arange(300) % 5 != 0
     expected_of_fold, *_ = fit_fold(expected, AdditiveModel(group, loss, used))
     assert_allclose(of_fold, expected_of_fold, atol=1e-6)
@@ -193,23 +193,23 @@ def test_many_rows_have_the_same_effects_in_single_precision(
     loss, n_outputs, rng, monkeypatch
 ):
     rows = draw_rows(rng, loss, n_outputs, n_rows=600)
-    expected = fit_whole(InMemory(rows), loss, None)
+    expected = fit_all_rows(InMemory(rows), loss, None)
     monkeypatch.setattr(block_effects, "ROWS_OF_A_CHUNK", 100)
     monkeypatch.setattr(main_effects, "ROWS_OF_FIRST_ESTIMATE", 60)
     blocks = cut(rows, 4)
-    facts, penalties = facts_of(blocks), replace(settings(), alpha=None)
-    source = Partitioned(blocks, facts, 2)
+    summary, penalties = summarize(blocks), replace(settings(), alpha=None)
+    source = Partitioned(blocks, summary, 2)
     found = learn_model(source, loss, penalties, np.random.default_rng(0))
     effects = np.concatenate([column.effects for column in found.columns])
     of_all = np.hstack([whole.effects for whole in expected])
     # Penalties are estimated to a tenth, and effects of noise are small.
     assert_allclose(effects, of_all, atol=0.02)
     outputs = loss.joint_outputs(n_outputs)[0]
-    model = BlocksModel(blocks, facts, loss, outputs)
+    model = BlocksModel(blocks, summary, loss, outputs)
     assert model.hessian_dtype == np.float32
-    fixed = solve_whole(model, None, 2.0)
+    fixed = solve_all_rows(model, None, 2.0)
     assert_allclose(
-        fixed.effects, fit_whole(InMemory(rows), loss, 2.0)[0].effects, atol=1e-4
+        fixed.effects, fit_all_rows(InMemory(rows), loss, 2.0)[0].effects, atol=1e-4
     )
 
 
@@ -228,7 +228,7 @@ def test_one_block_in_one_round_learns_tables_as_rows_in_memory_do(rng):
     from sk_embed._engine.network.batches import RowOrder
 
     size = chosen.sweep_batch_size
-    pieces = [Piece((5, sweep), 0, 1, size) for sweep in range(3)]
+    pieces = [RoundSlice((5, sweep), 0, 1, size) for sweep in range(3)]
     orders = [RowOrder(rows, piece.of(block), size) for piece in pieces]
     is_used = block.is_used[[0, 2]]
     in_memory = learn_tables(rows, is_used, orders, trunk, SQUARED, prior, chosen)
@@ -238,38 +238,38 @@ def test_one_block_in_one_round_learns_tables_as_rows_in_memory_do(rng):
 
 def test_pieces_of_a_pass_hold_each_row_once(rng):
     (block,) = cut(draw_rows(rng, n_rows=50), 1).blocks
-    pieces = [Piece((1, 2), number, 8, 4).of(block) for number in range(8)]
+    pieces = [RoundSlice((1, 2), number, 8, 4).of(block) for number in range(8)]
     assert_array_equal(np.sort(np.concatenate(pieces)), np.arange(50))
-    other = Piece((1, 3), 0, 8, 4).of(block)
+    other = RoundSlice((1, 3), 0, 8, 4).of(block)
     assert not np.array_equal(other, pieces[0])
 
 
-def moved(evidence, moves):
+def after_round(squares, moves):
     """Return where one weight at 0 goes, given evidence and moves of some blocks."""
     tables = Tables.begin(np.arange(1), 0.1, np.zeros((1, 1)))
     answers = [
         RowSums(np.arange(1), np.array([[np.sqrt(1 + g) * d, g]]))
-        for g, d in zip(evidence, moves, strict=True)
+        for g, d in zip(squares, moves, strict=True)
     ]
-    return tables.moved(sum(answers[1:], answers[0]))
+    return tables.after_round(sum(answers[1:], answers[0]))
 
 
 def test_blocks_that_know_little_add_up():
-    little = moved([1e-9, 1e-9, 1e-9], [0.1, 0.2, -0.05])
+    little = after_round([1e-9, 1e-9, 1e-9], [0.1, 0.2, -0.05])
     assert little.vectors[0, 0] == pytest.approx(0.25)
 
 
 def test_steps_of_blocks_are_the_step_for_their_gradients_together():
     gradients = np.array([0.3, -0.1, 2.0, 5.0])
     steps = -0.1 * gradients / np.sqrt(1 + gradients**2)
-    together = moved(gradients**2, steps)
+    together = after_round(gradients**2, steps)
     evidence = 1 + (gradients**2).sum()
     assert together.vectors[0, 0] == pytest.approx(-0.1 * gradients.sum() / evidence**0.5)
     assert together.accumulator[0, 0] == pytest.approx(evidence)
 
 
 def test_a_block_alone_moves_as_far_as_it_went(rng):
-    alone = moved([3.0], [0.7])
+    alone = after_round([3.0], [0.7])
     assert alone.vectors[0, 0] == pytest.approx(0.7)
     assert alone.accumulator[0, 0] == 1 + 3.0
 
@@ -306,9 +306,9 @@ def draw_interaction(rng, n_rows=3_000, noise=0.1):
 
 
 def learn(blocks, loss=SQUARED, seed=0, **changes):
-    facts, rng = facts_of(blocks), np.random.default_rng(seed)
-    chosen = settings(n_folds=facts.n_folds, **changes)
-    return learn_model(Partitioned(blocks, facts, 16), loss, chosen, rng)
+    summary, rng = summarize(blocks), np.random.default_rng(seed)
+    chosen = settings(n_folds=summary.n_folds, **changes)
+    return learn_model(Partitioned(blocks, summary, 16), loss, chosen, rng)
 
 
 @pytest.mark.parametrize("seed", range(3))

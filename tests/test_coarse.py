@@ -14,7 +14,7 @@ from sk_embed._engine.additive import coarse
 from sk_embed._engine.additive import objective as additive_model
 from sk_embed._engine.additive.coarse import (
     ContextRows,
-    LeadingRows,
+    DenseRows,
     PseudoInverse,
     SlopesFirst,
     coarse_inverse,
@@ -53,13 +53,13 @@ def draw_wide_rows(rng, loss, n_outputs, n_rows=40, n_context=90):
 def test_slopes_first_is_the_inverse_of_all_at_once(
     rng, few_slopes_are_many, by_rows, n_context
 ):
-    context, bend = rng.normal(size=(20, n_context)), rng.uniform(0, 1, size=(20, 2))
-    bend[:3] = 0  # rows that are not used
-    leading = np.column_stack([np.ones(20), context])
-    block = np.einsum("nk,na,nb->kab", bend, leading, leading)
+    context, curvature = rng.normal(size=(20, n_context)), rng.uniform(0, 1, size=(20, 2))
+    curvature[:3] = 0  # rows that are not used
+    dense = np.column_stack([np.ones(20), context])
+    block = np.einsum("nk,na,nb->kab", curvature, dense, dense)
     penalty = rng.uniform(0.5, 2, size=(n_context + 4, 1))
     penalty[0] = 0
-    given = LeadingRows(ContextRows(context), bend) if by_rows else block
+    given = DenseRows(ContextRows(context), curvature) if by_rows else block
     inverse = coarse_inverse(given, penalty)
     assert isinstance(inverse, SlopesFirst)
     residual = rng.normal(size=(len(penalty), 2))
@@ -78,9 +78,9 @@ def test_more_slopes_than_rows_have_the_same_main_effects(
         monkeypatch.setattr(coarse, "MANY_SLOPES", threshold)
         monkeypatch.setattr(additive_model, "MANY_SLOPES", threshold)
         model = AdditiveModel(rows, loss, np.ones(len(rows), dtype=bool))
-        solution = minimize(model, np.full(2, alpha), model.at_empty, 1e-9)
+        solution = minimize(model, np.full(2, alpha), model.null_model, 1e-9)
         assert solution.converged
-        solved.append(solution.at.coefficients[model.n_leading :])
+        solved.append(solution.at.coefficients[model.n_dense :])
     assert np.abs(solved[0]).max() > 1e-3
     assert_allclose(*solved, rtol=1e-5, atol=1e-7)
 
@@ -88,7 +88,7 @@ def test_more_slopes_than_rows_have_the_same_main_effects(
 def test_more_slopes_than_rows_are_those_of_a_ridge(rng, few_slopes_are_many):
     rows = draw_wide_rows(rng, SQUARED, 1)
     model = AdditiveModel(rows, SQUARED, np.ones(len(rows), dtype=bool))
-    solution = minimize(model, np.ones(2), model.at_empty, 1e-10)
+    solution = minimize(model, np.ones(2), model.null_model, 1e-10)
     one_hot = [np.eye(n)[c] for n, c in zip(rows.n_codes, rows.codes.T, strict=True)]
     design = np.hstack([rows.context, *one_hot])
     ridge = Ridge(alpha=1.0, tol=1e-12).fit(design, rows.targets[:, 0], rows.weight)

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from test_blocks import cut
 
 from sk_embed._engine.additive.crosses import HeldOutRows, choose_crosses
-from sk_embed._engine.additive.main_effects import KnownColumns, collect, fit_whole
+from sk_embed._engine.additive.main_effects import KnownColumns, fit_all_rows, stack_fits
 from sk_embed._engine.cells import cell_codes, codes_of, keys_of, listed_cells
 from sk_embed._engine.crossed_effects import (
     choose_pairs,
@@ -19,7 +19,7 @@ from sk_embed._engine.crossed_effects import (
     fit_effects,
     held_out_prediction,
 )
-from sk_embed._engine.partitions import facts_of
+from sk_embed._engine.partitions import summarize
 from sk_embed._engine.sources import InMemory, Partitioned
 from sk_embed._engine.tasks import map_in_turn
 
@@ -90,7 +90,7 @@ def test_a_cross_is_the_column_that_the_pair_would_make(loss, n_outputs, rng):
     (of_cells,) = crossed.effects(joint)
     cells = 3 * rows.codes[:, 0] + rows.codes[:, 1]
     by_hand = rows.with_columns(cells[:, None], np.array([12]))
-    expected = np.hstack([w.effects for w in fit_whole(InMemory(by_hand), loss, 2.0)])
+    expected = np.hstack([w.effects for w in fit_all_rows(InMemory(by_hand), loss, 2.0)])
     assert_allclose(joint.effects[0][:4], expected[:4], atol=1e-5)
     a, b = codes_of(of_cells.cells.keys)
     assert_allclose(of_cells.effects[:-1], expected[7:][3 * a + b], atol=1e-5)
@@ -157,7 +157,7 @@ def test_crosses_of_partitions_are_those_of_the_rows_together(loss, n_outputs, r
     rows = draw_rows(rng, loss, n_outputs, n_rows=400, n_codes=(5, 4))
     rows = replace(rows, n_codes=np.array([6, 5]))
     blocks = cut(rows, 4, n_folds=N_FOLDS)
-    partitioned = Partitioned(blocks, facts_of(blocks), 2)
+    partitioned = Partitioned(blocks, summarize(blocks), 2)
     found, expected = (cross(s, [(0, 1)]) for s in (partitioned, in_memory(rows)))
     assert_array_equal(found.cells[0].keys, expected.cells[0].keys)
     (a,) = found.effects(effects_of(found.source, loss, 1.0))
@@ -187,8 +187,8 @@ def test_held_out_predictions_are_those_of_the_folds_model(loss, n_outputs, rng)
     assert_array_equal(fold_of_row, np.arange(200) % N_FOLDS)
     found = held_out_prediction(rows, fold_of_row, effects)
     for i in (0, 57, 199):
-        leading, of_codes = (x[1 + i % N_FOLDS] for x in (effects.leading, effects.effects))
-        expected = np.append(1, rows.context[i]) @ leading
+        dense, of_codes = (x[1 + i % N_FOLDS] for x in (effects.dense, effects.effects))
+        expected = np.append(1, rows.context[i]) @ dense
         expected = expected + of_codes[rows.codes[i] + rows.offsets].sum(axis=0)
         assert_allclose(found[i], expected)
 
@@ -206,7 +206,7 @@ def test_the_pair_that_acts_is_chosen_first(loss, rng):
 def test_partitions_choose_the_same_pair(rng):
     rows, _ = draw_cells(rng, 4_000)
     blocks = cut(rows, 3, n_folds=N_FOLDS)
-    source = Partitioned(blocks, facts_of(blocks), 2)
+    source = Partitioned(blocks, summarize(blocks), 2)
     assert choose_pairs(source, SQUARED, effects_of(source)).pairs == [(0, 1)]
 
 
@@ -226,8 +226,8 @@ def test_a_column_nested_in_another_makes_no_pair(rng):
     rows = make_rows(np.column_stack([fine, fine // 3]), target, n_codes=(31, 11))
     source = in_memory(rows)
     # The additive model without the fine column leaves all that this one tells.
-    blind = collect(fit_whole(source, SQUARED, 1e6), [])
-    nothing = np.zeros((3_000, 1)) + blind.leading[0]
+    blind = stack_fits(fit_all_rows(source, SQUARED, 1e6), [])
+    nothing = np.zeros((3_000, 1)) + blind.dense[0]
     assert chosen(rows, np.arange(3_000) % 5, nothing) == []
 
 

@@ -635,17 +635,17 @@ def test_workers_threads_and_one_process_give_the_same_bits(client, lazy):
 @pytest.mark.parametrize("when", ["_next_bits", "_trunk_round", "_table_round"])
 def test_a_worker_that_is_killed_changes_no_bit(client, lazy, monkeypatch, when):
     killed, lock = [], Lock()
-    total = _dask_partitions.Partitions.total
+    sum_over = _dask_partitions.Partitions.sum_over
 
-    def total_and_kill(self, function, *arguments):
+    def sum_over_and_kill(self, function, *arguments):
         # Tables are asked for by several threads.
         if function.__name__ == when and lock.acquire(blocking=False):
             workers = client.run(os.getpid)
             killed.append(min(workers))
             os.kill(workers[killed[0]], signal.SIGKILL)
-        return total(self, function, *arguments)
+        return sum_over(self, function, *arguments)
 
-    monkeypatch.setattr(_dask_partitions.Partitions, "total", total_and_kill)
+    monkeypatch.setattr(_dask_partitions.Partitions, "sum_over", sum_over_and_kill)
     found = fit_by(client, lazy)
     assert len(killed) == 1
     assert killed[0] not in client.scheduler_info()["workers"]

@@ -21,10 +21,10 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sk_embed._engine.additive import objective as additive_model
 from sk_embed._engine.additive.effective_parameters import EffectiveParameters
 from sk_embed._engine.additive.main_effects import (
-    collect,
+    fit_all_rows,
     fit_fold,
-    fit_whole,
     output_groups,
+    stack_fits,
 )
 from sk_embed._engine.additive.newton import minimize
 from sk_embed._engine.additive.objective import AdditiveModel
@@ -64,16 +64,16 @@ def dense_design(rows):
 def fit_main_effects(rows, loss, is_training, alpha):
     """Solve for all rows and for each fold, as `learn_model` does in several tasks."""
     source = InMemory(rows)
-    wholes = fit_whole(source, loss, alpha)
+    fits = fit_all_rows(source, loss, alpha)
     groups = [rows.with_outputs(outputs) for outputs in output_groups(source, loss)]
     folds = [
         [
             fit_fold(whole, AdditiveModel(group, loss, used))
-            for whole, group in zip(wholes, groups, strict=True)
+            for whole, group in zip(fits, groups, strict=True)
         ]
         for used in is_training
     ]
-    return collect(wholes, folds)
+    return stack_fits(fits, folds)
 
 
 def model_of(rows, loss, weights=None):
@@ -84,7 +84,7 @@ def model_of(rows, loss, weights=None):
 
 
 def solved(model, alpha):
-    solution = minimize(model, alpha, model.at_empty, TIGHT)
+    solution = minimize(model, alpha, model.null_model, TIGHT)
     assert solution.converged
     return solution.at.coefficients
 
@@ -199,7 +199,7 @@ def test_empty_model_predicts_the_weighted_mean(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs)
     weights = rng.uniform(size=40)
     model = model_of(rows, loss, weights)
-    mean = model.evaluate(model.empty()).mean
+    mean = model.evaluate(model.null_coefficients()).mean
     expected = np.average(rows.targets, axis=0, weights=weights)
     assert_allclose(mean, np.tile(expected, (40, 1)), rtol=1e-10)
 
@@ -248,9 +248,9 @@ def test_gradient_vanishes_at_the_solution(loss, n_outputs, alpha, rng):
     alpha = np.full(2, alpha)
     model = model_of(rows, loss)
     penalty = model.penalty(alpha)
-    at_empty = model.at_empty.penalized_gradient(penalty)
+    at_null = model.null_model.penalized_gradient(penalty)
     at_solution = model.evaluate(solved(model, alpha)).penalized_gradient(penalty)
-    assert np.abs(at_solution).max() < 1e-7 * np.abs(at_empty).max()
+    assert np.abs(at_solution).max() < 1e-7 * np.abs(at_null).max()
 
 
 @each_loss
@@ -450,7 +450,7 @@ def effective_parameters(loss, n_outputs, rng):
     codes = np.column_stack([codes, codes[:, 0] // 4])
     rows = make_rows(codes, draw_targets(rng, loss, 150, n_outputs))
     model, alpha = model_of(rows, loss), np.array([1.0, 0.5, 2.0])
-    solution = minimize(model, alpha, model.at_empty, TIGHT)
+    solution = minimize(model, alpha, model.null_model, TIGHT)
     penalty = model.penalty(alpha)
     n_coefficients = model.n_coefficients * model.n_outputs
     every = np.eye(n_coefficients).reshape(n_coefficients, *model.zeros().shape)

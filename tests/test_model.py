@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import pdist
 
 from sk_embed._engine import model
-from sk_embed._engine.additive.main_effects import fit_whole
+from sk_embed._engine.additive.main_effects import fit_all_rows
 from sk_embed._engine.axes import effect_slopes
 from sk_embed._engine.column_vectors import (
     TablesOfColumn,
@@ -51,7 +51,7 @@ def settings(batch_size=32, **changes):
         "n_fold_tables": 0,
         "crosses": (),
         "init_scale": 0.0,
-        "less_effects": True,
+        "main_effects": True,
         "dtype": np.dtype(np.float64),
     }
     return ModelSettings(**defaults | changes)
@@ -89,7 +89,7 @@ def test_what_the_effects_say_is_taken_out_of_the_vectors(loss, n_outputs, rng):
     rows = draw_interaction(rng, loss, n_outputs)
     # An estimated penalty leaves a column that has no effects next to none.
     less, whole = (
-        learn(rows, loss, less_effects=said, alpha=1.0) for said in (True, False)
+        learn(rows, loss, main_effects=said, alpha=1.0) for said in (True, False)
     )
     for number, (a, b) in enumerate(zip(less.columns, whole.columns, strict=True)):
         assert_array_equal(a.effects, b.effects)
@@ -107,7 +107,7 @@ def test_what_the_effects_say_is_taken_out_of_the_vectors(loss, n_outputs, rng):
 def test_of_a_folds_vectors_that_folds_effects_are_taken_out(loss, n_outputs, rng):
     # By the slopes of all rows: so all vectors of a category lie in one space.
     rows = draw_interaction(rng, loss, n_outputs)
-    less, whole = (learn(rows, loss, less_effects=said) for said in (True, False))
+    less, whole = (learn(rows, loss, main_effects=said) for said in (True, False))
     for number, (a, b) in enumerate(zip(less.columns, whole.columns, strict=True)):
         slopes = effect_slopes(b.vectors, b.effects, counts_of(rows, number))
         left = b.vectors - b.effects @ slopes
@@ -119,10 +119,10 @@ def test_of_a_folds_vectors_that_folds_effects_are_taken_out(loss, n_outputs, rn
             )
 
 
-@pytest.mark.parametrize("less_effects", [True, False])
-def test_axes_of_the_vectors_are_orthogonal_and_fall(less_effects, rng):
+@pytest.mark.parametrize("main_effects", [True, False])
+def test_axes_of_the_vectors_are_orthogonal_and_fall(main_effects, rng):
     rows = draw_interaction(rng)
-    for number, column in enumerate(learn(rows, less_effects=less_effects).columns):
+    for number, column in enumerate(learn(rows, main_effects=main_effects).columns):
         counts = counts_of(rows, number)
         moment = (column.vectors.T * counts) @ column.vectors / counts.sum()
         diagonal = np.diag(moment)
@@ -151,7 +151,7 @@ def test_share_is_that_of_the_second_moment_of_effects_and_vectors(rng):
 
 
 def test_effects_that_are_not_given_out_have_no_share(rng):
-    for column in learn(draw_interaction(rng), less_effects=False).columns:
+    for column in learn(draw_interaction(rng), main_effects=False).columns:
         assert_allclose(column.share, column.explained_variance_ratio, rtol=1e-9)
 
 
@@ -181,7 +181,7 @@ def test_a_target_that_never_changes_has_vectors_and_shares_of_zero(rng):
 @each_loss
 def test_noise_ratio_of_a_column_is_the_largest_of_its_outputs(loss, n_outputs, rng):
     rows = draw_interaction(rng, loss, n_outputs)
-    wholes = fit_whole(InMemory(rows), loss, None)
+    wholes = fit_all_rows(InMemory(rows), loss, None)
     expected = np.max([whole.noise_ratio for whole in wholes], axis=0)
     found = [column.noise_ratio for column in learn(rows, loss).columns]
     assert_allclose(found, expected, rtol=1e-9)
@@ -332,7 +332,7 @@ def reliability_of(halves):
         sample=sample_categories(counts),
         noise_ratio=1.0,
     )
-    return in_canonical_axes(learned, np.eye(4), less_effects=True).reliability
+    return in_canonical_axes(learned, np.eye(4), main_effects=True).reliability
 
 
 def test_halves_that_turned_the_vectors_agree(rng):

@@ -109,15 +109,15 @@ def test_scattered_input_gradient_is_slope_by_table_rows(
     y = rows.targets[batch.rows]
 
     def inputs_from(table):
-        return look_up(rows, batch.rows, batch.slots, table[batch.touched])
+        return look_up(rows, batch.rows, batch.slots, table[batch.table_rows])
 
     _, at_inputs = gradients(trunk, loss, inputs_from(table), y)
     n_vector_inputs = rows.codes.shape[1] * width
     at_table = np.zeros_like(table)
-    at_table[batch.touched] = scatter(
+    at_table[batch.table_rows] = scatter(
         at_inputs[:, :n_vector_inputs].reshape(-1, width),
         batch.slots.ravel(),
-        len(batch.touched),
+        len(batch.table_rows),
     )
 
     expected = finite_differences(
@@ -133,7 +133,7 @@ def test_look_up_puts_vectors_side_by_side_before_context(rng):
     first, second = rows.codes[batch.rows].T
     # The second column's table begins after the first column's six categories.
     expected = np.hstack([table[first], table[6 + second], rows.context[batch.rows]])
-    touched = look_up(rows, batch.rows, batch.slots, table[batch.touched])
+    touched = look_up(rows, batch.rows, batch.slots, table[batch.table_rows])
     assert_array_equal(touched, expected)
     whole = look_up(rows, batch.rows, rows.stacked_codes(batch.rows), table)
     assert_array_equal(whole, expected)
@@ -154,7 +154,7 @@ def test_look_up_reads_each_copy_from_its_own_table(rng):
     for batch in RowOrder(rows, rng.permutation(40), batch_size=7):
         copies = copies_for_tables(batch, is_used)
         chosen = batch.rows[copies.row]
-        vectors = np.concatenate(list(tables), axis=1)[batch.touched].reshape(-1, 3)
+        vectors = np.concatenate(list(tables), axis=1)[batch.table_rows].reshape(-1, 3)
         found = look_up(rows, chosen, copies.slots, vectors)
         for number, table in enumerate(tables):
             own = copies.table == number

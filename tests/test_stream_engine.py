@@ -10,7 +10,7 @@ import pytest
 from engine_data import LOSS_CASES, SQUARED, draw_rows, make_rows
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sk_embed._engine.additive.main_effects import fit_whole
+from sk_embed._engine.additive.main_effects import fit_all_rows
 from sk_embed._engine.additive.online import StreamEffects
 from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.online.model import StreamModel
@@ -74,7 +74,9 @@ def test_one_chunk_gives_the_effects_of_the_additive_model(loss, n_outputs, rng)
     rows = draw_rows(rng, loss, n_outputs, n_rows=300)
     stream = stream_effects(rows, loss)
     stream.commit(stream.learn(rows, np.arange(rows.n_table_rows), NO_CELLS))
-    expected = np.hstack([whole.effects for whole in fit_whole(InMemory(rows), loss, 2.0)])
+    expected = np.hstack(
+        [whole.effects for whole in fit_all_rows(InMemory(rows), loss, 2.0)]
+    )
     assert_allclose(effects_of(stream, rows), expected, atol=1e-3)
 
 
@@ -83,7 +85,7 @@ def test_chunks_of_a_single_column_count_every_row_the_same(rng):
     stream = stream_effects(rows, SQUARED)
     for part in np.array_split(np.arange(1_000), 10):
         stream.commit(stream.learn(rows.part(part), np.arange(2), NO_CELLS))
-    expected = fit_whole(InMemory(rows), SQUARED, 2.0)[0].effects
+    expected = fit_all_rows(InMemory(rows), SQUARED, 2.0)[0].effects
     # A constant may lie in the intercept.
     (ours,), (theirs,) = np.diff(effects_of(stream, rows).T), np.diff(expected.T)
     assert_allclose(ours, theirs, rtol=1e-4)
@@ -109,7 +111,7 @@ def test_penalties_are_estimated_from_the_chunks(rng):
     stream = stream_effects(rows, SQUARED, alpha=None)
     for part in np.array_split(np.arange(20_000), 20):
         stream.commit(stream.learn(rows.part(part), np.arange(400), NO_CELLS))
-    expected = fit_whole(InMemory(rows), SQUARED, None)[0].alpha
+    expected = fit_all_rows(InMemory(rows), SQUARED, None)[0].alpha
     assert stream.alpha[0, 0] == pytest.approx(expected[0], rel=0.3)
     assert stream.alpha[1, 0] > 50
 
@@ -120,7 +122,7 @@ def test_penalties_are_estimated_from_the_chunks(rng):
 def stream_model(rows, rng, **changes):
     settings = StreamSettings(
         width=WIDTH, hidden_layer_sizes=(8,), table_learning_rate=0.1, learning_rate=1e-3,
-        alpha=1.0, init_scale=0.0, half_life=np.inf, less_effects=True,
+        alpha=1.0, init_scale=0.0, half_life=np.inf, main_effects=True,
             n_crosses=0, with_halves=True,
         dtype=np.dtype(np.float64),
     )  # fmt: skip

@@ -24,7 +24,7 @@ from sk_embed import EmbeddingEncoder
 from sk_embed._engine.network.batches import RowOrder
 from sk_embed._engine.network.optimizers import RowAdagrad
 from sk_embed._engine.network.training import (
-    Step,
+    BatchGradients,
     TrainingSettings,
     TrunkLearner,
     constant_loss,
@@ -167,7 +167,7 @@ def test_a_step_tells_of_the_batch_before_the_tables_learn_from_it(
         y, weight = rows.targets[chosen], rows.weight[chosen]
         delta = (loss.inverse_link(raw_prediction) - y) * weight[:, None]
         deltas = trunk.backward(activations, delta)
-        expected = Step(y, raw_prediction, weight, activations, delta, deltas)
+        expected = BatchGradients(y, raw_prediction, weight, activations, delta, deltas)
         for now, then in zip(leaves(step), leaves(expected), strict=True):
             assert_array_equal(now, then)
 
@@ -261,7 +261,7 @@ def test_the_trunks_weights_decay_and_its_biases_do_not(hidden_layer_sizes, rng)
         y = rows.targets[batch.rows]
         delta = raw_prediction - y
         deltas = trunk.backward(activations, delta)
-        learner(Step(y, raw_prediction, np.ones(40), activations, delta, deltas))
+        learner(BatchGradients(y, raw_prediction, np.ones(40), activations, delta, deltas))
     shrunk = plain.parameters - 0.01 * 0.5 * start
     expected = np.where(plain.is_weight, shrunk, plain.parameters)
     assert_allclose(decayed.parameters, expected, rtol=1e-12, atol=1e-15)

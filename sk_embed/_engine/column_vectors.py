@@ -191,7 +191,7 @@ def column_vectors(
     learned: LearnedTables,
     effects: MainEffects,
     metrics: FloatArray,
-    less_effects: bool,
+    main_effects: bool,
 ) -> list[ColumnVectors]:
     """Cut the stacked tables into columns, and bring each to its canonical axes.
 
@@ -205,8 +205,8 @@ def column_vectors(
         Main effects of all columns.
     metrics : ndarray of shape (n_columns, width, width)
         Metric of each column's vectors.
-    less_effects : bool
-        Whether what the main effects say is taken out of the vectors.
+    main_effects : bool
+        Whether main effects stand apart, and are taken out of the vectors.
 
     Returns
     -------
@@ -214,7 +214,7 @@ def column_vectors(
     """
     cut = _tables_of_columns(n_codes, learned, effects)
     return [
-        in_canonical_axes(of_column, metric, less_effects)
+        in_canonical_axes(of_column, metric, main_effects)
         for of_column, metric in zip(cut, metrics, strict=True)
     ]
 
@@ -239,7 +239,7 @@ def _tables_of_columns(
 
 
 def in_canonical_axes(
-    column: TablesOfColumn, metric: FloatArray, less_effects: bool
+    column: TablesOfColumn, metric: FloatArray, main_effects: bool
 ) -> ColumnVectors:
     """Bring one column's tables to common axes.
 
@@ -259,11 +259,11 @@ def in_canonical_axes(
         Tables in the trunk's coordinates, and main effects.
     metric : ndarray of shape (width, width)
         Metric of the column's vectors.
-    less_effects : bool
-        Whether what the main effects say is taken out of the vectors.
+    main_effects : bool
+        Whether main effects stand apart, and are taken out of the vectors.
     """
     tables, halves, prior, all_effects, counts, sample, noise_ratio = column
-    effects = all_effects if less_effects else all_effects[..., :0]
+    effects = all_effects if main_effects else all_effects[..., :0]
     dtype, (codes, shares) = prior.dtype, sample
     sampled = np.stack([table[codes] for table in tables]) - prior[codes]
     in_trunk = sampled[0]

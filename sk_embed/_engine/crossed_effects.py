@@ -24,15 +24,15 @@ from sk_embed._engine.additive.crosses import (
     choose_crosses,
 )
 from sk_embed._engine.additive.main_effects import (
+    AdditiveFit,
     KnownColumns,
     MainEffects,
     Solved,
-    Whole,
     beginning,
-    collect,
+    fit_all_rows,
     fit_fold,
-    fit_whole,
     output_groups,
+    stack_fits,
 )
 from sk_embed._engine.cells import ListedCells, Pair
 from sk_embed._engine.losses import Loss
@@ -180,23 +180,23 @@ def fit_effects(
 
     ``known`` is the model of the first columns, where it is solved already.
     """
-    wholes = fit_whole(source, loss, alpha, known)
-    folds = map_tasks(call, fold_tasks(source, loss, wholes, n_folds, known))
-    return collect(wholes, batched(folds, len(wholes)))
+    fits = fit_all_rows(source, loss, alpha, known)
+    folds = map_tasks(call, fold_tasks(source, loss, fits, n_folds, known))
+    return stack_fits(fits, batched(folds, len(fits)))
 
 
 def fold_tasks(
     source: RowSource,
     loss: Loss,
-    wholes: list[Whole],
+    fits: list[AdditiveFit],
     n_folds: int,
     known: KnownColumns | None = None,
 ) -> list[partial[Solved]]:
     """Return the tasks that solve the additive model without each fold."""
-    groups = zip(output_groups(source, loss), wholes, strict=True)
+    groups = zip(output_groups(source, loss), fits, strict=True)
     return [
-        partial(_fit_fold, source, loss, outputs, fold, whole, known)
-        for fold, (outputs, whole) in product(range(n_folds), groups)
+        partial(_fit_fold, source, loss, outputs, fold, fit, known)
+        for fold, (outputs, fit) in product(range(n_folds), groups)
     ]
 
 
@@ -205,13 +205,13 @@ def _fit_fold(
     loss: Loss,
     outputs: slice,
     fold: int,
-    whole: Whole,
+    fit: AdditiveFit,
     known: KnownColumns | None,
 ) -> Solved:
     # The model, which holds a number for each row, lasts no longer than the task.
     model = source.objective(loss, outputs, N_WHOLE_AND_HALVES + fold)
     start = None if known is None else beginning(model, known, outputs, 1 + fold)
-    return fit_fold(whole, model, start)
+    return fit_fold(fit, model, start)
 
 
 def held_out_prediction(
@@ -224,7 +224,7 @@ def held_out_prediction(
     raw_prediction = np.empty((len(rows), effects.effects.shape[2]))
     for fold in range(len(effects.effects) - 1):
         held_out = np.flatnonzero(fold_of_row == fold)
-        intercept, *slopes = effects.leading[1 + fold]
+        intercept, *slopes = effects.dense[1 + fold]
         of_codes = effects.effects[1 + fold].take(rows.stacked_codes(held_out), axis=0)
         raw_prediction[held_out] = intercept + of_codes.sum(axis=1)
         if slopes:

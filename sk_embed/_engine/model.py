@@ -14,8 +14,8 @@ from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.additive.main_effects import (
     KnownColumns,
     MainEffects,
-    collect,
-    fit_whole,
+    fit_all_rows,
+    stack_fits,
 )
 from sk_embed._engine.cells import Pair
 from sk_embed._engine.column_vectors import (
@@ -65,8 +65,8 @@ class ModelSettings:
         the folds.
     init_scale : float
         Standard deviation of the tables' random start; 0 starts them at the origin.
-    less_effects : bool
-        Whether what the main effects say is taken out of the vectors.
+    main_effects : bool
+        Whether main effects stand apart, and are taken out of the vectors.
     dtype : dtype
         Type of the network's arithmetic, float32 or float64.
     """
@@ -77,7 +77,7 @@ class ModelSettings:
     n_fold_tables: int
     crosses: tuple[Pair, ...] | None
     init_scale: float
-    less_effects: bool
+    main_effects: bool
     dtype: np.dtype
 
 
@@ -154,24 +154,24 @@ def learn_model(
     learning_the_trunk = partial(
         source.learn_trunk, initial, loss, draw_prior, settings.training, report
     )
-    solving = partial(fit_whole, source, loss, settings.alpha)
-    (trunk, curve), wholes = map_tasks(call, [learning_the_trunk, solving])
+    solving = partial(fit_all_rows, source, loss, settings.alpha)
+    (trunk, curve), fits = map_tasks(call, [learning_the_trunk, solving])
 
     plan = _plan(source, draw_prior(), settings.n_fold_tables)
     table_tasks = _table_tasks(source, plan, trunk, loss, settings)
     n_folds = source.n_folds if settings.crosses is None else settings.n_fold_tables
-    effect_tasks = fold_tasks(source, loss, wholes, n_folds)
+    effect_tasks = fold_tasks(source, loss, fits, n_folds)
     results = map_tasks(call, table_tasks + effect_tasks)
     tables, fold_effects = results[: len(table_tasks)], results[len(table_tasks) :]
 
     tables = list(chain.from_iterable(tables))
     learned = LearnedTables(plan.prior, tables, plan.counts, plan.samples)
-    effects = collect(wholes, batched(fold_effects, len(wholes)))
+    effects = stack_fits(fits, batched(fold_effects, len(fits)))
     crosses, joint = _learn_crosses(source, loss, effects, settings, map_tasks)
     effects = effects.first_folds(settings.n_fold_tables)
     slopes = source.sensitivity(trunk, tables[0])
     columns = column_vectors(
-        source.n_codes, learned, effects, slopes.metrics, settings.less_effects
+        source.n_codes, learned, effects, slopes.metrics, settings.main_effects
     )
     is_one_batch = source.n_rows <= settings.training.batch_size
     if is_one_batch:

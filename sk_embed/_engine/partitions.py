@@ -19,7 +19,7 @@ from sk_embed._engine.cells import ListedCells, Pair, columns_of_cells, listed_c
 from sk_embed._engine.rows import Rows, effective_number, joined
 
 # Answer of a block: entries that can be added to those of another block; lists are joined.
-Sums: TypeAlias = tuple[Any, ...]
+PartialSums: TypeAlias = tuple[Any, ...]
 
 _MAX_SUMMANDS = 8
 # All rows and two halves of them, before the folds.
@@ -65,7 +65,7 @@ class Block:
         Number of the block, from which it draws its row orders.
     rows : Rows
         Rows of the block; their codes are those of the categories that occur here.
-    touched : ndarray of shape (sum(rows.n_codes),)
+    table_rows : ndarray of shape (sum(rows.n_codes),)
         Row of each of these categories in the stack of all tables, rising.
     is_used : ndarray of bool of shape (3 + n_folds, n_rows)
         Whether each row is used in all rows, in each of two halves, and without each fold.
@@ -73,7 +73,7 @@ class Block:
 
     number: int
     rows: Rows
-    touched: IntArray
+    table_rows: IntArray
     is_used: BoolArray
 
     def order(self, seeds: Sequence[int]) -> IntArray:
@@ -90,13 +90,13 @@ class Block:
         places = np.linspace(0, len(self.rows) - 1, min(size, len(self.rows)))
         chosen = places.astype(np.intp)
         rows = self.rows.part(chosen)
-        codes = self.touched.take(rows.stacked_codes_of(slice(None)))
+        codes = self.table_rows.take(rows.stacked_codes_of(slice(None)))
         rows = Rows(codes, rows.n_codes, rows.context, rows.targets, rows.weight)
         return rows, fold_of_rows(self.is_used[N_WHOLE_AND_HALVES:, chosen])
 
     def codes(self, n_codes: IntArray) -> IntArray:
         """Return the rows' codes as all blocks count them, shape (n_rows, n_columns)."""
-        stacked = self.touched.take(self.rows.stacked_codes_of(slice(None)))
+        stacked = self.table_rows.take(self.rows.stacked_codes_of(slice(None)))
         offsets: IntArray = np.cumsum(n_codes) - n_codes
         return stacked - offsets
 
@@ -140,7 +140,7 @@ def _with_local_codes(number: int, rows: Rows, is_used: BoolArray) -> Block:
     """Return rows, with codes as all blocks count them, as a block."""
     stacked = replace(rows, codes=rows.stacked_codes_of(slice(None)))
     local = stacked.with_local_codes()
-    return Block(number, local.rows, local.touched, is_used)
+    return Block(number, local.rows, local.table_rows, is_used)
 
 
 def with_cells(
@@ -167,11 +167,11 @@ def with_cells(
 
 def cells_of_pairs(blocks: Blocks, pairs: Sequence[Pair]) -> list[ListedCells]:
     """Return each pair's cells that have rows in any block."""
-    found = blocks.total(_cells_of_pairs, blocks.n_codes, pairs)
+    found = blocks.sum_over(_cells_of_pairs, blocks.n_codes, pairs)
     return [ListedCells(of.rows, of.values[:, 0].astype(np.intp)) for of in found]
 
 
-def _cells_of_pairs(block: Block, n_codes: IntArray, pairs: Sequence[Pair]) -> Sums:
+def _cells_of_pairs(block: Block, n_codes: IntArray, pairs: Sequence[Pair]) -> PartialSums:
     codes = block.codes(n_codes)
     cells = [listed_cells(codes, n_codes, pair) for pair in pairs]
     return tuple(RowSums(of.keys, of.n_rows[:, None] * 1.0) for of in cells)
@@ -184,7 +184,9 @@ class Blocks(Protocol):
     def n_codes(self) -> IntArray:
         """Number of codes of each column, as all blocks together count them."""
 
-    def total(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
+    def sum_over(
+        self, function: Callable[..., PartialSums], *arguments: Any
+    ) -> PartialSums:
         """Return the sum of ``function(block, *arguments)`` over the blocks.
 
         The function must be pure, and like its arguments can be pickled.
@@ -213,7 +215,9 @@ class BlockList:
     def __init__(self, blocks: list[Block], n_codes: IntArray) -> None:
         self.blocks, self.n_codes = blocks, n_codes
 
-    def total(self, function: Callable[..., Sums], *arguments: Any) -> Sums:
+    def sum_over(
+        self, function: Callable[..., PartialSums], *arguments: Any
+    ) -> PartialSums:
         """Return the sum of ``function(block, *arguments)`` over the blocks."""
         parts: list[Any] = [function(block, *arguments) for block in self.blocks]
         while len(parts) > 1:
@@ -233,12 +237,12 @@ def in_groups(parts: list[Any]) -> list[list[Any]]:
     return [parts[start : start + _MAX_SUMMANDS] for start in starts]
 
 
-def add_up(group: list[Sums]) -> Sums:
+def add_up(group: list[PartialSums]) -> PartialSums:
     """Return the sum of some answers, from the first to the last."""
     return reduce(lambda a, b: tuple(x + y for x, y in zip(a, b, strict=True)), group)
 
 
-class Facts(NamedTuple):
+class RowSummary(NamedTuple):
     """What must be known of all rows before anything is learned.
 
     Parameters
@@ -286,15 +290,17 @@ class Facts(NamedTuple):
         return np.split(effective, np.cumsum(n_codes)[:-1])
 
 
-def facts_of(blocks: Blocks) -> Facts:
+def summarize(blocks: Blocks) -> RowSummary:
     """Ask the blocks what must be known before anything is learned."""
-    n_blocks, n_rows, n_context, weight, target_sum, of_codes = blocks.total(_facts_of)
+    n_blocks, n_rows, n_context, weight, target_sum, of_codes = blocks.sum_over(
+        _summarize_block
+    )
     table = of_codes.as_table(int(blocks.n_codes.sum()))
     n_context //= n_blocks
-    return Facts(n_rows, n_context, weight, target_sum, table[:, :-1], table[:, -1])
+    return RowSummary(n_rows, n_context, weight, target_sum, table[:, :-1], table[:, -1])
 
 
-def _facts_of(block: Block) -> Sums:
+def _summarize_block(block: Block) -> PartialSums:
     rows = block.rows
     weight = rows.weight * block.is_used.astype(np.float64)
     codes = rows.stacked_codes_of(slice(None)).ravel()
@@ -307,11 +313,11 @@ def _facts_of(block: Block) -> Sums:
         rows.context.shape[1],
         weight.sum(axis=1),
         weight @ rows.targets,
-        RowSums(block.touched, np.column_stack(of_codes)),
+        RowSums(block.table_rows, np.column_stack(of_codes)),
     )
 
 
-def sample_of(blocks: Blocks, n_rows: int, facts: Facts) -> tuple[Rows, IntArray]:
+def sample_of(blocks: Blocks, n_rows: int, summary: RowSummary) -> tuple[Rows, IntArray]:
     """Gather about ``n_rows`` evenly spaced rows of all blocks together, or all rows.
 
     Returns
@@ -321,7 +327,7 @@ def sample_of(blocks: Blocks, n_rows: int, facts: Facts) -> tuple[Rows, IntArray
     fold_of_row : ndarray of shape (n_rows,)
         Fold of each; empty if there are no folds.
     """
-    (samples,) = blocks.total(_sample_of, n_rows, facts.n_rows)
+    (samples,) = blocks.sum_over(_sample_of, n_rows, summary.n_rows)
     parts, folds = zip(*samples, strict=True)
     offsets = np.cumsum(blocks.n_codes) - blocks.n_codes
     rows = joined(parts, blocks.n_codes)
@@ -329,5 +335,5 @@ def sample_of(blocks: Blocks, n_rows: int, facts: Facts) -> tuple[Rows, IntArray
     return rows, np.concatenate(folds)
 
 
-def _sample_of(block: Block, n_rows: int, n_all_rows: int) -> Sums:
+def _sample_of(block: Block, n_rows: int, n_all_rows: int) -> PartialSums:
     return ([block.sample(n_rows, n_all_rows)],)

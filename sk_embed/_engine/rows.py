@@ -125,15 +125,15 @@ class Rows:
 
     def with_local_codes(self) -> LocalRows:
         """Return the rows with codes of their own: of those that occur here alone."""
-        touched = [np.empty(0, dtype=np.int32)]
+        table_rows = [np.empty(0, dtype=np.int32)]
         codes = [self.codes[:, :0].astype(np.int32)]
         for column in self.codes.T:
             different, code = np.unique(column, return_inverse=True)
-            touched.append(different)
+            table_rows.append(different)
             codes.append(code.astype(np.int32))
-        n_codes = np.array([len(different) for different in touched[1:]], dtype=np.intp)
+        n_codes = np.array([len(different) for different in table_rows[1:]], dtype=np.intp)
         rows = replace(self, codes=np.column_stack(codes), n_codes=n_codes)
-        return LocalRows(rows, np.concatenate(touched))
+        return LocalRows(rows, np.concatenate(table_rows))
 
     def sampled(self, n_rows: int) -> IntArray:
         """Return the numbers of ``n_rows`` random rows, or of all if they are hardly more.
@@ -174,12 +174,12 @@ class LocalRows(NamedTuple):
     ----------
     rows : Rows
         Rows whose codes are numbered among those that occur here, column by column.
-    touched : ndarray of shape (sum(rows.n_codes),)
+    table_rows : ndarray of shape (sum(rows.n_codes),)
         Code that each of these has elsewhere, as a row of a store or of stacked tables.
     """
 
     rows: Rows
-    touched: IntArray
+    table_rows: IntArray
 
 
 def joined(parts: Sequence[Rows], n_codes: IntArray) -> Rows:

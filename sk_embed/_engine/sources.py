@@ -34,11 +34,11 @@ from sk_embed._engine.network.training import TrainingSettings, learn_tables, le
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.partitions import (
     Blocks,
-    Facts,
+    RowSummary,
     cells_of_pairs,
-    facts_of,
     fold_of_rows,
     sample_of,
+    summarize,
     with_cells,
 )
 from sk_embed._engine.rows import Rows
@@ -295,17 +295,17 @@ class Partitioned:
     ----------
     blocks : Blocks
         Training rows and their folds.
-    facts : Facts
+    summary : RowSummary
         Numbers of rows, weights and sums over all blocks.
     n_rounds : int
         Rounds of one pass over the rows.
     """
 
-    def __init__(self, blocks: Blocks, facts: Facts, n_rounds: int) -> None:
-        self._blocks, self._facts, self._n_rounds = blocks, facts, n_rounds
-        self.n_rows, self.n_context = facts.n_rows, facts.n_context
-        self.n_codes, self.n_folds = blocks.n_codes, facts.n_folds
-        self.mean_target = facts.mean_target
+    def __init__(self, blocks: Blocks, summary: RowSummary, n_rounds: int) -> None:
+        self._blocks, self._summary, self._n_rounds = blocks, summary, n_rounds
+        self.n_rows, self.n_context = summary.n_rows, summary.n_context
+        self.n_codes, self.n_folds = blocks.n_codes, summary.n_folds
+        self.mean_target = summary.mean_target
 
     def draw(self, rng: np.random.Generator, n_sweeps: int) -> None:
         """Draw seeds of row orders; the halves were drawn where partitions were read."""
@@ -314,21 +314,21 @@ class Partitioned:
 
     def counts(self) -> list[FloatArray]:
         """Return the weight of each code's rows in each subset."""
-        return self._facts.counts(self.n_codes)
+        return self._summary.counts(self.n_codes)
 
     def sample(self, n_rows: int) -> Rows | None:
         """Return about ``n_rows`` rows, or None if all are not more than twice as many."""
         if self.n_rows <= 2 * n_rows:
             return None
-        return sample_of(self._blocks, n_rows, self._facts)[0]
+        return sample_of(self._blocks, n_rows, self._summary)[0]
 
     def held_out_sample(self, n_rows: int) -> tuple[Rows, IntArray]:
         """Return about ``n_rows`` rows, or all, and the fold that holds each row out."""
-        return sample_of(self._blocks, n_rows, self._facts)
+        return sample_of(self._blocks, n_rows, self._summary)
 
     def objective(self, loss: Loss, outputs: slice, subset: int) -> BlocksModel:
         """Return the additive model's objective over a subset of the rows."""
-        return BlocksModel(self._blocks, self._facts, loss, outputs, subset)
+        return BlocksModel(self._blocks, self._summary, loss, outputs, subset)
 
     def crossed(self, pairs: Sequence[Pair]) -> tuple[Partitioned, list[ListedCells]]:
         """Return the rows with pairs as further columns, and the cells of each."""
@@ -336,11 +336,11 @@ class Partitioned:
         keys = [cells.keys for cells in known]
         n_codes = np.array([*self.n_codes, *(len(of_pair) + 1 for of_pair in keys)])
         blocks = self._blocks.mapped(with_cells, n_codes, self.n_codes, pairs, keys)
-        return Partitioned(blocks, facts_of(blocks), self._n_rounds), known
+        return Partitioned(blocks, summarize(blocks), self._n_rounds), known
 
     def effective_counts(self) -> list[FloatArray]:
         """Return the effective number of rows of each code of each column."""
-        return self._facts.effective_counts(self.n_codes)
+        return self._summary.effective_counts(self.n_codes)
 
     def learn_trunk(
         self,
@@ -352,7 +352,7 @@ class Partitioned:
     ) -> tuple[Trunk, list[float]]:
         """Learn the trunk; return it, and the progressive validation loss of each epoch."""
         return learn_trunk_in_rounds(
-            self._blocks, self._facts, trunk, loss, draw_prior, settings,
+            self._blocks, self._summary, trunk, loss, draw_prior, settings,
             Rounds(self._n_rounds, self._epoch_seed), report,
         )  # fmt: skip
 
@@ -372,5 +372,5 @@ class Partitioned:
 
     def sensitivity(self, trunk: Trunk, table: FloatArray) -> Sensitivity:
         """Measure the sensitivity of a trained trunk, about a stacked table."""
-        rows, _ = sample_of(self._blocks, MAX_ROWS_FOR_METRIC, self._facts)
+        rows, _ = sample_of(self._blocks, MAX_ROWS_FOR_METRIC, self._summary)
         return sensitivity(rows, trunk, table)

@@ -62,19 +62,19 @@ class ContextRows:
         return self._gram[1]
 
 
-class LeadingRows(NamedTuple):
+class DenseRows(NamedTuple):
     """The Hessian's block of intercept and slopes, by the rows whose sum it is.
 
     Parameters
     ----------
     rows : ContextRows
         Context of each row that is used.
-    bend : ndarray of shape (n_rows, n_outputs)
+    curvature : ndarray of shape (n_rows, n_outputs)
         Weighted curvature of the loss in each row.
     """
 
     rows: ContextRows
-    bend: FloatArray
+    curvature: FloatArray
 
 
 class Slopes(ABC):
@@ -101,7 +101,7 @@ class SlopesByColumns(Slopes):
 
     Parameters
     ----------
-    block : ndarray of shape (n_leading, n_leading)
+    block : ndarray of shape (n_dense, n_dense)
         The Hessian's block of intercept and slopes.
     penalty : ndarray of shape (n_context,)
         Penalty on the square of each slope.
@@ -126,18 +126,20 @@ class SlopesByRows(Slopes):
     ----------
     rows : ContextRows
         Context of each row that is used.
-    bend : ndarray of shape (n_rows,)
+    curvature : ndarray of shape (n_rows,)
         Weighted curvature of the loss in each row.
     penalty : ndarray of shape (n_context,)
         Penalty on the square of each slope.
     """
 
-    def __init__(self, rows: ContextRows, bend: FloatArray, penalty: FloatArray) -> None:
-        self._context, self._penalty, self._root = rows.context, penalty, np.sqrt(bend)
+    def __init__(
+        self, rows: ContextRows, curvature: FloatArray, penalty: FloatArray
+    ) -> None:
+        self._context, self._penalty, self._root = rows.context, penalty, np.sqrt(curvature)
         matrix = rows.gram(penalty) * np.outer(self._root, self._root)
         matrix[np.diag_indices_from(matrix)] += 1
         self._factor = _cholesky(matrix)
-        self.coupling = bend @ rows.context
+        self.coupling = curvature @ rows.context
         # The same as in the other class, by Woodbury, without a difference that cancels.
         self.rest = float(self._root @ cho_solve(self._factor, self._root))
 
@@ -165,7 +167,7 @@ class CoarseInverse(ABC):
 
     @abstractmethod
     def __call__(self, residual: FloatArray) -> FloatArray:
-        """Apply it to an array of shape (n_leading + n_columns, n_outputs)."""
+        """Apply it to an array of shape (n_dense + n_columns, n_outputs)."""
 
 
 class PseudoInverse(CoarseInverse):
@@ -173,17 +175,17 @@ class PseudoInverse(CoarseInverse):
 
     Parameters
     ----------
-    block : ndarray of shape (n_outputs, n_leading, n_leading)
+    block : ndarray of shape (n_outputs, n_dense, n_dense)
         The Hessian's block of intercept and slopes.
-    penalty : ndarray of shape (n_leading + n_columns, n_outputs or 1)
+    penalty : ndarray of shape (n_dense + n_columns, n_outputs or 1)
         Penalties, those of a column's categories added up.
     """
 
     def __init__(self, block: FloatArray, penalty: FloatArray) -> None:
-        n_leading = block.shape[-1]
+        n_dense = block.shape[-1]
         # At the rows the sum of a column's categories is what the intercept is: one.
-        n_columns = len(penalty) - n_leading
-        same = np.concatenate([np.arange(n_leading), np.zeros(n_columns, dtype=np.intp)])
+        n_columns = len(penalty) - n_dense
+        same = np.concatenate([np.arange(n_dense), np.zeros(n_columns, dtype=np.intp)])
         coarse = block[:, same[:, None], same]
         every = np.arange(len(same))
         coarse[:, every, every] += penalty[:, 0]
@@ -201,7 +203,7 @@ class SlopesFirst(CoarseInverse):
     ----------
     slopes : list of Slopes
         Factors that solve for the slopes, one for each output.
-    penalty : ndarray of shape (n_leading + n_columns, n_outputs or 1)
+    penalty : ndarray of shape (n_dense + n_columns, n_outputs or 1)
         Penalties, those of a column's categories added up.
     """
 
@@ -226,24 +228,24 @@ class SlopesFirst(CoarseInverse):
         return result
 
 
-def coarse_inverse(block: FloatArray | LeadingRows, penalty: FloatArray) -> CoarseInverse:
+def coarse_inverse(block: FloatArray | DenseRows, penalty: FloatArray) -> CoarseInverse:
     """Return the inverse of the coarse matrix in the form that costs least.
 
     Parameters
     ----------
-    block : ndarray of shape (n_outputs, n_leading, n_leading), or LeadingRows
+    block : ndarray of shape (n_outputs, n_dense, n_dense), or DenseRows
         The Hessian's block of intercept and slopes.
-    penalty : ndarray of shape (n_leading + n_columns, n_outputs or 1)
+    penalty : ndarray of shape (n_dense + n_columns, n_outputs or 1)
         Penalties, those of a column's categories added up.
     """
-    if isinstance(block, LeadingRows):
-        n_context, n_outputs = block.rows.context.shape[1], block.bend.shape[1]
+    if isinstance(block, DenseRows):
+        n_context, n_outputs = block.rows.context.shape[1], block.curvature.shape[1]
         of_slopes = (penalty[1 : 1 + n_context] + np.zeros(n_outputs)).T
-        pairs = zip(block.bend.T, of_slopes, strict=True)
+        pairs = zip(block.curvature.T, of_slopes, strict=True)
         return SlopesFirst([SlopesByRows(block.rows, *pair) for pair in pairs], penalty)
-    n_outputs, n_leading, _ = block.shape
-    if n_leading <= MANY_SLOPES:
+    n_outputs, n_dense, _ = block.shape
+    if n_dense <= MANY_SLOPES:
         return PseudoInverse(block, penalty)
-    of_slopes = (penalty[1:n_leading] + np.zeros(n_outputs)).T
+    of_slopes = (penalty[1:n_dense] + np.zeros(n_outputs)).T
     pairs = zip(block, of_slopes, strict=True)
     return SlopesFirst([SlopesByColumns(*pair) for pair in pairs], penalty)

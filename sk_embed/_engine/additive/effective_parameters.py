@@ -81,8 +81,8 @@ class EffectiveParameters:
         alpha : ndarray of shape (n_columns,)
             Penalty on the squares of each column's effects.
         """
-        n_leading, n_codes = self._model.n_leading, self._model.n_codes
-        curvature = solution.curvature.diagonal[n_leading:]
+        n_dense, n_codes = self._model.n_dense, self._model.n_codes
+        curvature = solution.curvature.diagonal[n_dense:]
         # A code without rows under alpha = 0 has neither data nor prior: no parameter.
         total = curvature + np.repeat(alpha, n_codes)[:, None]
         share = np.divide(curvature, total, out=np.zeros_like(total), where=total > 0)
@@ -106,18 +106,18 @@ class EffectiveParameters:
         inverse = Preconditioner(curvature, penalty, model.n_codes)
         product = partial(model.hessian_product, at=at, penalty=penalty)
         signs = np.sqrt(penalty) * self._signs[draw]
-        signs[: model.n_leading] = 0
+        signs[: model.n_dense] = 0
         signs[curvature.diagonal <= 0] = 0
         # Go on from the solution under the penalties before
         solved = self._solved[draw]
         residual = signs - product(solved) if solved.any() else signs
         norm = inverse.norm(residual)
         if norm > 0:
-            exactness = _TOLERANCE * inverse.norm(signs) / norm
-            step, _ = conjugate_gradients(product, residual, inverse, exactness)
+            cg_tolerance = _TOLERANCE * inverse.norm(signs) / norm
+            step, _ = conjugate_gradients(product, residual, inverse, cg_tolerance)
             self._solved[draw] += step
         difference = signs * (self._solved[draw] - inverse(signs))
-        return self._sum(difference[model.n_leading :])
+        return self._sum(difference[model.n_dense :])
 
     def _sum(self, of_codes: FloatArray) -> FloatArray:
         """Return the sum over the categories and outputs of each column."""
@@ -136,9 +136,9 @@ def random_signs(model: AdditiveObjective, n_draws: int) -> FloatArray:
     -------
     ndarray of shape (n_draws, n_coefficients, n_outputs)
     """
-    null = model.at_empty
+    null = model.null_model
     size = np.abs(null.gradient)
-    size[: model.n_leading] = 0
+    size[: model.n_dense] = 0
     shared = model.hessian_product(size, null, np.zeros(1))
     # Rounded, so that sums in another order do not part what nothing distinguishes.
     key = np.round(_to_unit_length(size) + _to_unit_length(shared), _N_DIGITS)

@@ -56,7 +56,7 @@ class MainEffects(NamedTuple):
     ----------
     effects : ndarray of shape (1 + n_folds, sum(n_codes), n_outputs)
         Stacked main effects: of all rows, then without each fold.
-    leading : ndarray of shape (1 + n_folds, 1 + n_context, n_outputs)
+    dense : ndarray of shape (1 + n_folds, 1 + n_context, n_outputs)
         Intercept and slopes of the context, likewise.
     alpha : ndarray of shape (n_groups, n_columns)
         Penalty of each column, for each group of outputs that are solved jointly.
@@ -68,7 +68,7 @@ class MainEffects(NamedTuple):
     """
 
     effects: FloatArray
-    leading: FloatArray
+    dense: FloatArray
     alpha: FloatArray
     noise_ratio: FloatArray
     converged: bool
@@ -76,7 +76,7 @@ class MainEffects(NamedTuple):
     def first_folds(self, n_folds: int) -> MainEffects:
         """Return the solutions of all rows and without each of the first folds."""
         kept = slice(1 + n_folds)
-        return self._replace(effects=self.effects[kept], leading=self.leading[kept])
+        return self._replace(effects=self.effects[kept], dense=self.dense[kept])
 
 
 class KnownColumns(NamedTuple):
@@ -102,19 +102,19 @@ class Solved(NamedTuple):
     ----------
     effects : ndarray of shape (sum(n_codes), n_outputs)
         Main effects of the stacked categories of all columns.
-    leading : ndarray of shape (1 + n_context, n_outputs)
+    dense : ndarray of shape (1 + n_context, n_outputs)
         Intercept and slopes of the context.
     converged : bool
         Whether the gradient vanished, to the solver's tolerance.
     """
 
     effects: FloatArray
-    leading: FloatArray
+    dense: FloatArray
     converged: bool
 
 
-class Whole(NamedTuple):
-    """What all rows say about outputs that the loss ties to each other.
+class AdditiveFit(NamedTuple):
+    """The model of all rows, for outputs that the loss ties to each other.
 
     Parameters
     ----------
@@ -153,12 +153,12 @@ def output_groups(source: ObjectiveSource, loss: Loss) -> list[slice]:
     return loss.joint_outputs(len(source.mean_target))
 
 
-def fit_whole(
+def fit_all_rows(
     source: ObjectiveSource,
     loss: Loss,
     alpha: float | None,
     known: KnownColumns | None = None,
-) -> list[Whole]:
+) -> list[AdditiveFit]:
     """Solve the additive model for all rows, each group of outputs by itself.
 
     Parameters
@@ -173,18 +173,18 @@ def fit_whole(
         The model of the first columns.
     """
     sample = source.sample(ROWS_OF_FIRST_ESTIMATE) if alpha is None else None
-    wholes = []
+    fits = []
     for group, outputs in enumerate(output_groups(source, loss)):
         model = source.objective(loss, outputs, 0)
         of_sample = None
         if sample is not None:
             of_sample = of_all_rows(sample.with_outputs(outputs), loss)
         if known is None:
-            wholes.append(solve_whole(model, of_sample, alpha))
+            fits.append(solve_all_rows(model, of_sample, alpha))
         else:
             start = beginning(model, known, outputs, 0)
-            wholes.append(solve_whole(model, of_sample, alpha, known.alpha[group], start))
-    return wholes
+            fits.append(solve_all_rows(model, of_sample, alpha, known.alpha[group], start))
+    return fits
 
 
 def beginning(
@@ -205,19 +205,19 @@ def beginning(
         fold k.
     """
     effects, coefficients = known.effects, model.zeros()
-    solved = effects.leading[solution], effects.effects[solution]
+    solved = effects.dense[solution], effects.effects[solution]
     first = np.concatenate(solved)[:, outputs]
     coefficients[: len(first)] = first
     return model.evaluate(coefficients)
 
 
-def solve_whole(
+def solve_all_rows(
     model: AdditiveObjective,
     sample: AdditiveObjective | None,
     alpha: float | None,
     known: FloatArray | tuple[()] = (),
     start: Evaluation | None = None,
-) -> Whole:
+) -> AdditiveFit:
     """Solve the additive model for all rows.
 
     Parameters
@@ -234,7 +234,7 @@ def solve_whole(
         Evaluation that the solver begins at where no penalty is estimated; the null model,
         unless given.
     """
-    start = model.at_empty if start is None else start
+    start = model.null_model if start is None else start
     if alpha is not None:
         alphas: FloatArray = np.full(len(model.n_codes), float(alpha))
     elif len(known) == len(model.n_codes):
@@ -242,12 +242,12 @@ def solve_whole(
     else:
         alphas, start = estimate_alpha(model, sample, known)
     solution = minimize(model, alphas, start)
-    _, noise_ratio = evidence(model, solution, alphas, EffectiveParameters(model))
-    return Whole(alphas, noise_ratio, _solved(model, solution))
+    _, noise_ratio = update_penalty(model, solution, alphas, EffectiveParameters(model))
+    return AdditiveFit(alphas, noise_ratio, _solved(model, solution))
 
 
 def fit_fold(
-    whole: Whole, model: AdditiveObjective, start: Evaluation | None = None
+    fit: AdditiveFit, model: AdditiveObjective, start: Evaluation | None = None
 ) -> Solved:
     """Solve the additive model for some of the rows, under the penalties of all.
 
@@ -256,7 +256,7 @@ def fit_fold(
 
     Parameters
     ----------
-    whole : Whole
+    fit : AdditiveFit
         Solution for all rows, of the same outputs.
     model : AdditiveObjective
         Objective over the fold's training rows.
@@ -268,25 +268,25 @@ def fit_fold(
     -------
     Solved
     """
-    start = model.at_empty if start is None else start
-    return _solved(model, minimize(model, whole.alpha, start))
+    start = model.null_model if start is None else start
+    return _solved(model, minimize(model, fit.alpha, start))
 
 
-def collect(wholes: list[Whole], folds: list[list[Solved]]) -> MainEffects:
+def stack_fits(fits: list[AdditiveFit], folds: list[list[Solved]]) -> MainEffects:
     """Put solutions together: of all rows, and for each fold one of each group."""
-    solved = [[whole.solved for whole in wholes], *folds]
+    solved = [[fit.solved for fit in fits], *folds]
     return MainEffects(
         np.stack([np.hstack([group.effects for group in groups]) for groups in solved]),
-        np.stack([np.hstack([group.leading for group in groups]) for groups in solved]),
-        np.stack([whole.alpha for whole in wholes]),
-        np.stack([whole.noise_ratio for whole in wholes]),
+        np.stack([np.hstack([group.dense for group in groups]) for groups in solved]),
+        np.stack([fit.alpha for fit in fits]),
+        np.stack([fit.noise_ratio for fit in fits]),
         all(group.converged for groups in solved for group in groups),
     )
 
 
 def _solved(model: AdditiveObjective, solution: Solution) -> Solved:
-    leading, effects = np.split(solution.at.coefficients, [model.n_leading])
-    return Solved(effects, leading, solution.converged)
+    dense, effects = np.split(solution.at.coefficients, [model.n_dense])
+    return Solved(effects, dense, solution.converged)
 
 
 def of_all_rows(
@@ -327,13 +327,13 @@ def estimate_alpha(
     """
     alpha: FloatArray = np.ones(len(model.n_codes))
     alpha[: len(known)] = known
-    for asked in [model] if sample is None else [sample, model]:
-        at = asked.at_empty
-        update, parameters = AlphaUpdate(), EffectiveParameters(asked)
+    for objective in [model] if sample is None else [sample, model]:
+        at = objective.null_model
+        update, parameters = AlphaUpdate(), EffectiveParameters(objective)
         for _ in range(_MAX_ALPHA_UPDATES):
-            solution = minimize(asked, alpha, at, _TOLERANCE_OF_ESTIMATE)
+            solution = minimize(objective, alpha, at, _TOLERANCE_OF_ESTIMATE)
             at = solution.at
-            new_alpha, _ = evidence(asked, solution, alpha, parameters)
+            new_alpha, _ = update_penalty(objective, solution, alpha, parameters)
             change = np.log(new_alpha / alpha)
             change[: len(known)] = 0
             alpha = np.clip(alpha * np.exp(update(alpha, change)), *ALPHA_RANGE)
@@ -356,22 +356,22 @@ class AlphaUpdate:
     def __call__(self, alpha: FloatArray, change: FloatArray) -> FloatArray:
         """Return the change of log alpha to make, given that of the fixed point."""
         place = np.log(alpha)
-        length = np.ones_like(change)
+        factor = np.ones_like(change)
         if self._before is not None:
             moved, fell = place - self._before[0], self._before[1] - change
             is_sure = (change * moved > 0) & (fell * moved > 0)
-            np.divide(moved, fell, out=length, where=is_sure)
+            np.divide(moved, fell, out=factor, where=is_sure)
         self._before = place, change
-        return np.clip(length, 1, _MAX_LENGTHENING) * change
+        return np.clip(factor, 1, _MAX_LENGTHENING) * change
 
 
-def evidence(
+def update_penalty(
     model: AdditiveObjective,
     solution: Solution,
     alpha: FloatArray,
     parameters: EffectiveParameters,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the penalty and the noise ratio of each column that a solution speaks for.
+    """Return MacKay's next penalty, and the noise ratio, of each column.
 
     Parameters
     ----------
@@ -390,16 +390,16 @@ def evidence(
     """
     first = np.cumsum(np.append(0, model.n_codes[:-1]))
     effective = parameters(solution, alpha)
-    effects = solution.at.coefficients[model.n_leading :]
+    effects = solution.at.coefficients[model.n_dense :]
     squares = np.add.reduceat((effects**2).sum(1), first)
-    n_effective = model.n_leading + effective.sum() / model.n_outputs
+    n_effective = model.n_dense + effective.sum() / model.n_outputs
     dispersion = _dispersion(model, solution, n_effective)
     # No effects at all call for the largest penalty.
     tiny = np.finfo(np.float64).tiny
     with np.errstate(over="ignore"):
         ratio = dispersion * effective / np.maximum(squares, tiny)
     new_alpha = np.clip(np.where(squares > tiny, ratio, np.inf), *ALPHA_RANGE)
-    curvature = solution.curvature.diagonal[model.n_leading :]
+    curvature = solution.curvature.diagonal[model.n_dense :]
     curvature_of_row = np.add.reduceat(curvature.mean(1), first) / model.total_weight
     return new_alpha, new_alpha / np.maximum(curvature_of_row, _MIN_CURVATURE)
 

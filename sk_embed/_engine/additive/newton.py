@@ -28,7 +28,7 @@ from sk_embed._engine.additive.objective import AdditiveObjective, Curvature, Ev
 _MAX_NEWTON_STEPS = 50
 _MAX_CONJUGATE_GRADIENT_STEPS = 1_000
 # How exactly a Newton step is solved: at first roughly, then as exactly as the quadratic
-# model foretold the gradient of the step before (Eisenstat & Walker, SIAM J. Sci. Comput.
+# model predicted the gradient of the step before (Eisenstat & Walker, SIAM J. Sci. Comput.
 # 17, 1996), but no more exactly than products in single precision tell.
 _FORCING_RANGE = (1e-4, 0.1)
 # Largest change of a log-odds coefficient in one Newton step; 30 spans probabilities from
@@ -51,7 +51,7 @@ class Solution(NamedTuple):
     at : Evaluation
         Objective and gradient at the minimiser, without the penalty.
     curvature : Curvature
-        Diagonal and leading block of the Hessian at the minimiser.
+        Diagonal and dense block of the Hessian at the minimiser.
     converged : bool
         Whether the gradient vanished, to the solver's tolerance.
     """
@@ -67,7 +67,7 @@ class Preconditioner:
     Parameters
     ----------
     curvature : Curvature
-        Diagonal and leading block of the Hessian, without the penalty.
+        Diagonal and dense block of the Hessian, without the penalty.
     penalty : ndarray of shape (n_coefficients, 1)
         Penalty on the square of each coefficient.
     n_codes : ndarray of shape (n_columns,)
@@ -84,19 +84,19 @@ class Preconditioner:
         self._inverse_diagonal = 1 / np.where(is_held, total, 1)
         # A category without rows takes no part, so that its effect stays exactly zero.
         self._has_rows = np.asarray(diagonal.any(axis=1, keepdims=True), np.float64)
-        self._n_leading = len(diagonal) - int(n_codes.sum())
+        self._n_dense = len(diagonal) - int(n_codes.sum())
         self._n_codes = n_codes
-        self._first = self._n_leading + np.concatenate([[0], np.cumsum(n_codes)[:-1]])
+        self._first = self._n_dense + np.concatenate([[0], np.cumsum(n_codes)[:-1]])
         self._coarse_inverse = coarse_inverse(block, self._sums(penalty))
 
     def __call__(self, residual: FloatArray) -> FloatArray:
         """Apply it to an array of the coefficients' shape."""
         result: FloatArray = self._inverse_diagonal * residual
         coarse = self._coarse_inverse(self._sums(residual))
-        result[: self._n_leading] += coarse[: self._n_leading]
-        of_codes = np.repeat(coarse[self._n_leading :], self._n_codes, axis=0)
-        of_codes *= self._has_rows[self._n_leading :]
-        result[self._n_leading :] += of_codes
+        result[: self._n_dense] += coarse[: self._n_dense]
+        of_codes = np.repeat(coarse[self._n_dense :], self._n_codes, axis=0)
+        of_codes *= self._has_rows[self._n_dense :]
+        result[self._n_dense :] += of_codes
         return result
 
     def norm(self, gradient: FloatArray) -> float:
@@ -107,7 +107,7 @@ class Preconditioner:
     def _sums(self, array: FloatArray) -> FloatArray:
         """Return intercept and slopes as they are, and the sum of each column."""
         sums = np.add.reduceat(array * self._has_rows, self._first, axis=0)
-        return np.concatenate([array[: self._n_leading], sums])
+        return np.concatenate([array[: self._n_dense], sums])
 
 
 def minimize(
@@ -139,53 +139,56 @@ def minimize(
     # A quadratic objective is its own model: conjugate gradients need not start again.
     finest, roughest = _FORCING_RANGE
     forcing = finest if model.loss.has_constant_curvature else roughest
-    zero = foretold = norm_before = 0.0
-    for number in range(_MAX_NEWTON_STEPS):
+    gradient_tolerance = predicted_norm = norm_before = 0.0
+    for step_number in range(_MAX_NEWTON_STEPS):
         curvature = model.curvature(at)
         inverse = Preconditioner(curvature, penalty, model.n_codes)
         gradient = at.penalized_gradient(penalty)
         norm = inverse.norm(gradient)
-        if number == 0:
-            empty = inverse.norm(model.at_empty.penalized_gradient(penalty))
+        if step_number == 0:
+            null_norm = inverse.norm(model.null_model.penalized_gradient(penalty))
             # If the null model is the solution, the norm is the rounding of sums over rows,
             # which grows as the root of their weight.
             rounding = sqrt(np.finfo(np.float64).eps * model.total_weight)
-            zero = tolerance * max(empty, rounding)
+            gradient_tolerance = tolerance * max(null_norm, rounding)
         else:
-            forcing = float(np.clip(abs(norm - foretold) / norm_before, *_FORCING_RANGE))
-        if norm <= zero:
+            error = abs(norm - predicted_norm)
+            forcing = float(np.clip(error / norm_before, *_FORCING_RANGE))
+        if norm <= gradient_tolerance:
             return Solution(at, curvature, True)
         # No step need be more exact than the end.
-        exactness = max(forcing, zero / norm / 2)
+        cg_tolerance = max(forcing, gradient_tolerance / norm / 2)
         hessian = partial(model.hessian_product, at=at, penalty=penalty)
-        step, foretold = conjugate_gradients(hessian, -gradient, inverse, exactness)
+        step, predicted_norm = conjugate_gradients(
+            hessian, -gradient, inverse, cg_tolerance
+        )
         norm_before = norm
-        below = _descend(model, penalty, at, step)
-        if below is None:
+        lower = _line_search(model, penalty, at, step)
+        if lower is None:
             # No step lowers the objective: the floor of float arithmetic.
-            return Solution(at, curvature, norm <= _FLOOR / tolerance * zero)
-        at = below
+            return Solution(at, curvature, norm <= _FLOOR / tolerance * gradient_tolerance)
+        at = lower
     return Solution(at, curvature, False)
 
 
-def _descend(
+def _line_search(
     model: AdditiveObjective, penalty: FloatArray, at: Evaluation, step: FloatArray
 ) -> Evaluation | None:
     """Take the Newton step, halved while the objective rises; None if it always does."""
     # Near the solution a step gains less than the rounding of so long a sum; the
     # objective is convex, and it is the gradient that decides convergence.
     value = at.penalized_value(penalty)
-    enough = value + _ROUNDING * abs(value)
-    length = _first_length(model, step)
+    threshold = value + _ROUNDING * abs(value)
+    step_size = _first_step_size(model, step)
     for _ in range(_MAX_HALVINGS):
-        there = model.evaluate(at.coefficients + length * step)
-        if there.penalized_value(penalty) <= enough:
-            return there
-        length /= 2
+        candidate = model.evaluate(at.coefficients + step_size * step)
+        if candidate.penalized_value(penalty) <= threshold:
+            return candidate
+        step_size /= 2
     return None
 
 
-def _first_length(model: AdditiveObjective, step: FloatArray) -> float:
+def _first_step_size(model: AdditiveObjective, step: FloatArray) -> float:
     """Return the share of a Newton step that is tried first.
 
     Where labels are all but certain the loss is all but flat, and without a penalty the
@@ -225,18 +228,18 @@ def conjugate_gradients(
     residual = target.copy()
     direction = preconditioner(residual)
     energy = _inner(residual, direction)
-    enough = tolerance**2 * energy
+    threshold = tolerance**2 * energy
     for _ in range(_MAX_CONJUGATE_GRADIENT_STEPS):
-        if energy <= enough:
+        if energy <= threshold:
             break
         image = product(direction)
-        bend = _inner(direction, image)
-        if bend <= _FLAT * energy:
+        curvature = _inner(direction, image)
+        if curvature <= _FLAT * energy:
             # The system is flat along the direction, as far as floats can tell.
             break
-        length = energy / bend
-        solution += length * direction
-        residual -= length * image
+        step_size = energy / curvature
+        solution += step_size * direction
+        residual -= step_size * image
         preconditioned = preconditioner(residual)
         new_energy = _inner(residual, preconditioned)
         direction *= new_energy / energy

@@ -9,7 +9,8 @@ The objective, under a penalty alpha_j for each column, is ::
     sum_i weight_i * loss(y_i, raw_i) + 1/2 sum_j alpha_j ||w_j||^2 + 1/2 ||beta||^2
 
 Coefficients have the shape (n_coefficients, n_outputs): the intercept, the slopes of the
-context, then the effects of the stacked categories. Whatever belongs to rows is made for a
+context, which are dense (every row has them), then the effects of the stacked categories,
+of which a row has one for each column. Whatever belongs to rows is made for a
 few thousand of them at a time, which stay in the processor's cache: the design matrix is
 never there as a whole.
 """
@@ -24,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
-from sk_embed._engine.additive.coarse import MANY_SLOPES, ContextRows, LeadingRows
+from sk_embed._engine.additive.coarse import MANY_SLOPES, ContextRows, DenseRows
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.one_hot import add_product, add_transposed_product
 from sk_embed._engine.rows import Rows
@@ -65,19 +66,19 @@ class Evaluation(NamedTuple):
 
 
 class Curvature(NamedTuple):
-    """Diagonal and leading block of the Hessian, without the penalty.
+    """Diagonal and dense block of the Hessian, without the penalty.
 
     Parameters
     ----------
     diagonal : ndarray of shape (n_coefficients, n_outputs)
         Diagonal of the Hessian, one entry for each coefficient.
-    block : ndarray of shape (n_outputs, n_leading, n_leading), or LeadingRows
+    block : ndarray of shape (n_outputs, n_dense, n_dense), or DenseRows
         Its block of intercept and slopes, without what the loss ties between outputs. Of
         a table with fewer rows than slopes these rows stand for it, which are smaller.
     """
 
     diagonal: FloatArray
-    block: FloatArray | LeadingRows
+    block: FloatArray | DenseRows
 
 
 class GaussianPrior(NamedTuple):
@@ -102,7 +103,7 @@ class Chunk(NamedTuple):
     ----------
     rows : slice
         Places of the chunk's rows among all rows.
-    leading : ndarray of shape (n_rows, 1 + n_context)
+    dense : ndarray of shape (n_rows, 1 + n_context)
         A column of ones, and the context.
     codes : ndarray of shape (n_rows, n_columns)
         Row of the stacked tables that each row reads, of each column.
@@ -113,26 +114,26 @@ class Chunk(NamedTuple):
     """
 
     rows: slice
-    leading: FloatArray
+    dense: FloatArray
     codes: IntArray
     y_true: FloatArray
     weight: FloatArray
 
     def product(self, coefficients: FloatArray) -> FloatArray:
         """Return the design times coefficients, shape (n_rows, n_outputs)."""
-        n_leading = self.leading.shape[1]
-        result = self.leading @ coefficients[:n_leading]
-        add_product(self.codes, coefficients[n_leading:], result)
+        n_dense = self.dense.shape[1]
+        result = self.dense @ coefficients[:n_dense]
+        add_product(self.codes, coefficients[n_dense:], result)
         return result
 
     def add_pulled_back(
-        self, at_rows: FloatArray, result: FloatArray, leading: FloatArray | None = None
+        self, at_rows: FloatArray, result: FloatArray, dense: FloatArray | None = None
     ) -> None:
         """Add the transposed design times an array of rows to ``result``."""
-        leading = self.leading if leading is None else leading
-        n_leading = leading.shape[1]
-        result[:n_leading] += leading.T @ at_rows
-        add_transposed_product(self.codes, at_rows, result[n_leading:])
+        dense = self.dense if dense is None else dense
+        n_dense = dense.shape[1]
+        result[:n_dense] += dense.T @ at_rows
+        add_transposed_product(self.codes, at_rows, result[n_dense:])
 
 
 class AdditiveObjective(ABC):
@@ -156,8 +157,8 @@ class AdditiveObjective(ABC):
         self.loss = loss
         self.n_codes = n_codes
         self.n_outputs = n_outputs
-        self.n_leading = 1 + n_context
-        self.n_coefficients = self.n_leading + int(n_codes.sum())
+        self.n_dense = 1 + n_context
+        self.n_coefficients = self.n_dense + int(n_codes.sum())
         self.is_small = is_small
         # The Hessian only gives directions, for which single precision is enough; the
         # gradient, in double precision, decides convergence.
@@ -167,24 +168,24 @@ class AdditiveObjective(ABC):
 
     def penalty(self, alpha: FloatArray) -> FloatArray:
         """Return the penalty of each coefficient, shape (n_coefficients, 1)."""
-        leading = np.full(self.n_leading, CONTEXT_ALPHA)
-        leading[0] = 0.0
-        return np.concatenate([leading, np.repeat(alpha, self.n_codes)])[:, None]
+        dense = np.full(self.n_dense, CONTEXT_ALPHA)
+        dense[0] = 0.0
+        return np.concatenate([dense, np.repeat(alpha, self.n_codes)])[:, None]
 
     def zeros(self) -> FloatArray:
         """Return an array of the coefficients' shape."""
         return np.zeros((self.n_coefficients, self.n_outputs))
 
-    def empty(self) -> FloatArray:
+    def null_coefficients(self) -> FloatArray:
         """Return the coefficients of the null model: the intercept alone."""
         coefficients = self.zeros()
         coefficients[0] = self.loss.link(self._target_sum() / self.total_weight)
         return coefficients
 
     @cached_property
-    def at_empty(self) -> Evaluation:
+    def null_model(self) -> Evaluation:
         """Evaluation of the null model, which has no effect but the intercept."""
-        return self.evaluate(self.empty())
+        return self.evaluate(self.null_coefficients())
 
     @property
     @abstractmethod
@@ -262,9 +263,9 @@ class AdditiveModel(AdditiveObjective):
         """
         return super().penalty(alpha) if self._prior is None else self._prior.precision
 
-    def empty(self) -> FloatArray:
+    def null_coefficients(self) -> FloatArray:
         """Return the coefficients of the null model: the intercept alone."""
-        return super().empty() if self._prior is None else self.zeros()
+        return super().null_coefficients() if self._prior is None else self.zeros()
 
     @cached_property
     def total_weight(self) -> float:
@@ -298,8 +299,10 @@ class AdditiveModel(AdditiveObjective):
         narrow, mean = direction.astype(self.hessian_dtype), at.mean
         result = np.zeros_like(narrow)
         for chunk in self._chunks(self.hessian_dtype):
-            bent = self.loss.hessian_product(mean[chunk.rows], chunk.product(narrow))
-            chunk.add_pulled_back(bent * chunk.weight, result)
+            hessian_direction = self.loss.hessian_product(
+                mean[chunk.rows], chunk.product(narrow)
+            )
+            chunk.add_pulled_back(hessian_direction * chunk.weight, result)
         return result + penalty * direction
 
     def curvature(self, at: Evaluation) -> Curvature:
@@ -307,7 +310,7 @@ class AdditiveModel(AdditiveObjective):
         if self._constant_curvature is not None:
             return self._constant_curvature
         find = self._curvature_by_columns
-        if self.n_leading > max(len(self.rows), MANY_SLOPES):
+        if self.n_dense > max(len(self.rows), MANY_SLOPES):
             find = self._curvature_by_rows
         curvature = find(at)
         if self.loss.has_constant_curvature:
@@ -316,21 +319,23 @@ class AdditiveModel(AdditiveObjective):
 
     def _curvature_by_columns(self, at: Evaluation) -> Curvature:
         diagonal = self.zeros()
-        block = np.zeros((self.n_outputs, self.n_leading, self.n_leading))
+        block = np.zeros((self.n_outputs, self.n_dense, self.n_dense))
         for chunk in self._chunks():
-            bend = self.loss.curvature(at.mean[chunk.rows]) * chunk.weight
-            chunk.add_pulled_back(bend, diagonal, chunk.leading**2)
-            for of_output, weights in zip(block, bend.T, strict=True):
-                of_output += (chunk.leading.T * weights) @ chunk.leading
+            curvature = self.loss.curvature(at.mean[chunk.rows]) * chunk.weight
+            chunk.add_pulled_back(curvature, diagonal, chunk.dense**2)
+            for of_output, weights in zip(block, curvature.T, strict=True):
+                of_output += (chunk.dense.T * weights) @ chunk.dense
         return Curvature(diagonal, block)
 
     def _curvature_by_rows(self, at: Evaluation) -> Curvature:
         diagonal = self.zeros()
-        bends = []
+        curvatures = []
         for chunk in self._chunks():
-            bends.append(self.loss.curvature(at.mean[chunk.rows]) * chunk.weight)
-            chunk.add_pulled_back(bends[-1], diagonal, chunk.leading**2)
-        return Curvature(diagonal, LeadingRows(self._context_rows, np.concatenate(bends)))
+            curvatures.append(self.loss.curvature(at.mean[chunk.rows]) * chunk.weight)
+            chunk.add_pulled_back(curvatures[-1], diagonal, chunk.dense**2)
+        return Curvature(
+            diagonal, DenseRows(self._context_rows, np.concatenate(curvatures))
+        )
 
     @cached_property
     def _context_rows(self) -> ContextRows:
@@ -341,8 +346,8 @@ class AdditiveModel(AdditiveObjective):
         for start in range(0, len(rows), ROWS_OF_A_CHUNK):
             chosen = slice(start, min(start + ROWS_OF_A_CHUNK, len(rows)))
             weight = rows.weight[chosen].astype(dtype) * self.is_used[chosen]
-            leading = np.ones((chosen.stop - start, self.n_leading), dtype)
-            leading[:, 1:] = rows.context[chosen]
+            dense = np.ones((chosen.stop - start, self.n_dense), dtype)
+            dense[:, 1:] = rows.context[chosen]
             codes = rows.stacked_codes_of(chosen)
             y_true = rows.targets[chosen].astype(dtype)
-            yield Chunk(chosen, leading, codes, y_true, weight[:, None])
+            yield Chunk(chosen, dense, codes, y_true, weight[:, None])

@@ -133,8 +133,8 @@ class StreamEffects:
         self._given_alpha = alpha
         self.alpha: FloatArray | None = None
         self._n_columns, n_outputs = first.codes.shape[1], first.targets.shape[1]
-        self._n_leading = 1 + first.context.shape[1]
-        self._evidence = SiteStore(self._n_leading, n_outputs)
+        self._n_dense = 1 + first.context.shape[1]
+        self._evidence = SiteStore(self._n_dense, n_outputs)
         self._cells = SiteStore(0, n_outputs)
         none = np.zeros((self._n_columns + n_crosses, n_outputs))
         no_noise = np.zeros(n_outputs)
@@ -147,13 +147,13 @@ class StreamEffects:
 
     def cut(self, n_rows: int, n_cells: int = 0) -> None:
         """Keep the first categories and cells alone."""
-        self._evidence.cut(self._n_leading + n_rows)
+        self._evidence.cut(self._n_dense + n_rows)
         self._cells.cut(n_cells)
 
     def effects(self, rows: IntArray, column: int) -> FloatArray:
         """Return the effects of a column's categories, given their store rows."""
         assert self.alpha is not None  # noqa: S101 - something was learned
-        sums = self._evidence.of(self._n_leading + rows)
+        sums = self._evidence.of(self._n_dense + rows)
         return _mean(sums.evidence, sums.curvature + self.alpha[column])
 
     def cell_effects(self, cells: IntArray, cross: int) -> FloatArray:
@@ -162,29 +162,29 @@ class StreamEffects:
         sums = self._cells.of(cells)
         return _mean(sums.evidence, sums.curvature + self.alpha[self._n_columns + cross])
 
-    def learn(self, chunk: Rows, touched: IntArray, cells: IntArray) -> Update:
+    def learn(self, chunk: Rows, table_rows: IntArray, cells: IntArray) -> Update:
         """Return what a chunk changes; nothing is changed yet.
 
         Parameters
         ----------
         chunk : Rows
             Rows of the chunk, with codes of their own; the columns of crosses are the last.
-        touched : ndarray of shape (sum(n_codes),)
+        table_rows : ndarray of shape (sum(n_codes),)
             Store row of each code of the columns, column by column.
         cells : ndarray of shape (sum(n_cells),)
             Number of each code of the crosses, cross by cross.
         """
         alpha = self._first_alpha(chunk) if self.alpha is None else self.alpha
         prior, weight = _prior(chunk, alpha), _weights(chunk)
-        chosen = np.append(np.arange(self._n_leading), self._n_leading + touched)
+        chosen = np.append(np.arange(self._n_dense), self._n_dense + table_rows)
         known = self._evidence.of(chosen).beside(self._cells.of(cells))
         others = known.faded(0.5 ** (weight / self._half_life))
         center = _mean(others.evidence, others.curvature + prior)
-        if not others.curvature[: self._n_leading].any():
+        if not others.curvature[: self._n_dense].any():
             center[0] = first_intercept(chunk, self._loss)
         before = GaussianPrior(center, others.curvature + prior)
         model = of_all_rows(chunk, self._loss, before)
-        at, (own, _), _ = minimize(model, np.zeros(len(chunk.n_codes)), model.at_empty)
+        at, (own, _), _ = minimize(model, np.zeros(len(chunk.n_codes)), model.null_model)
         solved = center + at.coefficients
         site = solved * (others.curvature + own + prior) - others.evidence
         sums = others.plus(site, own)
@@ -202,7 +202,7 @@ class StreamEffects:
         self._cells.put(update.cells, of_cells)
         self.alpha, self._moments = update.alpha, update.moments
 
-    def go_on_from(self, columns: SiteSums, cells: SiteSums, alpha: FloatArray) -> None:
+    def resume(self, columns: SiteSums, cells: SiteSums, alpha: FloatArray) -> None:
         """Go on from what was learned otherwise.
 
         Parameters
@@ -212,7 +212,7 @@ class StreamEffects:
         alpha : ndarray of shape (n_columns + n_crosses, n_outputs)
             Penalty of each column and cross.
         """
-        self._evidence.start_from(self._n_leading, *columns)
+        self._evidence.start_from(self._n_dense, *columns)
         self._cells.start_from(0, *cells)
         self.alpha = alpha
 
@@ -235,9 +235,9 @@ def first_intercept(chunk: Rows, loss: Loss) -> FloatArray:
 
 def _prior(chunk: Rows, alpha: FloatArray) -> FloatArray:
     """Return the prior's precision of each coefficient."""
-    leading = np.full((1 + chunk.context.shape[1], alpha.shape[1]), CONTEXT_ALPHA)
-    leading[0] = 0.0
-    return np.concatenate([leading, np.repeat(alpha, chunk.n_codes, axis=0)])
+    dense = np.full((1 + chunk.context.shape[1], alpha.shape[1]), CONTEXT_ALPHA)
+    dense[0] = 0.0
+    return np.concatenate([dense, np.repeat(alpha, chunk.n_codes, axis=0)])
 
 
 def _mean(evidence: FloatArray, precision: FloatArray) -> FloatArray:
@@ -259,16 +259,16 @@ def _moments(
     own: FloatArray,
 ) -> Moments:
     """Return the sums that a solved chunk adds for noise and variances of effects."""
-    n_leading = 1 + chunk.context.shape[1]
+    n_dense = 1 + chunk.context.shape[1]
     noise = ((at.mean - chunk.targets) ** 2 * chunk.weight[:, None]).sum(axis=0)
     leverage = np.divide(own, sums.curvature + prior, out=np.zeros_like(own), where=own > 0)
     of_noise = np.maximum(chunk.weight.sum(dtype=float) - leverage.sum(axis=0), 0)
     phi = (
         noise / np.maximum(of_noise, 1) if loss.has_free_dispersion else np.ones_like(noise)
     )
-    curvature, evidence = sums.curvature[n_leading:], sums.evidence[n_leading:]
+    curvature, evidence = sums.curvature[n_dense:], sums.evidence[n_dense:]
     unshrunk = _mean(evidence, curvature)
-    alpha = np.minimum(prior[n_leading:], _MAX_ALPHA_OF_MOMENTS)
+    alpha = np.minimum(prior[n_dense:], _MAX_ALPHA_OF_MOMENTS)
     weight = _mean(curvature, curvature + alpha) ** 2
     squares = weight * (
         unshrunk**2 - _mean(np.broadcast_to(phi, curvature.shape), curvature)

@@ -18,7 +18,7 @@ from sk_embed._engine.additive.objective import (
     Evaluation,
 )
 from sk_embed._engine.losses import Loss
-from sk_embed._engine.partitions import Block, Blocks, Facts, RowSums, Sums
+from sk_embed._engine.partitions import Block, Blocks, PartialSums, RowSummary, RowSums
 from sk_embed._engine.rows import Rows
 
 
@@ -29,7 +29,7 @@ class BlocksModel(AdditiveObjective):
     ----------
     blocks : Blocks
         Rows, in blocks that never meet.
-    facts : Facts
+    summary : RowSummary
         Numbers of rows, weights and sums over all blocks.
     loss : Loss
         Loss whose weighted sum over rows is minimised.
@@ -40,14 +40,19 @@ class BlocksModel(AdditiveObjective):
     """
 
     def __init__(
-        self, blocks: Blocks, facts: Facts, loss: Loss, outputs: slice, number: int = 0
+        self,
+        blocks: Blocks,
+        summary: RowSummary,
+        loss: Loss,
+        outputs: slice,
+        number: int = 0,
     ) -> None:
-        self._target = facts.target_sum[number, outputs]
-        is_small = facts.n_rows <= ROWS_OF_A_CHUNK
+        self._target = summary.target_sum[number, outputs]
+        is_small = summary.n_rows <= ROWS_OF_A_CHUNK
         n_outputs = len(self._target)
-        super().__init__(loss, blocks.n_codes, facts.n_context, n_outputs, is_small)
+        super().__init__(loss, blocks.n_codes, summary.n_context, n_outputs, is_small)
         self._blocks = blocks
-        self._weight = float(facts.weight[number])
+        self._weight = float(summary.weight[number])
         self._which = loss, outputs, number, is_small
         self._constant_curvature: Curvature | None = None
 
@@ -61,7 +66,7 @@ class BlocksModel(AdditiveObjective):
 
     def evaluate(self, coefficients: FloatArray) -> Evaluation:
         """Evaluate the objective at given coefficients, without the penalty."""
-        value, *gradient = self._blocks.total(_evaluate, self._which, coefficients)
+        value, *gradient = self._blocks.sum_over(_evaluate, self._which, coefficients)
         nowhere = np.empty((0, self.n_outputs))
         return Evaluation(coefficients, value, self._stacked(*gradient), nowhere)
 
@@ -70,14 +75,16 @@ class BlocksModel(AdditiveObjective):
     ) -> FloatArray:
         """Return the Hessian times ``direction``; of many rows in single precision."""
         narrow = direction.astype(self.hessian_dtype)
-        product = self._blocks.total(_hessian_product, self._which, narrow, self._where(at))
+        product = self._blocks.sum_over(
+            _hessian_product, self._which, narrow, self._where(at)
+        )
         return self._stacked(*product) + penalty * direction
 
     def curvature(self, at: Evaluation) -> Curvature:
         """Return the Hessian's diagonal, and its block of intercept and slopes."""
         if self._constant_curvature is not None:
             return self._constant_curvature
-        *diagonal, block = self._blocks.total(_curvature, self._which, self._where(at))
+        *diagonal, block = self._blocks.sum_over(_curvature, self._which, self._where(at))
         curvature = Curvature(self._stacked(*diagonal), block)
         if self.loss.has_constant_curvature:
             self._constant_curvature = curvature
@@ -87,14 +94,14 @@ class BlocksModel(AdditiveObjective):
         """Return the coefficients that the Hessian depends on."""
         return None if self.loss.has_constant_curvature else at.coefficients
 
-    def _stacked(self, leading: FloatArray, of_codes: RowSums) -> FloatArray:
-        n_codes = self.n_coefficients - self.n_leading
-        return np.concatenate([leading, of_codes.as_table(n_codes)])
+    def _stacked(self, dense: FloatArray, of_codes: RowSums) -> FloatArray:
+        n_codes = self.n_coefficients - self.n_dense
+        return np.concatenate([dense, of_codes.as_table(n_codes)])
 
 
 def _evaluate(
     block: Block, which: tuple[Loss, slice, int, bool], coefficients: FloatArray
-) -> Sums:
+) -> PartialSums:
     model = _model(block, *which)
     at = model.evaluate(_local(block, model, coefficients))
     return at.value, *_cut(block, model, at.gradient)
@@ -105,7 +112,7 @@ def _hessian_product(
     which: tuple[Loss, slice, int, bool],
     direction: FloatArray,
     where: FloatArray | None,
-) -> Sums:
+) -> PartialSums:
     model = _model(block, *which)
     local = _local(block, model, direction)
     product = model.hessian_product(local, _at(block, model, where), np.zeros(1))
@@ -114,10 +121,10 @@ def _hessian_product(
 
 def _curvature(
     block: Block, which: tuple[Loss, slice, int, bool], where: FloatArray | None
-) -> Sums:
+) -> PartialSums:
     model = _model(block, *which)
-    diagonal, of_leading = model.curvature(_at(block, model, where))
-    return *_cut(block, model, diagonal), of_leading
+    diagonal, of_dense = model.curvature(_at(block, model, where))
+    return *_cut(block, model, diagonal), of_dense
 
 
 def _model(
@@ -139,15 +146,15 @@ def _at(block: Block, model: AdditiveModel, where: FloatArray | None) -> Evaluat
 
 def _local(block: Block, model: AdditiveModel, coefficients: FloatArray) -> FloatArray:
     """Return the coefficients of intercept, context and the block's categories."""
-    n_leading = model.n_leading
-    of_codes = coefficients[n_leading:].take(block.touched, axis=0)
-    return np.concatenate([coefficients[:n_leading], of_codes])
+    n_dense = model.n_dense
+    of_codes = coefficients[n_dense:].take(block.table_rows, axis=0)
+    return np.concatenate([coefficients[:n_dense], of_codes])
 
 
 def _cut(
     block: Block, model: AdditiveModel, of_coefficients: FloatArray
 ) -> tuple[FloatArray, RowSums]:
     """Return what belongs to intercept and context, and to the block's categories."""
-    n_leading = model.n_leading
-    of_codes = RowSums(block.touched, of_coefficients[n_leading:])
-    return of_coefficients[:n_leading], of_codes
+    n_dense = model.n_dense
+    of_codes = RowSums(block.table_rows, of_coefficients[n_dense:])
+    return of_coefficients[:n_dense], of_codes

@@ -33,14 +33,14 @@ class Batch(NamedTuple):
     ----------
     rows : ndarray of shape (n_rows,)
         Numbers of the batch's rows among all rows.
-    touched : ndarray of shape (n_touched,)
+    table_rows : ndarray of shape (n_read,)
         The different table rows that are read.
     slots : ndarray of shape (n_rows, n_columns)
-        Position in ``touched`` of the table row that each row reads, of each column.
+        Position in ``table_rows`` of the table row that each row reads, of each column.
     """
 
     rows: IntArray
-    touched: IntArray
+    table_rows: IntArray
     slots: IntArray
 
 
@@ -93,8 +93,8 @@ class RowOrder:
             codes = self._rows.stacked_codes(stretch).astype(np.intp)
             for start in range(0, len(stretch), self._batch_size):
                 chosen = slice(start, start + self._batch_size)
-                touched, slots = _numbered(codes[chosen].ravel(), slot_of_code)
-                yield Batch(stretch[chosen], touched, slots.reshape(-1, n_columns))
+                table_rows, slots = _numbered(codes[chosen].ravel(), slot_of_code)
+                yield Batch(stretch[chosen], table_rows, slots.reshape(-1, n_columns))
 
 
 def random_order(rng: np.random.Generator, n_rows: int, n_in_reach: int) -> IntArray:
@@ -131,9 +131,9 @@ def _numbered(codes: IntArray, slot_of_code: IntArray) -> tuple[IntArray, IntArr
     """
     places = np.arange(len(codes), dtype=slot_of_code.dtype)
     slot_of_code[codes] = places
-    touched = codes[slot_of_code.take(codes) == places]
-    slot_of_code[touched] = places[: len(touched)]
-    return touched, slot_of_code.take(codes)
+    table_rows = codes[slot_of_code.take(codes) == places]
+    slot_of_code[table_rows] = places[: len(table_rows)]
+    return table_rows, slot_of_code.take(codes)
 
 
 def copies_for_tables(batch: Batch, is_used: BoolArray) -> Copies:

@@ -1,21 +1,23 @@
-"""Training by rounds: each block learns a piece of its rows, then all are combined.
+"""Training by rounds: each block learns a slice of its rows, then all are combined.
 
-In a round every block goes on from the same trunk and the same tables, by a piece of its
+This is local stochastic gradient descent (federated averaging), with row-sparse sums.
+
+In a round every block goes on from the same trunk and the same tables, by a slice of its
 rows that none has seen in this pass. Vectors stay honest thereby: what a row meets was
-learned from other pieces, and from rows before it.
+learned from other slices, and from rows before it.
 
 *Tables.* A step of Adagrad divides the gradient by the root of the accumulator, the sum of
-squared gradients so far: the evidence that rows have given on a weight. A block b that
+squared gradients so far. A block b that
 begins at G and adds g_b, and moves the weight by d_b, has so seen gradients that sum to
 about -sqrt(G + g_b) d_b, in units of the step size. The step for the gradients of all
-blocks together, under all their evidence, is then ::
+blocks together, with all their squares, is then ::
 
     d = sum_b sqrt(G + g_b) d_b / sqrt(G + sum_b g_b)
 
-A rare category, of which each block knows little, is moved by the sum of what they say, as
+A rare category, of which each block knows little, is moved by the sum of their moves, as
 if one had seen all rows; a frequent one, of which each block knows enough, by less.
 
-*The trunk* and the state of its optimiser are means, weighted by the rows of the pieces
+*The trunk* and the state of its optimiser are means, weighted by the rows of the slices
 (McMahan et al., Communication-efficient learning of deep networks, AISTATS 2017).
 """
 
@@ -31,8 +33,8 @@ from sk_embed._engine.losses import Loss
 from sk_embed._engine.network.batches import RowOrder
 from sk_embed._engine.network.optimizers import RowAdagrad
 from sk_embed._engine.network.training import (
+    BatchGradients,
     LossCurve,
-    Step,
     SweepMean,
     TrainingSettings,
     TrunkLearner,
@@ -40,7 +42,7 @@ from sk_embed._engine.network.training import (
     run_pass,
 )
 from sk_embed._engine.network.trunk import Trunk
-from sk_embed._engine.partitions import Block, Blocks, Facts, RowSums, Sums
+from sk_embed._engine.partitions import Block, Blocks, PartialSums, RowSummary, RowSums
 
 # Sum of squared gradients that accumulators begin with.
 _ACCUMULATOR = 1.0
@@ -71,26 +73,26 @@ class Tables(NamedTuple):
         vectors = np.tile(prior, (1, len(subsets)))
         return cls(subsets, learning_rate, vectors, np.full_like(vectors, _ACCUMULATOR))
 
-    def moved(self, learned: RowSums) -> Tables:
+    def after_round(self, learned: RowSums) -> Tables:
         """Return the tables after a round, given the sums over blocks."""
         vectors, accumulator = self.vectors.copy(), self.accumulator.copy()
-        moves, evidence = np.hsplit(learned.values, 2)
-        vectors[learned.rows] += moves / trust(accumulator[learned.rows], evidence)
-        accumulator[learned.rows] += evidence
+        moves, squares = np.hsplit(learned.values, 2)
+        vectors[learned.rows] += moves / adagrad_scale(accumulator[learned.rows], squares)
+        accumulator[learned.rows] += squares
         return self._replace(vectors=vectors, accumulator=accumulator)
 
 
-def trust(before: FloatArray, evidence: FloatArray) -> FloatArray:
-    """Return how much a block's move counts for.
+def adagrad_scale(before: FloatArray, squares: FloatArray) -> FloatArray:
+    """Return ``sqrt(G + g)``, by which Adagrad divides a step and a move is multiplied.
 
     Parameters
     ----------
     before : ndarray of shape (n_rows, width)
         The accumulator where the round began.
-    evidence : ndarray of shape (n_rows, width)
+    squares : ndarray of shape (n_rows, width)
         Squared gradients that the block, or all blocks, added to it.
     """
-    return np.sqrt(before + evidence)
+    return np.sqrt(before + squares)
 
 
 class Rounds(NamedTuple):
@@ -108,27 +110,27 @@ class Rounds(NamedTuple):
     seed: int
 
 
-class Piece(NamedTuple):
-    """Which rows of each block a round is about.
+class RoundSlice(NamedTuple):
+    """Rows of each block that are learned in one round.
 
     Parameters
     ----------
     seeds : sequence of int
         Seeds of the order of each block's rows.
-    number, n_rounds : int
+    round, n_rounds : int
         Number of the round, and of rounds in one pass.
     batch_size : int
         Number of rows of a batch.
     """
 
     seeds: Sequence[int]
-    number: int
+    round: int
     n_rounds: int
     batch_size: int
 
     def of(self, block: Block) -> IntArray:
         """Return the rows of a block."""
-        return np.array_split(block.order(self.seeds), self.n_rounds)[self.number]
+        return np.array_split(block.order(self.seeds), self.n_rounds)[self.round]
 
 
 class TrunkState(NamedTuple):
@@ -140,7 +142,7 @@ class TrunkState(NamedTuple):
     def combined(
         self, weight: float, parameters: FloatArray, first: FloatArray, *rest: FloatArray
     ) -> TrunkState:
-        """Return the mean, given sums over blocks weighted by the rows of their pieces."""
+        """Return the mean, given sums over blocks weighted by the rows of their slices."""
         if weight == 0:  # fewer rows than rounds
             return self
         second, n_steps = rest
@@ -153,7 +155,7 @@ class TrunkState(NamedTuple):
 
 def learn_trunk_in_rounds(
     blocks: Blocks,
-    facts: Facts,
+    summary: RowSummary,
     trunk: Trunk,
     loss: Loss,
     draw_prior: Callable[[], FloatArray],
@@ -165,8 +167,8 @@ def learn_trunk_in_rounds(
 
     As :func:`~sk_embed._engine.network.training.learn_trunk` does, by rounds.
     """
-    (constant,) = blocks.total(_constant_loss, loss, loss.link(facts.mean_target))
-    losses = LossCurve(constant / facts.weight[0], settings)
+    (constant,) = blocks.sum_over(_constant_loss, loss, loss.link(summary.mean_target))
+    losses = LossCurve(constant / summary.weight[0], settings)
     nothing = np.zeros_like(trunk.parameters)
     state = TrunkState(trunk, (nothing, nothing, 0))
     for epoch in range(settings.max_epochs):
@@ -174,13 +176,13 @@ def learn_trunk_in_rounds(
         tables, total_loss = Tables.begin(every_row, rate, draw_prior()), 0.0
         for number in range(rounds.n_rounds):
             seeds = rounds.seed, epoch
-            piece = Piece(seeds, number, rounds.n_rounds, settings.batch_size)
-            learned, of_loss, *of_trunk = blocks.total(
-                _trunk_round, piece, state, tables, loss, settings
+            part = RoundSlice(seeds, number, rounds.n_rounds, settings.batch_size)
+            learned, of_loss, *of_trunk = blocks.sum_over(
+                _trunk_round, part, state, tables, loss, settings
             )
-            tables, state = tables.moved(learned), state.combined(*of_trunk)
+            tables, state = tables.after_round(learned), state.combined(*of_trunk)
             total_loss += of_loss
-        is_enough = losses.add(total_loss / float(facts.weight[0]))
+        is_enough = losses.add(total_loss / float(summary.weight[0]))
         if report(epoch + 1, losses.curve[-1]) or is_enough:
             break
     return state.trunk, losses.curve
@@ -209,14 +211,14 @@ def learn_tables_in_rounds(
     for sweep in range(settings.n_sweeps):
         for number in range(rounds.n_rounds):
             seeds, batch_size = (rounds.seed, sweep), settings.sweep_batch_size
-            piece = Piece(seeds, number, rounds.n_rounds, batch_size)
-            (learned,) = blocks.total(_table_round, piece, trunk, tables, loss)
-            tables = tables.moved(learned)
+            part = RoundSlice(seeds, number, rounds.n_rounds, batch_size)
+            (learned,) = blocks.sum_over(_table_round, part, trunk, tables, loss)
+            tables = tables.after_round(learned)
         mean.add(tables.vectors)
     return mean.value.reshape(len(prior), len(subsets), -1)
 
 
-def _constant_loss(block: Block, loss: Loss, raw_prediction: FloatArray) -> Sums:
+def _constant_loss(block: Block, loss: Loss, raw_prediction: FloatArray) -> PartialSums:
     targets = block.rows.targets
     losses = loss.loss(targets, np.broadcast_to(raw_prediction, targets.shape))
     return (float(losses @ block.rows.weight.astype(np.float64)),)
@@ -224,19 +226,19 @@ def _constant_loss(block: Block, loss: Loss, raw_prediction: FloatArray) -> Sums
 
 def _trunk_round(
     block: Block,
-    piece: Piece,
+    part: RoundSlice,
     state: TrunkState,
     tables: Tables,
     loss: Loss,
     settings: TrainingSettings,
-) -> Sums:
+) -> PartialSums:
     trunk = state.trunk.copy()
     n_context = block.rows.context.shape[1]
     learner = TrunkLearner(
         trunk, loss, settings.learning_rate, settings.weight_decay, n_context
     )
-    learner.adam.go_on_from(state.adam)
-    learned = _learned(block, piece, trunk, tables, loss, learner)
+    learner.adam.load_state(state.adam)
+    learned = _learned(block, part, trunk, tables, loss, learner)
     total_loss, weight = learner.pop_total()
     first, second, n_steps = learner.adam.state
     of_trunk = trunk.parameters, first, second, np.float64(n_steps)
@@ -245,34 +247,34 @@ def _trunk_round(
 
 def _table_round(
     block: Block,
-    piece: Piece,
+    part: RoundSlice,
     trunk: Trunk,
     tables: Tables,
     loss: Loss,
-) -> Sums:
+) -> PartialSums:
     # Its buffers are not for two threads.
     trunk = trunk.copy()
-    return (_learned(block, piece, trunk, tables, loss, leave_frozen),)
+    return (_learned(block, part, trunk, tables, loss, leave_frozen),)
 
 
 def _learned(
     block: Block,
-    piece: Piece,
+    part: RoundSlice,
     trunk: Trunk,
     tables: Tables,
     loss: Loss,
-    learn: Callable[[Step], None],
+    learn: Callable[[BatchGradients], None],
 ) -> RowSums:
-    """Learn a piece; return evidence times move, and evidence, of what it has touched."""
-    vectors = tables.vectors.take(block.touched, axis=0)
-    accumulator = tables.accumulator.take(block.touched, axis=0)
+    """Learn a slice; return the scaled moves and new squared gradients of rows it met."""
+    vectors = tables.vectors.take(block.table_rows, axis=0)
+    accumulator = tables.accumulator.take(block.table_rows, axis=0)
     adagrad = RowAdagrad(vectors.copy(), tables.learning_rate, accumulator)
-    order = RowOrder(block.rows, piece.of(block), piece.batch_size)
+    order = RowOrder(block.rows, part.of(block), part.batch_size)
     run_pass(block.rows, block.is_used[tables.subsets], order, trunk, loss, adagrad, learn)
-    evidence = adagrad.accumulator - accumulator
+    squares = adagrad.accumulator - accumulator
     # Squares of tiny gradients vanish, the moves do not.
-    is_met = (evidence != 0).any(axis=1) | (adagrad.table != vectors).any(axis=1)
-    evidence = evidence[is_met]
+    is_met = (squares != 0).any(axis=1) | (adagrad.table != vectors).any(axis=1)
+    squares = squares[is_met]
     moves = adagrad.table[is_met] - vectors[is_met]
-    moves *= trust(accumulator[is_met], evidence)
-    return RowSums(block.touched[is_met], np.hstack([moves, evidence]))
+    moves *= adagrad_scale(accumulator[is_met], squares)
+    return RowSums(block.table_rows[is_met], np.hstack([moves, squares]))

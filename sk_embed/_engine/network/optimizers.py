@@ -52,8 +52,8 @@ class Adam:
         """Running means of gradients and of their squares, and the steps taken."""
         return self._first, self._second, self._n_steps
 
-    def go_on_from(self, state: tuple[FloatArray, FloatArray, int]) -> None:
-        """Take over the :attr:`state` of another, whose arrays are copied."""
+    def load_state(self, state: tuple[FloatArray, FloatArray, int]) -> None:
+        """Continue from the :attr:`state` of another, whose arrays are copied."""
         self._first[:], self._second[:], self._n_steps = state
 
     def update(self, gradient: FloatArray) -> None:
@@ -129,11 +129,11 @@ class RowAdagrad:
 
         Parameters
         ----------
-        rows : ndarray of shape (n_touched,)
+        rows : ndarray of shape (n_read,)
             Numbers of the rows that take a step.
-        values : ndarray of shape (n_touched, width)
+        values : ndarray of shape (n_read, width)
             Rows as :meth:`take` returned them; overwritten.
-        gradient : ndarray of shape (n_touched, width)
+        gradient : ndarray of shape (n_read, width)
             Gradient at each of these rows; overwritten.
         """
         accumulator = self._take("accumulator", self._accumulator_items, rows)

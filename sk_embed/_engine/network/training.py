@@ -84,7 +84,7 @@ class TrainingSettings:
         return max(self.batch_size, min(2 * self.batch_size, _MAX_SWEEP_BATCH_SIZE))
 
 
-class Step(NamedTuple):
+class BatchGradients(NamedTuple):
     """What a batch tells of the trunk, just before the tables are updated.
 
     Parameters
@@ -109,7 +109,7 @@ class Step(NamedTuple):
     deltas: list[FloatArray]
 
 
-def leave_frozen(step: Step) -> None:
+def leave_frozen(step: BatchGradients) -> None:
     """Learn nothing about the trunk."""
 
 
@@ -147,7 +147,7 @@ class TrunkLearner:
         self._total_loss = 0.0
         self._total_weight = 0.0
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: BatchGradients) -> None:
         """Take one step, and note the loss before it."""
         weight = float(step.weight.sum())
         losses = self._loss.loss(step.y_true, step.raw_prediction)
@@ -219,7 +219,7 @@ def run_pass(
     trunk: Trunk,
     loss: Loss,
     tables: RowAdagrad,
-    learn: Callable[[Step], None],
+    learn: Callable[[BatchGradients], None],
 ) -> None:
     """Learn tables, and perhaps the trunk, in one pass over the rows.
 
@@ -252,7 +252,7 @@ def run_pass(
         if are_copied:
             _, copied, slots = copies_for_tables(batch, is_used)
             chosen = chosen.take(copied)
-        values = tables.take(batch.touched)
+        values = tables.take(batch.table_rows)
         vectors = values.reshape(-1, width)
         inputs = look_up(rows, chosen, slots, vectors, scratch)
         raw_prediction, activations = trunk.forward(inputs, scratch)
@@ -261,9 +261,9 @@ def run_pass(
         delta *= weight[:, None]
         deltas = trunk.backward(activations, delta, scratch)
         at_vectors = trunk.input_gradient(deltas, n_columns * width, scratch)
-        learn(Step(y_true, raw_prediction, weight, activations, delta, deltas))
+        learn(BatchGradients(y_true, raw_prediction, weight, activations, delta, deltas))
         gradient = scatter(at_vectors.reshape(-1, width), slots.ravel(), len(vectors))
-        tables.update(batch.touched, values, gradient.reshape(values.shape))
+        tables.update(batch.table_rows, values, gradient.reshape(values.shape))
 
 
 class LossCurve:

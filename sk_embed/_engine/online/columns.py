@@ -30,7 +30,7 @@ def stream_column(
     weight: FloatArray,
     half_tables: Callable[[IntArray], list[FloatArray]],
     metric: FloatArray,
-    less_effects: bool,
+    main_effects: bool,
 ) -> ColumnVectors:
     """Bring one column to its canonical axes, as many as a vector is long.
 
@@ -47,8 +47,8 @@ def stream_column(
         an empty list.
     metric : ndarray of shape (width, width)
         Metric of the column's vectors.
-    less_effects : bool
-        Whether what the main effects say is taken out of the vectors.
+    main_effects : bool
+        Whether main effects stand apart, and are taken out of the vectors.
     """
     # Nothing but the prior holds the sum of a column's effects, and puts it at zero.
     has_rows = (weight > 0)[:, None]
@@ -68,7 +68,7 @@ def stream_column(
         sample=sample,
         noise_ratio=float("nan"),
     )
-    return _padded(in_canonical_axes(learned, metric, less_effects), table.shape[1])
+    return _padded(in_canonical_axes(learned, metric, main_effects), table.shape[1])
 
 
 def _padded(column: ColumnVectors, width: int) -> ColumnVectors:
@@ -120,17 +120,17 @@ class Halves:
         if self._width == 0:
             return None
         rows = local.rows
-        tables = self._store.take(local.touched, self._settings.table_learning_rate)
+        tables = self._store.take(local.table_rows, self._settings.table_learning_rate)
         in_first = np.arange(len(rows)) % 2 == 0
         order = RowOrder(rows, rng.permutation(len(rows)).astype(np.int32), batch_size)
         is_used = np.stack([in_first, ~in_first])
         run_pass(rows, is_used, order, trunk, loss, tables, leave_frozen)
         return tables
 
-    def commit(self, tables: RowAdagrad | None, touched: IntArray) -> None:
+    def commit(self, tables: RowAdagrad | None, table_rows: IntArray) -> None:
         """Take over the tables of a chunk."""
         if tables is not None:
-            self._store.put(touched, tables)
+            self._store.put(table_rows, tables)
 
     def tables(self, rows: IntArray, codes: IntArray) -> list[FloatArray]:
         """Return both halves' vectors of some of a column's categories, or nothing."""

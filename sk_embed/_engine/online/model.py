@@ -35,8 +35,8 @@ from sk_embed._engine.online.columns import Halves, stream_column
 from sk_embed._engine.online.settings import (
     ACCUMULATOR,
     ChunkSettings,
+    InitialState,
     StreamSettings,
-    StreamStart,
 )
 from sk_embed._engine.online.tables import TableStore
 from sk_embed._engine.rows import LocalRows, Rows, joined
@@ -83,14 +83,14 @@ class StreamModel:
         self._recent = first.part(np.arange(0))
         self.total_weight = 0.0
 
-    def go_on_from(self, start: StreamStart, trunk: Trunk, first: Rows) -> None:
+    def resume(self, start: InitialState, trunk: Trunk, first: Rows) -> None:
         """Go on from a trunk, vectors and effects.
 
         Vectors step as far as the rows that they have seen would leave them to.
 
         Parameters
         ----------
-        start : StreamStart
+        start : InitialState
             Vectors and effects of the categories, which are the first rows of the store.
         trunk : Trunk
             Trunk to go on from, of which a copy is made.
@@ -98,7 +98,7 @@ class StreamModel:
             Rows by which the size of gradients is measured, with store rows as codes.
         """
         self.trunk = trunk.copy()
-        self.effects.go_on_from(*start.sums(self.loss))
+        self.effects.resume(*start.sums(self.loss))
         self._weight = GrowingArray(start.weight.astype(np.float64))
         self.total_weight = start.total_weight
         squares = self._squared_gradients(first, start.vectors)
@@ -181,16 +181,16 @@ class StreamModel:
         local = chunk.with_local_codes()
         crossed = replace(chunk, codes=cells).with_local_codes()
         rows = local.rows.with_columns(crossed.rows.codes, crossed.rows.n_codes)
-        update = self.effects.learn(rows, local.touched, crossed.touched)
+        update = self.effects.learn(rows, local.table_rows, crossed.table_rows)
         trunk, tables, loss, adam = self._passes(local, settings, rng)
         halves = self._halves.learned(local, trunk, self.loss, settings.batch_size, rng)
         # From here on nothing fails.
-        self._halves.commit(halves, local.touched)
+        self._halves.commit(halves, local.table_rows)
         self.effects.commit(update)
-        self._store.put(local.touched, tables)
+        self._store.put(local.table_rows, tables)
         self._recent = _last_rows(self._recent, chunk)
         self.trunk, self._adam = trunk, adam
-        self._weight.values[local.touched] += local.rows.weight_of_codes()
+        self._weight.values[local.table_rows] += local.rows.weight_of_codes()
         self.total_weight += float(chunk.weight.sum())
         return loss
 
@@ -210,7 +210,7 @@ class StreamModel:
             rows.context.shape[1],
         )
         if self._adam is not None:
-            learner.adam.go_on_from(self._adam)
+            learner.adam.load_state(self._adam)
         losses = []
         for _ in range(settings.n_passes):
             tables = self._tables(local)
@@ -230,7 +230,7 @@ class StreamModel:
     def _tables(self, local: LocalRows) -> RowAdagrad:
         """Return the chunk's tables as the store has them."""
         left = 0.5 ** (local.rows.weight_of_codes() / self.settings.half_life)
-        return self._store.take(local.touched, self.settings.table_learning_rate, left)
+        return self._store.take(local.table_rows, self.settings.table_learning_rate, left)
 
     # ---------------------------------------------------------------- giving out
 
@@ -242,7 +242,7 @@ class StreamModel:
         And the sensitivity to each context column.
         """
         local = self._recent.with_local_codes()
-        slopes = sensitivity(local.rows, self.trunk, self._store.vectors[local.touched])
+        slopes = sensitivity(local.rows, self.trunk, self._store.vectors[local.table_rows])
         columns = [
             stream_column(
                 self.effects.effects(rows, number),
@@ -250,7 +250,7 @@ class StreamModel:
                 self._weight.values[rows],
                 partial(self._halves.tables, rows),
                 slopes.metrics[number],
-                self.settings.less_effects,
+                self.settings.main_effects,
             )
             for number, rows in enumerate(rows_of_columns)
         ]

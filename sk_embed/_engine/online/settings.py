@@ -33,8 +33,8 @@ class StreamSettings:
         Standard deviation of a vector's random start.
     half_life : float
         Number of a category's rows after which the evidence of earlier ones counts a half.
-    less_effects : bool
-        Whether what the main effects say is taken out of the vectors.
+    main_effects : bool
+        Whether main effects stand apart, and are taken out of the vectors.
     n_crosses : int
         Number of pairs of columns that are learned as columns of their own.
     with_halves : bool
@@ -50,7 +50,7 @@ class StreamSettings:
     alpha: float | None
     init_scale: float
     half_life: float
-    less_effects: bool
+    main_effects: bool
     n_crosses: int
     with_halves: bool
     dtype: np.dtype
@@ -75,7 +75,7 @@ class ChunkSettings(NamedTuple):
 
 
 @dataclass(frozen=True)
-class StreamStart:
+class InitialState:
     """What a stream goes on from, where all was learned in memory before.
 
     Parameters
