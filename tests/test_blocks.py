@@ -311,7 +311,9 @@ def learn(blocks, loss=SQUARED, seed=0, **changes):
     return learn_model(Partitioned(blocks, summary, 16), loss, chosen, rng)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
+)
 def test_vectors_of_blocks_hold_the_interaction(seed):
     rows, a = draw_interaction(np.random.default_rng(seed), 6_000)
     chosen = {"max_epochs": 40, "learning_rate": 1e-2, "patience": 40, "n_sweeps": 3}

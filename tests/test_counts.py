@@ -195,16 +195,17 @@ def test_chunks_of_a_large_table_count_as_all_rows_together(table):
 
 
 @pytest.mark.parametrize("cross_fit_below", ["auto", 0])
-def test_partitions_count_as_all_rows_together(table, cross_fit_below):
+def test_partitions_count_as_all_rows_together(table, cross_fit_below, monkeypatch):
     dd = pytest.importorskip("dask.dataframe")
     import dask
 
     from sk_embed.dask import EmbeddingEncoder as DaskEncoder
 
     X, y = table
+    monkeypatch.setattr("sk_embed.dask.N_ROUNDS", 2)
     frame = dd.from_pandas(X.assign(y=y), npartitions=2)
     crosses = [("shop", "day")] if cross_fit_below == "auto" else None
-    like = encoder(crosses=crosses, cross_fit_below=cross_fit_below)
+    like = encoder(crosses=crosses, cross_fit_below=cross_fit_below, alpha=1.0)
     fitted = DaskEncoder(**like.get_params())
     names = NAMES if crosses else NAMES[:2]
     with dask.config.set(scheduler="synchronous"):

@@ -322,17 +322,18 @@ def test_a_stream_that_fails_is_as_it_was(table):
     assert len(stream.to_frame(("shop", "day"))) == 20
 
 
-def test_partitions_have_the_crosses_of_memory(table):
+def test_partitions_have_the_crosses_of_memory(table, monkeypatch):
     dd = pytest.importorskip("dask.dataframe")
     import dask
 
     from sk_embed.dask import EmbeddingEncoder as DaskEncoder
 
     X, y, _ = table
+    monkeypatch.setattr("sk_embed.dask.N_ROUNDS", 2)
     frame = dd.from_pandas(X.assign(y=y), npartitions=2)
-    memory = encoder(crosses=[("shop", "day")]).fit(X, y)
+    memory = encoder(crosses=[("shop", "day")], alpha=1.0).fit(X, y)
     with dask.config.set(scheduler="synchronous"):
-        fitted = DaskEncoder(**encoder().get_params())
+        fitted = DaskEncoder(**encoder(alpha=1.0).get_params())
         encoded = fitted.fit_transform(frame[list(X)], frame["y"]).compute()
         given = DaskEncoder(**memory.get_params()).fit(frame[list(X)], frame["y"])
     assert [cross[:2] for cross in fitted.crosses_] == [("shop", "day")]

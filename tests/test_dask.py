@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from contextlib import nullcontext
+from copy import copy
 from decimal import Decimal
 from functools import partial
 from threading import Lock
@@ -67,12 +68,26 @@ def lazy(table):
 
 
 def encoder_of(cls=EmbeddingEncoder, **changes):
+    """Return an encoder that does not ask the partitions as often as "auto" would."""
     chosen = {"categorical_features": CATEGORICAL, "max_iter": 4, "random_state": 0}
-    return cls(**(chosen | changes))
+    return cls(**(chosen | {"alpha": 2.0, "crosses": None} | changes))
 
 
 def fit(lazy, **changes):
     return encoder_of(**changes).fit(lazy[NAMES], lazy["sold"])
+
+
+@pytest.fixture(scope="module")
+def fitted_once(table):
+    with dask.config.set(scheduler="synchronous"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sk_embed_dask, "N_ROUNDS", 3)
+        return fit(dd.from_pandas(table, npartitions=4))
+
+
+@pytest.fixture
+def fitted(fitted_once):
+    """An encoder of its own for each test that needs one as :func:`fit` makes it."""
+    return copy(fitted_once)
 
 
 def assert_same_tables(a, b):
@@ -89,7 +104,7 @@ def assert_same_tables(a, b):
     "changes",
     [
         {},
-        {"alpha": 2.0},
+        {"alpha": "auto"},
         {"min_frequency": 32},
         {"max_categories": 5},
         {"categories": [[f"shop {n}" for n in range(9)] + [None], list(range(3, 25))]},
@@ -100,8 +115,7 @@ def assert_same_tables(a, b):
     ],
 )
 def test_main_effects_and_categories_are_those_of_the_rows_in_memory(table, lazy, changes):
-    # Folds are drawn within partitions, so that other crosses may be chosen.
-    changes = {"n_components": 0, "crosses": None, **changes}
+    changes = {"n_components": 0, **changes}
     found = fit(lazy, **changes)
     expected = encoder_of(sk_embed.EmbeddingEncoder, **changes)
     expected.fit(table[NAMES], table["sold"])
@@ -148,6 +162,16 @@ def in_partitions(values, n_partitions=4):
         return dd.from_pandas(pd.Series(values, dtype=object), npartitions=n_partitions)
 
 
+@pytest.fixture(scope="module")
+def fitted_to_codes(table):
+    """An encoder of three classes that are the numbers 0, 1 and 2."""
+    lazy = dd.from_pandas(table, npartitions=4)
+    with dask.config.set(scheduler="synchronous"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sk_embed_dask, "N_ROUNDS", 3)
+        codes = in_partitions((table["item"] % 3).tolist())
+        return encoder_of(max_iter=1).fit(lazy[NAMES], codes)
+
+
 LABELS = {
     "bytes": [b"p", b"q", b"r"],
     "tuples": [(0, "of"), (1, "of"), (2, "of")],
@@ -157,14 +181,12 @@ LABELS = {
 
 
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
-def test_labels_of_every_type_are_classes(table, lazy, labels):
-    codes = table["item"] % 3
-    y = in_partitions([labels[code] for code in codes])
+def test_labels_of_every_type_are_classes(table, lazy, labels, fitted_to_codes):
+    y = in_partitions([labels[code] for code in table["item"] % 3])
     found = encoder_of(max_iter=1).fit(lazy[NAMES], y)
-    expected = encoder_of(max_iter=1).fit(lazy[NAMES], in_partitions(codes.tolist()))
     assert found.target_type_ == "multiclass"
     assert found.classes_.tolist() == labels
-    assert_same_tables(found, expected)
+    assert_same_tables(found, fitted_to_codes)
 
 
 def test_decimals_are_numbers(table, lazy):
@@ -325,7 +347,8 @@ def test_without_cross_fitting_rows_of_fit_are_encoded_as_others(lazy, changes):
 
 
 def test_fit_transform_fits_as_fit_does(lazy):
-    a, b = encoder_of(n_components=2), fit(lazy, n_components=2)
+    a, b = (encoder_of(n_components=2, crosses="auto") for _ in "ab")
+    b.fit(lazy[NAMES], lazy["sold"])
     a.fit_transform(lazy[NAMES], lazy["sold"])
     for of_a, of_b in zip(a.embeddings_, b.embeddings_, strict=True):
         assert_allclose(of_a, of_b, atol=1e-4)
@@ -352,13 +375,11 @@ def test_what_comes_back_is_lazy_and_keeps_index_and_partitions(table, lazy):
     pd.testing.assert_frame_equal(computed, expected)
 
 
-def test_nothing_is_read_before_the_output_is_computed(lazy):
-    encoder = fit(lazy)
-
+def test_nothing_is_read_before_the_output_is_computed(lazy, fitted):
     def fail(part):
         raise AssertionError("read")
 
-    output = encoder.transform(lazy[NAMES].map_partitions(fail, meta=lazy[NAMES]._meta))
+    output = fitted.transform(lazy[NAMES].map_partitions(fail, meta=lazy[NAMES]._meta))
     with pytest.raises(AssertionError, match="read"):
         output.compute()
 
@@ -372,8 +393,8 @@ def test_targets_and_weights_may_be_arrays(table, lazy):
     assert_same_tables(found, expected)
 
 
-def test_encoder_for_memory_is_the_same_encoder(table, lazy, tmp_path):
-    encoder = fit(lazy)
+def test_encoder_for_memory_is_the_same_encoder(table, tmp_path, fitted):
+    encoder = fitted
     plain = encoder.to_memory()
     assert type(plain) is sk_embed.EmbeddingEncoder
     assert plain.get_params() == encoder.get_params()
@@ -428,9 +449,7 @@ def test_rows_of_x_and_y_are_the_same_whatever_dask_makes_of_them(
         lazy.to_parquet(tmp_path)
         lazy = dd.read_parquet(tmp_path)
     X = lazy[["item", "size"]].astype({"size": "float32"})
-    encoder = EmbeddingEncoder(
-        n_components=0, categorical_features=["item"], max_iter=1, random_state=0
-    )
+    encoder = encoder_of(n_components=0, categorical_features=["item"], max_iter=1)
     encoder.fit(X, lazy["sold"])
     effects = encoder.to_frame("item")["item_effect"]
     assert np.corrcoef(effects, effects.index)[0, 1] > 0.99
@@ -457,7 +476,7 @@ def test_dtypes_of_context_are_those_that_were_told(table):
 
     lazy = dd.from_map(draw, [0, 1], meta=table.iloc[:0].astype({"weight": "float64"}))
     names = ["item", "weight"]
-    encoder = EmbeddingEncoder(
+    encoder = encoder_of(
         n_components=0, categorical_features=["item"], max_iter=1, remainder="passthrough"
     )
     for encoded in (
@@ -495,7 +514,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_cannot_be_used_is_named_and_changes_nothing(table, lazy, what):
+def test_what_cannot_be_used_is_named_and_changes_nothing(table, lazy, what, fitted):
     error, message = REFUSED[what]
     series = pd.Series
     bad = {
@@ -530,7 +549,7 @@ def test_what_cannot_be_used_is_named_and_changes_nothing(table, lazy, what):
         "infinite number": {"X": bad["infinite number"]},
         "no such column": {},
     }[what]
-    encoder = fit(lazy)
+    encoder = fitted
     if what == "no such column":
         encoder.set_params(categorical_features=["shops"])
     before = vars(encoder).copy()
@@ -540,12 +559,12 @@ def test_what_cannot_be_used_is_named_and_changes_nothing(table, lazy, what):
     assert all(vars(encoder)[name] is value for name, value in before.items())
 
 
-def test_the_encoder_for_memory_refuses_tables_of_dask(lazy):
+def test_the_encoder_for_memory_refuses_tables_of_dask(lazy, fitted):
     for method in ("fit", "partial_fit"):
         with pytest.raises(TypeError, match=r"X is of Dask.*use sk_embed\.dask"):
             getattr(sk_embed.EmbeddingEncoder(), method)(lazy[NAMES], lazy["sold"])
     with pytest.raises(TypeError, match="X is of Dask"):
-        fit(lazy).to_memory().transform(lazy[NAMES])
+        fitted.to_memory().transform(lazy[NAMES])
 
 
 def test_splitters_and_groups_are_refused(lazy):
@@ -567,14 +586,14 @@ def test_unknown_categories_are_told_where_they_are(table, lazy):
 
 
 def test_a_measurement_as_a_category_is_warned_of(lazy):
-    encoder = EmbeddingEncoder(n_components=0, max_iter=1, random_state=0)
+    encoder = encoder_of(n_components=0, max_iter=1, categorical_features="all")
     with pytest.warns(UserWarning, match=r"'size' holds \d+ different numbers"):
         encoder.fit(lazy[NAMES].dropna(), lazy.dropna()["sold"])
 
 
-def test_columns_in_another_order_are_refused_before_anything_is_read(lazy):
+def test_columns_in_another_order_are_refused_before_anything_is_read(lazy, fitted):
     with pytest.raises(ValueError, match="feature names"):
-        fit(lazy).transform(lazy[NAMES[::-1]])
+        fitted.transform(lazy[NAMES[::-1]])
 
 
 # ------------------------------------------------------------------ workers
@@ -614,7 +633,7 @@ def fit_by(scheduler, lazy):
     )
     with warnings.catch_warnings(), dask.config.set(scheduler=name), context:
         warnings.simplefilter("ignore", ResourceWarning)
-        encoder = encoder_of(n_components=2, max_iter=2, alpha=3.0)
+        encoder = encoder_of(n_components=2, max_iter=2, crosses="auto")
         encoded = encoder.fit_transform(lazy[NAMES], lazy["sold"])
         return encoder, encoded.compute()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+from functools import cache
+
 import joblib
 import numpy as np
 import pandas as pd
@@ -39,11 +42,18 @@ def state(request):
     return request.param
 
 
+@cache
+def learned_once(params=()):
+    """Return an encoder in pickled form, so that each test has its own."""
+    encoder = EmbeddingEncoder(random_state=0, max_iter=1, **dict(params))
+    return pickle.dumps(encoder.fit(FRAME, Y))
+
+
 def make_encoder(state, params):
     """Return an encoder with these parameters, perhaps fitted before they were set."""
     encoder = EmbeddingEncoder(random_state=0, max_iter=1)
     if state == "fitted":
-        encoder.fit(FRAME, Y)
+        encoder = pickle.loads(learned_once())
     return encoder.set_params(**params)
 
 

@@ -146,7 +146,14 @@ FILES = {
     },
     "dask": {"fit, then fit_transform with warm_start": learn_by_partitions},
 }
-CASES = [(file, way, name) for file, ways in FILES.items() for way in ways for name in SETS]
+# To estimate penalties asks the partitions hundreds of times.
+SLOW = {"dask": pytest.mark.slow}
+CASES = [
+    pytest.param(file, way, name, marks=SLOW.get(file, ()))
+    for file, ways in FILES.items()
+    for way in ways
+    for name in SETS
+]
 
 
 def path_of(file):

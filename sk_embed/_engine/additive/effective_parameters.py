@@ -87,9 +87,11 @@ class EffectiveParameters:
         total = curvature + np.repeat(alpha, n_codes)[:, None]
         share = np.divide(curvature, total, out=np.zeros_like(total), where=total > 0)
         of_diagonal = self._sum(share)
+        penalty = self._model.penalty(alpha)
+        inverse = Preconditioner(solution.curvature, penalty, n_codes)
         beyond = np.mean(
             [
-                self._beyond_the_preconditioner(solution, alpha, draw)
+                self._beyond_the_preconditioner(solution, penalty, inverse, draw)
                 for draw in range(len(self._signs))
             ],
             axis=0,
@@ -98,12 +100,10 @@ class EffectiveParameters:
         return np.maximum(counted, _MIN_SHARE * of_diagonal)
 
     def _beyond_the_preconditioner(
-        self, solution: Solution, alpha: FloatArray, draw: int
+        self, solution: Solution, penalty: FloatArray, inverse: Preconditioner, draw: int
     ) -> FloatArray:
         """Return ``s_j^T [(H + A)^-1 s - M^-1 s]_j`` for each column."""
         model, (at, curvature, _) = self._model, solution
-        penalty = model.penalty(alpha)
-        inverse = Preconditioner(curvature, penalty, model.n_codes)
         product = partial(model.hessian_product, at=at, penalty=penalty)
         signs = np.sqrt(penalty) * self._signs[draw]
         signs[: model.n_dense] = 0
