@@ -313,6 +313,13 @@ def spread_over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def report_seeds(scores: pd.DataFrame) -> str:
+    """Return the report of ``seeds.csv`` in Markdown."""
+    n_seeds, n_splits = scores["seed"].nunique(), scores["split"].nunique()
+    head = f"# Scores of boosted trees over {n_seeds} seeds, {n_splits} splits"
+    return f"{head}\n\n{markdown(spread_over_seeds(scores))}\n"
+
+
 def published_errors(scores: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Return mean squared errors over the folds, a column for each table.
 

@@ -29,6 +29,8 @@ from _report import (
     report_encoders,
     report_models,
     report_published,
+    report_seeds,
+    spread_over_seeds,
     told_and_not,
 )
 
@@ -83,6 +85,11 @@ def model_scores(scores: pd.DataFrame) -> pd.DataFrame:
     return by_rival(scores).dropna().groupby(level=["table", "split_by"]).mean()
 
 
+def seed_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the spread over seeds of each table; rows are in the page's text."""
+    return spread_over_seeds(scores).droplevel("rows")
+
+
 def list_table(frame: pd.DataFrame) -> str:
     """Return a table in reStructuredText."""
     head, rows = cells_of(frame)
@@ -112,20 +119,22 @@ def fragments() -> dict[str, str]:
         "models_random": against_models(at_random(models)),
         "model_scores": model_scores(models),
         "published": published.map(as_published),
+        "seeds": seed_table(pd.read_csv(RESULTS / "seeds.csv")),
     }
     return {name: list_table(table) for name, table in tables.items()}
 
 
 def reports() -> dict[str, str]:
     """Return what the benchmarks print, by the names of their files."""
-    encoders, models, published, theirs = (
+    encoders, models, published, theirs, seeds = (
         pd.read_csv(RESULTS / f"{name}.csv")
-        for name in ("encoders", "models", "published", "sigrist2023")
+        for name in ("encoders", "models", "published", "sigrist2023", "seeds")
     )
     return {
         "encoders": report_encoders(encoders),
         "models": report_models(models),
         "published": report_published(published, theirs),
+        "seeds": report_seeds(seeds),
     }
 
 
