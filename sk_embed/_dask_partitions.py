@@ -7,10 +7,8 @@ so that it can be computed again if a worker is lost.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,15 +39,6 @@ class Task:
 def run_task(part: Any, task: Task) -> Any:
     with single_blas_thread():
         return task.function(part, *task.arguments)
-
-
-def map_in_pool(
-    pool: ThreadPoolExecutor, function: Callable[[Any], Any], tasks: Iterable[Any]
-) -> list[Any]:
-    """Run tasks in threads, each of which knows the client that is in use here."""
-    context = copy_context()
-    futures = [pool.submit(context.copy().run, function, task) for task in tasks]
-    return [future.result() for future in futures]
 
 
 class Partitions:

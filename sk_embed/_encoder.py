@@ -173,7 +173,10 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
         Whether ``fit`` goes on from the network's weights of the last ``fit``.
     n_jobs : int, default=None
         Threads for network, main effects and final tables; the result is the same for
-        every number. With several, callbacks are told of epochs in one of them.
+        every number. None takes as many as scikit-learn's gradient boosting does: all
+        cores, unless ``OMP_NUM_THREADS`` or threadpoolctl allow fewer, and one within a
+        worker of joblib, as in a grid search of several jobs; where
+        :func:`joblib.parallel_config` says ``n_jobs``, that many.
     random_state : int, RandomState instance or None, default=None
         An int gives the same bits each time.
     verbose : int, default=0

@@ -7,7 +7,9 @@ has learned becomes the fitted state here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -34,7 +36,7 @@ from sk_embed._engine.model import (
 )
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.sources import InMemory, RowSource
-from sk_embed._engine.tasks import TaskMap
+from sk_embed._engine.tasks import TaskMap, map_in_pool, map_in_turn
 from sk_embed._fitted import FittedEncoding, Learned, ResumeState
 from sk_embed._names import NamePrior, NameRule, learn_name_prior, read_names
 from sk_embed._output_tables import (
@@ -46,7 +48,7 @@ from sk_embed._output_tables import (
 from sk_embed._progress import reporter
 from sk_embed._selection import output_unit
 from sk_embed._settings import LOSSES, checked_dtype, model_settings
-from sk_embed._sklearn_compat import map_in_threads, single_blas_thread
+from sk_embed._sklearn_compat import n_threads, single_blas_thread
 from sk_embed._training_data import TrainingData
 from sk_embed._warn import warn
 
@@ -228,8 +230,11 @@ def learn_from_rows(
         settings = replace(settings, n_fold_tables=n_fold_tables)
     is_training = None if folds is None else folds.is_training
     source = InMemory(training.rows, is_training, training.n_in_reach, training.stack)
-    map_tasks = map_in_threads(learning.parameters["n_jobs"])
-    fit = learn_from(source, training, settings, learning, map_tasks)
+    n_helpers = n_threads(learning.parameters["n_jobs"]) - 1
+    # Numpy's large calls let go of the interpreter's lock.
+    with ThreadPoolExecutor(max(n_helpers, 1)) as pool:
+        map_tasks = partial(map_in_pool, pool) if n_helpers else map_in_turn
+        fit = learn_from(source, training, settings, learning, map_tasks)
     if not is_cross_fitted:
         return fit, None
     codes, places = training.rows.codes, training.row_numbers

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from inspect import signature
 from threading import Lock
 from typing import Any
 
+# scikit-learn itself requires joblib and threadpoolctl, so that they are there wherever we
+# are.
+from joblib import effective_n_jobs
+from joblib.parallel import get_active_backend
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -19,11 +24,8 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils._set_output import _get_container_adapter
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 from sklearn.utils.validation import _check_sample_weight
-
-# scikit-learn itself requires threadpoolctl, so that it is there wherever we are.
 from threadpoolctl import ThreadpoolController
 
 try:
@@ -50,7 +52,7 @@ __all__ = [
     "fit_context",
     "fit_task",
     "frame_adapter",
-    "map_in_threads",
+    "n_threads",
     "output_container",
     "process_routing",
     "single_blas_thread",
@@ -142,19 +144,22 @@ def validate_parameters(estimator: Any) -> None:
     estimator._validate_params()
 
 
-def map_in_threads(n_jobs: int | None) -> Callable[..., list[Any]]:
-    """Return a ``map`` that runs in ``n_jobs`` threads.
+def n_threads(n_jobs: int | None) -> int:
+    """Return the number of threads that a parameter ``n_jobs`` asks for.
 
-    Numpy's large calls let go of the interpreter's lock.
+    None asks for what joblib's context says. Where it says nothing, and no worker of joblib
+    is around, that is the number of threads of scikit-learn's OpenMP loops: that of the
+    cores, unless ``OMP_NUM_THREADS`` or a limit by threadpoolctl allow fewer.
     """
     if n_jobs == 0:
-        raise ValueError("n_jobs must not be 0; use None or 1 for one thread.")
-
-    def map_tasks(function: Callable[[Any], Any], tasks: Iterable[Any]) -> list[Any]:
-        parallel = Parallel(n_jobs=n_jobs, require="sharedmem")
-        return list(parallel(delayed(function)(task) for task in tasks))
-
-    return map_tasks
+        raise ValueError(
+            "n_jobs must not be 0; use 1 for one thread, or None for the default."
+        )
+    if n_jobs is None:
+        backend, asked = get_active_backend()
+        if asked is None and not backend.nesting_level:
+            return int(_openmp_effective_n_threads())
+    return int(effective_n_jobs(n_jobs))
 
 
 class _SharedLimit:

@@ -30,12 +30,12 @@ from sk_embed._dask_partitions import (
     delayed,
     joined,
     large_questions,
-    map_in_pool,
     persisted,
     tasks_of,
 )
 from sk_embed._engine.partitions import summarize
 from sk_embed._engine.sources import Partitioned
+from sk_embed._engine.tasks import map_in_pool
 from sk_embed._errors import restore_on_error
 from sk_embed._fitting import Fit, learn_from
 from sk_embed._parts import (
@@ -55,8 +55,9 @@ from sk_embed._settings import checked_dtype
 from sk_embed._sklearn_compat import fit_context
 from sk_embed._training_data import require_room
 
-# Solutions, row orders and groups of tables that do not wait for each other.
-_MAX_TASKS_AT_A_TIME = 8
+# Threads for solutions and groups of tables that do not wait for each other, beside the
+# caller's.
+_N_HELPERS = 7
 
 
 class EmbeddingEncoder(
@@ -280,7 +281,7 @@ class EmbeddingEncoder(
                 settings = replace(settings, n_fold_tables=n_folds)
             folds = folds._replace(n_folds=settings.n_fold_tables)
             source = Partitioned(blocks, summary, N_ROUNDS)
-            with ThreadPoolExecutor(_MAX_TASKS_AT_A_TIME) as pool:
+            with ThreadPoolExecutor(_N_HELPERS) as pool:
                 map_tasks = partial(map_in_pool, pool)
                 fit = learn_from(source, learned, settings, learning, map_tasks)
             self._keep(fit.encoding)

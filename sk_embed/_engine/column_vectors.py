@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from sk_embed._engine.axes import (
     effect_slopes,
     split_half_reliability,
 )
+from sk_embed._engine.tasks import TaskMap, call, map_in_turn
 
 # Number of categories over which means tell axes well enough.
 _MAX_CATEGORIES_FOR_AXES = 50_000
@@ -192,6 +194,7 @@ def column_vectors(
     effects: MainEffects,
     metrics: FloatArray,
     main_effects: bool,
+    map_tasks: TaskMap = map_in_turn,
 ) -> list[ColumnVectors]:
     """Cut the stacked tables into columns, and bring each to its canonical axes.
 
@@ -207,16 +210,19 @@ def column_vectors(
         Metric of each column's vectors.
     main_effects : bool
         Whether main effects stand apart, and are taken out of the vectors.
+    map_tasks : callable, optional
+        Like ``map``, but may run the tasks side by side.
 
     Returns
     -------
     list of ColumnVectors
     """
     cut = _tables_of_columns(n_codes, learned, effects)
-    return [
-        in_canonical_axes(of_column, metric, main_effects)
+    tasks = [
+        partial(in_canonical_axes, of_column, metric, main_effects)
         for of_column, metric in zip(cut, metrics, strict=True)
     ]
+    return map_tasks(call, tasks)
 
 
 def _tables_of_columns(

@@ -14,8 +14,6 @@ from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.additive.main_effects import (
     KnownColumns,
     MainEffects,
-    fit_all_rows,
-    stack_fits,
 )
 from sk_embed._engine.cells import Pair
 from sk_embed._engine.column_vectors import (
@@ -31,14 +29,14 @@ from sk_embed._engine.crossed_effects import (
     choose_pairs,
     cross,
     fit_effects,
-    fold_tasks,
 )
 from sk_embed._engine.losses import Loss
+from sk_embed._engine.network.sensitivity import Sensitivity
 from sk_embed._engine.network.training import TrainingSettings
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.partitions import N_WHOLE_AND_HALVES
 from sk_embed._engine.sources import Report, RowSource
-from sk_embed._engine.tasks import TaskMap, batched, call, map_in_turn
+from sk_embed._engine.tasks import TaskMap, call, map_in_turn
 
 # Tables are learned side by side as long as they, without their optimiser's state, take no
 # more than this: batches are larger then, and rows are read once for all.
@@ -115,9 +113,10 @@ def learn_model(
 
     The steps, of which those on one line do not wait for each other::
 
-        the trunk, by epochs;  main effects of all rows
-        tables of all rows, of two halves and without each fold;  main effects without
-            each fold
+        the trunk, by epochs; then  |  main effects of all rows; then those without each
+            tables of all rows, of  |      fold; then crosses
+            two halves and without  |
+            each fold               |
         canonical axes and reliability of each column
 
     Parameters
@@ -134,7 +133,8 @@ def learn_model(
     start : Trunk, optional
         A trunk to go on from.
     map_tasks : callable, optional
-        Like ``map``, but may run the tasks side by side.
+        Like ``map``, but may run the tasks side by side; the first, which reports, in the
+        caller's thread. Tasks may map tasks of their own.
     report : callable, optional
         Called after each epoch with its number and its progressive loss; says whether
         to stop.
@@ -150,42 +150,102 @@ def learn_model(
     initial = initial_trunk(source, loss, settings, trunk_rng, start)
     draw_prior = partial(prior_table, source.n_codes, settings, prior_rng)
 
-    # Trunk and main effects know nothing of each other.
-    learning_the_trunk = partial(
-        source.learn_trunk, initial, loss, draw_prior, settings.training, report
+    # The network and the additive model know nothing of each other.
+    learning_network = partial(
+        _learn_network, source, loss, settings, initial, draw_prior, report, map_tasks
     )
-    solving = partial(fit_all_rows, source, loss, settings.alpha)
-    (trunk, curve), fits = map_tasks(call, [learning_the_trunk, solving])
+    solving = partial(_learn_additive, source, loss, settings, map_tasks)
+    network, additive = map_tasks(call, [learning_network, solving])
 
-    plan = _plan(source, draw_prior(), settings.n_fold_tables)
-    table_tasks = _table_tasks(source, plan, trunk, loss, settings)
-    n_folds = source.n_folds if settings.crosses is None else settings.n_fold_tables
-    effect_tasks = fold_tasks(source, loss, fits, n_folds)
-    results = map_tasks(call, table_tasks + effect_tasks)
-    tables, fold_effects = results[: len(table_tasks)], results[len(table_tasks) :]
-
-    tables = list(chain.from_iterable(tables))
-    learned = LearnedTables(plan.prior, tables, plan.counts, plan.samples)
-    effects = stack_fits(fits, batched(fold_effects, len(fits)))
-    crosses, joint = _learn_crosses(source, loss, effects, settings, map_tasks)
-    effects = effects.first_folds(settings.n_fold_tables)
-    slopes = source.sensitivity(trunk, tables[0])
     columns = column_vectors(
-        source.n_codes, learned, effects, slopes.metrics, settings.main_effects
+        source.n_codes,
+        network.tables,
+        additive.effects,
+        network.sensitivity.metrics,
+        settings.main_effects,
+        map_tasks,
     )
     is_one_batch = source.n_rows <= settings.training.batch_size
     if is_one_batch:
         columns = [replace(c, reliability=c.reliability * np.nan) for c in columns]
     return LearnedModel(
         columns=columns,
-        crosses=crosses,
-        context_sensitivity=np.empty(0) if is_one_batch else slopes.context,
-        trunk=trunk,
-        loss_curve=curve,
-        main_effects_converged=effects.converged and joint.converged,
-        alpha=joint.alpha,
-        noise_ratio=joint.noise_ratio,
+        crosses=additive.crosses,
+        context_sensitivity=np.empty(0) if is_one_batch else network.sensitivity.context,
+        trunk=network.trunk,
+        loss_curve=network.loss_curve,
+        main_effects_converged=additive.effects.converged and additive.joint.converged,
+        alpha=additive.joint.alpha,
+        noise_ratio=additive.joint.noise_ratio,
     )
+
+
+class _Network(NamedTuple):
+    """The trunk and the tables that were learned under it.
+
+    Parameters
+    ----------
+    trunk : Trunk
+        Learned trunk.
+    loss_curve : list of float
+        Progressive validation loss of each epoch.
+    tables : LearnedTables
+        Tables of all rows, of two halves and without each fold.
+    sensitivity : Sensitivity
+        Sensitivity of the trunk about the table of all rows.
+    """
+
+    trunk: Trunk
+    loss_curve: list[float]
+    tables: LearnedTables
+    sensitivity: Sensitivity
+
+
+def _learn_network(
+    source: RowSource,
+    loss: Loss,
+    settings: ModelSettings,
+    initial: Trunk,
+    draw_prior: Callable[[], FloatArray],
+    report: Report,
+    map_tasks: TaskMap,
+) -> _Network:
+    """Learn the trunk, and then the tables under it."""
+    trunk, curve = source.learn_trunk(initial, loss, draw_prior, settings.training, report)
+    plan = _plan(source, draw_prior(), settings.n_fold_tables)
+    parts = map_tasks(call, _table_tasks(source, plan, trunk, loss, settings))
+    tables = list(chain.from_iterable(parts))
+    learned = LearnedTables(plan.prior, tables, plan.counts, plan.samples)
+    return _Network(trunk, curve, learned, source.sensitivity(trunk, tables[0]))
+
+
+class _Additive(NamedTuple):
+    """The additive models.
+
+    Parameters
+    ----------
+    effects : MainEffects
+        Effects of the columns alone, of all rows and without each fold of the tables.
+    crosses : list of CrossEffects
+        Effects of the pairs' cells.
+    joint : MainEffects
+        Effects of columns and cells together.
+    """
+
+    effects: MainEffects
+    crosses: list[CrossEffects]
+    joint: MainEffects
+
+
+def _learn_additive(
+    source: RowSource, loss: Loss, settings: ModelSettings, map_tasks: TaskMap
+) -> _Additive:
+    """Solve the additive model of the columns, and then that with crosses."""
+    n_folds = source.n_folds if settings.crosses is None else settings.n_fold_tables
+    effects = fit_effects(source, loss, settings.alpha, None, n_folds, map_tasks)
+    crosses, joint = _learn_crosses(source, loss, effects, settings, map_tasks)
+    n_kept = settings.n_fold_tables
+    return _Additive(effects.first_folds(n_kept), crosses, joint.first_folds(n_kept))
 
 
 def _learn_crosses(
