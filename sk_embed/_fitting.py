@@ -36,7 +36,7 @@ from sk_embed._engine.model import (
 )
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.sources import InMemory, RowSource
-from sk_embed._engine.tasks import TaskMap, map_in_pool, map_in_turn
+from sk_embed._engine.tasks import TaskMap, call, map_in_pool, map_in_turn
 from sk_embed._fitted import FittedEncoding, Learned, ResumeState
 from sk_embed._names import NamePrior, NameRule, learn_name_prior, read_names
 from sk_embed._output_tables import (
@@ -279,7 +279,7 @@ def learn_from(
             report=learning.reporter(settings),
         )
     learning.end_subtask("tables")
-    return finish(table.columns, table.target, model, learning.parameters, rules)
+    return finish(table.columns, table.target, model, learning.parameters, rules, map_tasks)
 
 
 def finish(
@@ -288,6 +288,7 @@ def finish(
     model: LearnedModel,
     parameters: dict[str, Any],
     name_rules: list[NameRule],
+    map_tasks: TaskMap = map_in_turn,
 ) -> Fit:
     """Choose the axes and the unit of the output, and make the fitted state.
 
@@ -303,6 +304,8 @@ def finish(
         Parameters of the estimator, by name.
     name_rules : list of NameRule
         Rule of each column, whether its categories' names are used.
+    map_tasks : callable, optional
+        Like ``map``, but may run the tasks side by side.
     """
     if not model.main_effects_converged:
         warn(
@@ -317,7 +320,7 @@ def finish(
         for column in model.columns
     ]
     resume = _resume_state(columns, model, tables, parameters)
-    name_priors, tables = _with_names(columns, model, tables, name_rules)
+    name_priors, tables = _with_names(columns, model, tables, name_rules, map_tasks)
     n_totals = len(target.effect_names) if with_effects else 0
     crosses = [cross_tables(cross, unit, dtype) for cross in model.crosses]
     encoding = FittedEncoding(
@@ -351,18 +354,24 @@ def _with_names(
     model: LearnedModel,
     tables: list[ColumnTables],
     rules: list[NameRule],
+    map_tasks: TaskMap,
 ) -> tuple[list[NamePrior | None], list[ColumnTables]]:
     """Return what names say of each column, and the tables shrunk to it."""
-    priors, shrunk = [], []
-    for vocabulary, column, table, rule in zip(
-        columns.vocabularies, model.columns, tables, rules, strict=True
-    ):
-        counts = np.concatenate([column.weight[None], column.fold_weight])
-        with single_blas_thread():
-            prior, table = learn_name_prior(vocabulary, table, counts, rule)
-        priors.append(prior)
-        shrunk.append(table)
-    return priors, shrunk
+    tasks = [
+        partial(
+            learn_name_prior,
+            vocabulary,
+            table,
+            np.concatenate([column.weight[None], column.fold_weight]),
+            rule,
+        )
+        for vocabulary, column, table, rule in zip(
+            columns.vocabularies, model.columns, tables, rules, strict=True
+        )
+    ]
+    with single_blas_thread():
+        results = map_tasks(call, tasks)
+    return [prior for prior, _ in results], [table for _, table in results]
 
 
 def _resume_state(

@@ -154,8 +154,7 @@ def learn_name_prior(
     rows, names = rows[order], [names[place] for place in order]
     n_learned = min(int(np.sum(counts[0, rows] > 0)), _MAX_CATEGORIES)
     learned, stacked = rows[:n_learned], np.stack([tables.full, *tables.folds])
-    grams = learn_grams(names[:n_learned])
-    weights = grams.transform(names[:n_learned])
+    grams, weights = learn_grams(names[:n_learned])
     noise_ratio = tables.noise_ratio
     shrinkage = (counts / (counts + noise_ratio))[:, learned]
     priors = learn_prior_means(weights, stacked[:, learned], shrinkage, rule.is_tested)

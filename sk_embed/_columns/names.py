@@ -72,44 +72,73 @@ class NameGrams:
         """
         points, of_name = _code_points(names)
         keys, of_gram = _grams(_places(points, self.alphabet), of_name, len(self.alphabet))
-        n_names, n_grams = len(names), len(self.keys)
         places = np.searchsorted(self.keys, keys)
         # A key behind all others belongs to no n-gram.
         is_known = np.append(self.keys, _UNKNOWN)[places] == keys
         is_known &= keys != _UNKNOWN
-        # Each n-gram of a name once, with the number of times that it occurs.
-        pairs, n_times = np.unique(
-            of_gram[is_known] * n_grams + places[is_known], return_counts=True
-        )
-        owners, places = np.divmod(pairs, max(n_grams, 1))
-        weights = n_times * self.rarity[places]
-        unknown = np.bincount(of_gram[~is_known], minlength=n_names)
-        squares = np.bincount(owners, weights**2, n_names) + unknown * self.rarity[-1] ** 2
+        shape = len(names), len(self.keys)
+        counts = _counts(of_gram[is_known], places[is_known], shape)
+        n_unknown = np.bincount(of_gram[~is_known], minlength=len(names))
+        return self._weights(counts, n_unknown)
+
+    def _weights(self, counts: csr_array, n_unknown: IntArray | FloatArray) -> csr_array:
+        """Return the weights of n-grams, given how often names hold known and other ones.
+
+        Shapes (n_names, n_grams) and (n_names,).
+        """
+        owners = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+        weights = counts.data * self.rarity[counts.indices]
+        squares = n_unknown * self.rarity[-1] ** 2
+        squares = squares + np.bincount(owners, weights**2, counts.shape[0])
         # A name holds its ends at least, so that no sum is zero.
         weights /= np.sqrt(squares)[owners]
-        ends = np.searchsorted(owners, np.arange(n_names + 1))
-        return csr_array((weights, places, ends), shape=(n_names, n_grams))
+        return csr_array((weights, counts.indices, counts.indptr), shape=counts.shape)
 
 
-def learn_grams(names: Sequence[str]) -> NameGrams:
-    """Learn the n-grams that occur in several names, the most common of them."""
+def learn_grams(names: Sequence[str]) -> tuple[NameGrams, csr_array]:
+    """Learn the n-grams that occur in several names, the most common of them.
+
+    Returns
+    -------
+    grams : NameGrams
+    weights : sparse array of shape (n_names, n_grams)
+        Weights of these n-grams in the names, as ``grams.transform(names)``.
+    """
     points, of_name = _code_points(names)
     alphabet, n_times = np.unique(points, return_counts=True)
     if len(alphabet) > _LARGEST_ALPHABET:
         common = np.argsort(-n_times, kind="stable")[:_LARGEST_ALPHABET]
         alphabet = np.sort(alphabet[common])
     keys, of_gram = _grams(_places(points, alphabet), of_name, len(alphabet))
-    keys, places = np.unique(keys, return_inverse=True)
-    in_name = csr_array(
-        (np.ones(len(places)), (of_gram, places)), shape=(len(names), len(keys))
-    )
-    in_name.sum_duplicates()
-    n_names = np.bincount(in_name.indices, minlength=len(keys))
+    keys, places = _distinct(keys)
+    counts = _counts(of_gram, places, (len(names), len(keys)))
+    n_names = np.bincount(counts.indices, minlength=len(keys))
     is_used = (n_names >= _MIN_NAMES_OF_GRAM) & (keys != _UNKNOWN)
     used = np.flatnonzero(is_used)
     used = np.sort(used[np.argsort(-n_names[used], kind="stable")[:_MAX_GRAMS]])
     rarity = np.log((1 + len(names)) / (1 + np.append(n_names[used], 0))) + 1
-    return NameGrams(alphabet, keys[used], rarity)
+    grams, of_used = NameGrams(alphabet, keys[used], rarity), counts[:, used]
+    n_unused = counts.sum(axis=1) - of_used.sum(axis=1)
+    return grams, grams._weights(of_used, n_unused)
+
+
+def _distinct(keys: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the distinct keys, sorted, and the place of each among them.
+
+    Keys are hashed, and the distinct ones alone are sorted, which are few.
+    """
+    numbers, distinct = pd.factorize(keys)
+    order = np.argsort(distinct)
+    place_of_number = np.empty_like(order)
+    place_of_number[order] = np.arange(len(order))
+    return distinct[order], place_of_number[numbers]
+
+
+def _counts(owners: IntArray, places: IntArray, shape: tuple[int, int]) -> csr_array:
+    """Return how often each name holds each n-gram, by the places of all occurrences."""
+    counts = csr_array((np.ones(len(places)), (owners, places)), shape=shape)
+    counts.sum_duplicates()
+    return counts
 
 
 def names_of(values: NDArray[Any], with_others: bool) -> list[str]:

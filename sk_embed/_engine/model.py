@@ -186,7 +186,7 @@ class _Network(NamedTuple):
     Parameters
     ----------
     trunk : Trunk
-        Learned trunk.
+        Trunk after its last epoch.
     loss_curve : list of float
         Progressive validation loss of each epoch.
     tables : LearnedTables

@@ -29,7 +29,7 @@ def map_in_pool(
     pool : Executor
         Threads that run tasks beside the caller's thread.
     function : callable
-        Function of one task.
+        Callable that is given one task and returns its result.
     tasks : iterable
         Arguments of the function, which do not depend on each other's results.
     """
