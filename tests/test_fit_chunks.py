@@ -6,6 +6,7 @@ import errno
 import gc
 import os
 import warnings
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ CATEGORICAL = ["a", "b"]
 
 def encoder(**params):
     defaults = {"categorical_features": CATEGORICAL, "random_state": 0, "max_iter": 2}
-    return EmbeddingEncoder(**defaults | params)
+    return EmbeddingEncoder(**defaults | {"alpha": 1.0} | params)
 
 
 def draw(n_rows=600):
@@ -78,13 +79,13 @@ X, Y = draw()
 WEIGHT = pd.Series(np.arange(len(Y)) % 3)
 OUTPUTS = pd.DataFrame({"y": Y, "b": X["b"] / 2})
 CASES = {
-    "numbers": (Y, None, {}),
+    "numbers": (Y, None, {"alpha": "auto"}),
     "two labels": (Y > 3, None, {"dtype": np.float64}),
     "labels": (labels_of(Y), None, {}),
     "several outputs": (OUTPUTS, None, {"target_type": "continuous"}),
     "indicator": ((OUTPUTS > 3).astype(int), None, {}),
     "weights": (Y, WEIGHT, {}),
-    "labels and weights": (labels_of(Y), WEIGHT, {"cv": 3}),
+    "labels and weights": (labels_of(Y), WEIGHT, {"cv": 3, "alpha": "auto"}),
     "rare by frequency": (Y, None, {"min_frequency": 7}),
     "rare by number": (Y, WEIGHT, {"max_categories": 20, "main_effects": False}),
     "no effects": (Y, None, {"main_effects": False, "init_scale": 0.1}),
@@ -99,12 +100,20 @@ CASES = {
     "no folds": (Y, None, {"cross_fit": False}),
     "few enough": (Y, None, {"cross_fit_below": 0}),
 }
-each_case = pytest.mark.parametrize(("y", "weight", "params"), CASES.values(), ids=CASES)
+each_case = pytest.mark.parametrize("case", CASES)
+
+
+@cache
+def learned(case):
+    """Return the encoder that all rows give, and these rows encoded."""
+    y, weight, params = CASES[case]
+    expected = encoder(**params)
+    return expected, expected.fit_transform(X, y, weight)
 
 
 @each_case
-def test_chunks_are_learned_to_the_bits_of_fit(y, weight, params, spool_dir):
-    expected = encoder(**params).fit(X, y, weight)
+def test_chunks_are_learned_to_the_bits_of_fit(case, spool_dir):
+    (y, weight, params), (expected, _) = CASES[case], learned(case)
     found = encoder(**params).fit_chunks(cut(X, y, weight), spool_dir=spool_dir)
     assert_same(found, expected, X)
     assert vars(found).keys() == vars(expected).keys()
@@ -112,9 +121,8 @@ def test_chunks_are_learned_to_the_bits_of_fit(y, weight, params, spool_dir):
 
 
 @each_case
-def test_encoded_chunks_are_the_rows_of_fit_transform(y, weight, params, spool_dir):
-    expected = encoder(**params)
-    rows = expected.fit_transform(X, y, weight)
+def test_encoded_chunks_are_the_rows_of_fit_transform(case, spool_dir):
+    (y, weight, params), (expected, rows) = CASES[case], learned(case)
     found = encoder(**params)
     chunks = found.fit_transform_chunks(cut(X, y, weight), spool_dir=spool_dir)
     assert_same(found, expected, X)

@@ -12,6 +12,7 @@ import functools
 import warnings
 from decimal import Decimal
 from importlib.util import find_spec
+from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
@@ -35,9 +36,8 @@ TARGET = sum(np.cos(2 * np.pi * np.arange(N_ROWS) / length + 1) for length in ra
 
 
 def encoder(**params):
-    return EmbeddingEncoder(
-        **{"n_components": 2, "max_iter": 2, "random_state": 0, **params}
-    )
+    chosen = {"n_components": 2, "alpha": 1.0, "max_iter": 2, "random_state": 0}
+    return EmbeddingEncoder(**chosen | params)
 
 
 def of_length(values):
@@ -339,21 +339,30 @@ def make(kind, name):
     return forms[name](values)
 
 
+class Learned(NamedTuple):
+    """The encoder learned from a form, its encoded rows, the form, and it before."""
+
+    fitted: EmbeddingEncoder
+    rows: np.ndarray
+    X: Any
+    before: Any
+
+
 @functools.cache
 def learned(kind, name):
-    """Return the encoder learned from a form, and the encoded training rows."""
-    fitted = encoder(cross_fit_below=60)
+    fitted, X = encoder(cross_fit_below=60), make(kind, name)
+    before = copy.deepcopy(X)
     with warnings.catch_warnings():
         # pandas 2.1 looks into objects for dates.
         warnings.filterwarnings("ignore", category=FutureWarning, module="pandas")
-        return fitted, fitted.fit_transform(make(kind, name), TARGET)
+        return Learned(fitted, fitted.fit_transform(X, TARGET), X, before)
 
 
 @pytest.mark.parametrize(("kind", "name"), PAIRS)
 def test_every_form_of_a_column_gives_the_same_bits(kind, name):
     first = next(iter(FORMS[kind][1]))
-    expected, expected_rows = learned(kind, first)
-    fitted, rows = learned(kind, name)
+    expected, expected_rows, *_ = learned(kind, first)
+    fitted, rows, *_ = learned(kind, name)
     assert_array_equal(rows, expected_rows)
     assert_array_equal(fitted.embeddings_[0], expected.embeddings_[0])
     # As pandas holds them: numpy's times of two units are not equal.
@@ -366,7 +375,7 @@ def test_every_form_of_a_column_gives_the_same_bits(kind, name):
 
 @pytest.mark.parametrize(("kind", "name"), PAIRS)
 def test_every_form_is_known_to_an_encoder_that_learned_another(kind, name):
-    fitted, _ = learned(kind, name)
+    fitted = learned(kind, name).fitted
     vectors = fitted.transform(make(kind, name))
     assert np.abs(vectors).max() > 0.1
     for other in FORMS[kind][1]:
@@ -375,9 +384,8 @@ def test_every_form_is_known_to_an_encoder_that_learned_another(kind, name):
 
 @pytest.mark.parametrize(("kind", "name"), PAIRS)
 def test_learning_and_encoding_change_no_form(kind, name):
-    X = make(kind, name)
-    before = copy.deepcopy(X)
-    encoder().fit(X, TARGET).transform(X)
+    fitted, _, X, before = learned(kind, name)
+    fitted.transform(X)
     if not isinstance(X, (pl.DataFrame, pa.Table)):
         X, before = pd.DataFrame(X), pd.DataFrame(before)
     assert X.equals(before)
@@ -484,14 +492,19 @@ TABLES = {
 }
 
 
+@functools.cache
+def learned_table():
+    """Return the encoder learned from the table, and its training rows encoded."""
+    fitted = encoder(**ROLES)
+    return fitted, fitted.fit_transform(TABLE, TARGET)
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_every_form_of_a_table_gives_the_same_bits(name):
-    first, second = encoder(**ROLES), encoder(**ROLES)
+    (first, rows), second = learned_table(), encoder(**ROLES)
     table = TABLES[name]()
     numbers = TABLE.assign(weight=TABLE["weight"].fillna(0.25))
-    assert_array_equal(
-        second.fit_transform(table, TARGET), first.fit_transform(TABLE, TARGET)
-    )
+    assert_array_equal(second.fit_transform(table, TARGET), rows)
     assert_array_equal(second.transform(table), first.transform(TABLE))
     assert np.isnan(first.transform(TABLE)).any(axis=0).tolist()[-1]
     assert np.isfinite(first.transform(numbers)).all()
@@ -508,9 +521,7 @@ def test_every_form_of_a_table_can_come_out_as_a_frame(name, container):
     if container == "pandas":
         # Context that is passed through keeps its dtype, here object or nullable.
         found = found.astype("Float64").astype(float)
-    assert_array_equal(
-        found.to_numpy(), encoder(**ROLES).fit(TABLE, TARGET).transform(TABLE)
-    )
+    assert_array_equal(found.to_numpy(), learned_table()[0].transform(TABLE))
     if container == "pandas" and isinstance(table, pd.DataFrame):
         pd.testing.assert_index_equal(result.index, table.index)
 

@@ -30,13 +30,15 @@ PARTIAL_FIT_CHECKS = {
 
 ENCODERS = [
     EmbeddingEncoder(),
+    # With vectors: of the few rows of these checks "auto" keeps the main effect alone,
+    # which is too small for the two expected failures to be seen.
+    EmbeddingEncoder(2, categorical_features=[0], remainder="passthrough"),
+]
+OTHER_ENCODERS = [
     EmbeddingEncoder(n_components=2),
     EmbeddingEncoder(main_effects=False),
     EmbeddingEncoder(min_frequency=3),
     EmbeddingEncoder(cross_fit=False),
-    # With vectors: of the few rows of these checks "auto" keeps the main effect alone,
-    # which is too small for the two expected failures to be seen.
-    EmbeddingEncoder(2, categorical_features=[0], remainder="passthrough"),
 ]
 
 # float64, as the context is: the checks compare frames with arrays, of one dtype.
@@ -68,13 +70,22 @@ def expected_failures(encoder):
     return cross_fitted | rare
 
 
-# scikit-learn 1.6 hands over a generator, which pytest 9 refuses.
-GENERATED = parametrize_with_checks(ENCODERS, expected_failed_checks=expected_failures)
-NAMES, CHECKS = GENERATED.args
+def each_check(encoders):
+    """Return the mark of a test that runs on each encoder and common check."""
+    given = parametrize_with_checks(encoders, expected_failed_checks=expected_failures)
+    # scikit-learn 1.6 hands over a generator, which pytest 9 refuses.
+    names, checks = given.args
+    return pytest.mark.parametrize(names, list(checks), **given.kwargs)
 
 
-@pytest.mark.parametrize(NAMES, list(CHECKS), **GENERATED.kwargs)
+@each_check(ENCODERS)
 def test_scikit_learns_common_check_passes(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@each_check(OTHER_ENCODERS)
+def test_scikit_learns_common_check_passes_with_other_parameters(estimator, check):
     check(estimator)
 
 
@@ -82,7 +93,15 @@ def test_scikit_learns_common_check_passes(estimator, check):
 # scikit-learn warns.
 @pytest.mark.filterwarnings("ignore:X does not have valid feature names:UserWarning")
 @pytest.mark.filterwarnings("ignore:X has feature names, but:UserWarning")
-@pytest.mark.parametrize("encoder", [ENCODERS[0], ENCODERS[4], WITH_CONTEXT], ids=str)
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        ENCODERS[0],
+        WITH_CONTEXT,
+        pytest.param(EmbeddingEncoder(cross_fit=False), marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("name", CHECKS_BY_HAND)
 def test_scikit_learns_own_check_passes(name, encoder):
     getattr(estimator_checks, name)("EmbeddingEncoder", encoder)
