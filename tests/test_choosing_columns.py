@@ -29,7 +29,7 @@ Y = (X["shop"] == "p") + (X["item"] == "1") + RNG.normal(size=N_ROWS)
 
 
 def make(**parameters):
-    defaults = {"n_components": 0, "max_iter": 1, "random_state": 0}
+    defaults = {"n_components": 0, "alpha": 1.0, "max_iter": 1, "random_state": 0}
     return EmbeddingEncoder(**{**defaults, **parameters})
 
 

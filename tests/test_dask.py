@@ -43,7 +43,7 @@ CATEGORICAL = ["shop", "item"]
 @pytest.fixture(autouse=True)
 def _in_turn(monkeypatch):
     """Compute here, unless a cluster is asked, and in few rounds: each takes its time."""
-    monkeypatch.setattr(sk_embed_dask, "N_ROUNDS", 3)
+    monkeypatch.setattr(sk_embed_dask, "N_ROUNDS", 2)
     with dask.config.set(scheduler="synchronous"):
         yield
 
@@ -69,7 +69,7 @@ def lazy(table):
 
 def encoder_of(cls=EmbeddingEncoder, **changes):
     """Return an encoder that does not ask the partitions as often as "auto" would."""
-    chosen = {"categorical_features": CATEGORICAL, "max_iter": 4, "random_state": 0}
+    chosen = {"categorical_features": CATEGORICAL, "max_iter": 2, "random_state": 0}
     return cls(**(chosen | {"alpha": 2.0, "crosses": None} | changes))
 
 
@@ -80,7 +80,7 @@ def fit(lazy, **changes):
 @pytest.fixture(scope="module")
 def fitted_once(table):
     with dask.config.set(scheduler="synchronous"), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sk_embed_dask, "N_ROUNDS", 3)
+        patch.setattr(sk_embed_dask, "N_ROUNDS", 2)
         return fit(dd.from_pandas(table, npartitions=4))
 
 
@@ -167,7 +167,7 @@ def fitted_to_codes(table):
     """An encoder of three classes that are the numbers 0, 1 and 2."""
     lazy = dd.from_pandas(table, npartitions=4)
     with dask.config.set(scheduler="synchronous"), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sk_embed_dask, "N_ROUNDS", 3)
+        patch.setattr(sk_embed_dask, "N_ROUNDS", 2)
         codes = in_partitions((table["item"] % 3).tolist())
         return encoder_of(max_iter=1).fit(lazy[NAMES], codes)
 
@@ -424,7 +424,7 @@ def test_warm_start_goes_on_from_the_trunk(lazy):
 
 
 def test_epochs_are_told(lazy, capsys):
-    fit(lazy, verbose=1)
+    fit(lazy, verbose=1, max_iter=4)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
     assert lines[0].startswith("[EmbeddingEncoder] epoch 1 of 4: loss")

@@ -154,16 +154,19 @@ def fitted(n_components, n_classes=None):
 
 
 @pytest.mark.parametrize(
-    ("encoder", "columns"),
+    ("n_components", "n_classes", "columns"),
     [
-        (fitted(2), ["cat_0_0", "cat_0_1"]),
-        (fitted(1), ["cat_0_effect", "cat_0_0"]),
-        (fitted(0), ["cat_0_effect", "count"]),
-        (fitted(0, n_classes=3), ["cat_0_effect_0", "cat_0_effect_1"]),
+        (2, None, ["cat_0_0", "cat_0_1"]),
+        (1, None, ["cat_0_effect", "cat_0_0"]),
+        (0, None, ["cat_0_effect", "count"]),
+        (0, 3, ["cat_0_effect_0", "cat_0_effect_1"]),
     ],
     ids=["two axes", "one axis", "no axis", "no axis, classes"],
 )
-def test_narrow_tables_are_drawn_by_main_effects_and_counts(ax, encoder, columns):
+def test_narrow_tables_are_drawn_by_main_effects_and_counts(
+    ax, n_components, n_classes, columns
+):
+    encoder = fitted(n_components, n_classes)
     display = EmbeddingDisplay.from_estimator(encoder, "cat_0", ax=ax)
     assert display.points.columns[:2].tolist() == columns
     assert len(display.labels_) > 5

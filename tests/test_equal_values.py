@@ -462,7 +462,7 @@ pytestmark = [
 
 def encoder(**parameters):
     return EmbeddingEncoder(
-        0, max_iter=1, hidden_layer_sizes=(2,), random_state=0, **parameters
+        0, alpha=1.0, max_iter=1, hidden_layer_sizes=(2,), random_state=0, **parameters
     )
 
 

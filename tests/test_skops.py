@@ -18,8 +18,6 @@ from sklearn.pipeline import make_pipeline
 
 from sk_embed import SKOPS_TRUSTED, EmbeddingEncoder
 
-skops_io = pytest.importorskip("skops.io")
-
 N_ROWS = 120
 CODES = np.arange(N_ROWS) % 4
 WORDS = np.array(["w", "x", "y", "z"], dtype=object)[CODES]
@@ -115,7 +113,13 @@ def make(**parameters):
     return EmbeddingEncoder(**{"random_state": 0, **defaults, **parameters})
 
 
-def loaded(estimator):
+@pytest.fixture(scope="module")
+def skops_io():
+    """skops, which takes two seconds to import; only processes that run a test do."""
+    return pytest.importorskip("skops.io")
+
+
+def loaded(skops_io, estimator):
     return skops_io.loads(skops_io.dumps(estimator), trusted=SKOPS_TRUSTED)
 
 
@@ -130,12 +134,12 @@ def learned(case, how):
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["fit", "partial_fit", "fit then partial_fit"])
 @pytest.mark.parametrize("case", CASES)
-def test_every_encoder_loads_with_the_trust_that_is_listed(case, how):
+def test_every_encoder_loads_with_the_trust_that_is_listed(skops_io, case, how):
     if "max_categories" in CASES[case][0] and how != "fit":
         pytest.skip("chunks do not tell which categories are rare")
     _, X, y = CASES[case]
     encoder = learned(case, how)
-    again = loaded(encoder)
+    again = loaded(skops_io, encoder)
     assert_array_equal(again.transform(X), encoder.transform(X))
     for found, expected in zip(again.categories_, encoder.categories_, strict=True):
         assert [type(value) for value in found] == [type(value) for value in expected]
@@ -146,10 +150,10 @@ def test_every_encoder_loads_with_the_trust_that_is_listed(case, how):
         assert_array_equal(again.transform(X), encoder.partial_fit(X, y).transform(X))
 
 
-def test_a_pipeline_loads_with_the_trust_that_is_listed():
+def test_a_pipeline_loads_with_the_trust_that_is_listed(skops_io):
     X = TABLES["strings"]
     model = make_pipeline(make(), Ridge()).fit(X, Y)
-    assert_array_equal(loaded(model).predict(X), model.predict(X))
+    assert_array_equal(loaded(skops_io, model).predict(X), model.predict(X))
 
 
 def learned_by_dask():
@@ -161,14 +165,14 @@ def learned_by_dask():
     return encoder.fit(table[["a", "number"]], table["y"])
 
 
-def test_an_encoder_of_dask_loads_with_the_trust_that_is_listed():
+def test_an_encoder_of_dask_loads_with_the_trust_that_is_listed(skops_io):
     encoder = learned_by_dask()
     X = TABLES["strings"]
-    assert_array_equal(loaded(encoder).transform(X), encoder.transform(X))
+    assert_array_equal(loaded(skops_io, encoder).transform(X), encoder.transform(X))
 
 
 @pytest.mark.slow
-def test_the_list_holds_nothing_that_no_encoder_needs():
+def test_the_list_holds_nothing_that_no_encoder_needs(skops_io):
     encoders = [learned_by_dask(), *(learned(case, "fit") for case in CASES)]
     encoders.extend(learned(f"y: {name}", "partial_fit") for name in TARGETS)
     names = np.array([f"{place // 10} {place % 10}" for place in range(60)] * 3)

@@ -39,9 +39,8 @@ class Word(str, enum.Enum):
 
 
 def make(**parameters):
-    return EmbeddingEncoder(
-        **{"n_components": 0, "max_iter": 1, "random_state": 0, **parameters}
-    )
+    chosen = {"n_components": 0, "alpha": 1.0, "max_iter": 1, "random_state": 0}
+    return EmbeddingEncoder(**chosen | parameters)
 
 
 def learned(y, how="fit", weight=None):
