@@ -252,8 +252,6 @@ def _table_round(
     tables: Tables,
     loss: Loss,
 ) -> PartialSums:
-    # Its buffers are not for two threads.
-    trunk = trunk.copy()
     return (_learned(block, part, trunk, tables, loss, leave_frozen),)
 
 

@@ -144,8 +144,8 @@ class TrunkLearner:
         self.adam = Adam(trunk.parameters, learning_rate, weight_decay=decay)
         self._trunk = trunk
         self._loss = loss
-        self._total_loss = 0.0
-        self._total_weight = 0.0
+        self._gradient = trunk.layers_of(np.empty_like(trunk.parameters))
+        self._total_loss = self._total_weight = 0.0
 
     def __call__(self, step: BatchGradients) -> None:
         """Take one step, and note the loss before it."""
@@ -153,7 +153,9 @@ class TrunkLearner:
         losses = self._loss.loss(step.y_true, step.raw_prediction)
         self._total_loss += float(losses @ step.weight)
         self._total_weight += weight
-        gradient = self._trunk.parameter_gradient(step.activations, step.deltas, step.delta)
+        gradient = self._trunk.parameter_gradient(
+            step.activations, step.deltas, step.delta, self._gradient
+        )
         gradient /= weight
         self.adam.update(gradient)
 

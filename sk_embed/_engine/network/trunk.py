@@ -47,6 +47,32 @@ class Activations(NamedTuple):
     first: FloatArray
 
 
+class Layers(NamedTuple):
+    """Matrices of a trunk's layers, as views of one flat array.
+
+    Parameters
+    ----------
+    flat : ndarray of shape (n_parameters,)
+        Array that all others are views of.
+    weights : list of ndarray of shape (n_inputs, n_units)
+        Weights of the joint first layer, and of each further hidden layer.
+    biases : list of ndarray of shape (n_units,)
+        Biases of the same layers.
+    last : ndarray of shape (n_units, n_outputs) or None
+        Weights of the output layer; None without a hidden layer.
+    """
+
+    flat: NDArray[Any]
+    weights: list[NDArray[Any]]
+    biases: list[NDArray[Any]]
+    last: NDArray[Any] | None
+
+    @property
+    def matrices(self) -> list[NDArray[Any]]:
+        """All weights, without the biases."""
+        return [*self.weights, *([] if self.last is None else [self.last])]
+
+
 class Trunk:
     """The network above the tables.
 
@@ -80,13 +106,10 @@ class Trunk:
         self.parameters = np.zeros(n_weights + n_last, dtype)
         self._shapes = shapes
         self._last_shape = (sizes[-1], n_outputs) if sizes else None
-        self._weights, self._biases, self._last = self._views(self.parameters)
-        self._gradient = np.empty_like(self.parameters)
-        self._gradient_views = self._views(self._gradient)
-        self._ones = np.empty(0, dtype)
+        self._layers = self.layers_of(self.parameters)
 
     def __getstate__(self) -> tuple[int, tuple[int, ...], int, FloatArray]:
-        """Keep the weights alone; views and buffers are made anew."""
+        """Keep the weights alone; views of them are made anew."""
         return self.n_inputs, self.hidden_layer_sizes, self.n_outputs, self.parameters
 
     def __setstate__(self, state: tuple[int, tuple[int, ...], int, FloatArray]) -> None:
@@ -106,42 +129,39 @@ class Trunk:
         """Shapes of the weight matrices, the first including the skip."""
         return [*self._shapes, *([] if self._last_shape is None else [self._last_shape])]
 
-    def _views(
-        self, flat: NDArray[Any]
-    ) -> tuple[list[NDArray[Any]], list[NDArray[Any]], NDArray[Any] | None]:
+    def layers_of(self, flat: NDArray[Any]) -> Layers:
+        """Return views of an array of the parameters' length as the matrices of layers."""
         weights, biases, start = [], [], 0
         for m, n in self._shapes:
             weights.append(flat[start : start + m * n].reshape(m, n))
             biases.append(flat[start + m * n : start + m * n + n])
             start += m * n + n
         last = None if self._last_shape is None else flat[start:].reshape(self._last_shape)
-        return weights, biases, last
+        return Layers(flat, weights, biases, last)
 
     @property
     def is_weight(self) -> BoolArray:
         """Which of the flat parameters are weights; the others are biases."""
         mask = np.zeros(len(self.parameters), dtype=bool)
-        weights, _, last = self._views(mask)
-        for matrix in [*weights, *([] if last is None else [last])]:
+        for matrix in self.layers_of(mask).matrices:
             matrix[:] = True
         return mask
 
     def reads_last(self, n_inputs: int) -> BoolArray:
         """Return which of the flat parameters are weights of the last ``n_inputs``."""
         mask = np.zeros(len(self.parameters), dtype=bool)
-        weights, _, _ = self._views(mask)
-        weights[0][len(weights[0]) - n_inputs :] = True
+        first = self.layers_of(mask).weights[0]
+        first[len(first) - n_inputs :] = True
         return mask
 
     def initialize(self, rng: np.random.Generator, intercept: FloatArray) -> None:
         """Draw the weights (Glorot & Bengio, 2010); the skip starts at ``intercept``."""
-        matrices = [*self._weights, *([] if self._last is None else [self._last])]
-        for weights in matrices:
+        for weights in self._layers.matrices:
             bound = np.sqrt(6.0 / sum(weights.shape))
             weights[:] = rng.uniform(-bound, bound, weights.shape)
-        for biases in self._biases:
+        for biases in self._layers.biases:
             biases[:] = rng.uniform(0, _MAX_INITIAL_BIAS, biases.shape)
-        self._biases[0][self._first_width :] = intercept
+        self._layers.biases[0][self._first_width :] = intercept
 
     def forward(
         self, inputs: FloatArray, scratch: Scratch | None = None
@@ -151,27 +171,27 @@ class Trunk:
         Arrays of ``scratch`` are overwritten by the next call that is given the same.
         """
         scratch = scratch or Scratch(inputs.dtype)
-        n_rows = len(inputs)
+        (_, weights, biases, last), n_rows = self._layers, len(inputs)
         first = scratch.array("first", n_rows, self._first_width + self.n_outputs)
-        np.matmul(inputs, self._weights[0], out=first)
-        first += self._biases[0]
+        np.matmul(inputs, weights[0], out=first)
+        first += biases[0]
         # A copy, and then the ReLU of all columns: one long row of numbers is quicker.
         raw_prediction = first[:, self._first_width :].copy()
-        if self._last is None:
+        if last is None:
             return raw_prediction, Activations(inputs, [], first)
         np.maximum(first, 0, out=first)
         # The backward pass masks all columns at once, and is to keep the skip's.
         first[:, self._first_width :] = 1
         layer = first[:, : self._first_width]
         hidden: list[FloatArray] = [layer]
-        for weights, biases in zip(self._weights[1:], self._biases[1:], strict=True):
-            above = scratch.array(f"hidden {len(hidden)}", n_rows, weights.shape[1])
-            np.matmul(layer, weights, out=above)
-            above += biases
+        for of_layer, bias in zip(weights[1:], biases[1:], strict=True):
+            above = scratch.array(f"hidden {len(hidden)}", n_rows, len(bias))
+            np.matmul(layer, of_layer, out=above)
+            above += bias
             np.maximum(above, 0, out=above)
             hidden.append(above)
             layer = above
-        raw_prediction += layer @ self._last
+        raw_prediction += layer @ last
         return raw_prediction, Activations(inputs, hidden, first)
 
     def backward(
@@ -185,14 +205,15 @@ class Trunk:
         n_rows = len(delta)
         first = scratch.array("delta", n_rows, self._first_width + self.n_outputs)
         deltas: list[FloatArray] = []
-        if self._last is not None:
-            below, upstream = self._last, delta
+        _, weights, _, last = self._layers
+        if last is not None:
+            below, upstream = last, delta
             for number in range(len(self.hidden_layer_sizes) - 1, 0, -1):
                 at_layer = scratch.array(f"delta {number}", n_rows, len(below))
                 np.matmul(upstream, below.T, out=at_layer)
                 at_layer *= activations.hidden[number] > 0
                 deltas.append(at_layer)
-                below, upstream = self._weights[number], at_layer
+                below, upstream = weights[number], at_layer
             first[:, self._first_width :] = delta
             np.matmul(upstream, below.T, out=first[:, : self._first_width])
             # One long product is twice as fast as one of the hidden columns alone.
@@ -207,24 +228,26 @@ class Trunk:
         """Return the gradient at the first ``n_inputs`` entries of ``v``."""
         scratch = scratch or Scratch(deltas[0].dtype)
         gradient = scratch.array("input gradient", len(deltas[0]), n_inputs)
-        return np.matmul(deltas[0], self._weights[0][:n_inputs].T, out=gradient)
+        return np.matmul(deltas[0], self._layers.weights[0][:n_inputs].T, out=gradient)
 
     def parameter_gradient(
-        self, activations: Activations, deltas: list[FloatArray], delta: FloatArray
+        self,
+        activations: Activations,
+        deltas: list[FloatArray],
+        delta: FloatArray,
+        out: Layers | None = None,
     ) -> FloatArray:
         """Return the gradient of the flat parameters, summed over rows.
 
-        The array is reused by the next call.
+        Layers of :meth:`layers_of` may be given to be written to.
         """
-        weights, biases, last = self._gradient_views
+        gradient = self.layers_of(np.empty_like(self.parameters)) if out is None else out
         below = [activations.inputs, *activations.hidden]
         # A product with ones sums columns faster than numpy's sum does.
-        if len(self._ones) < len(delta):
-            self._ones = np.ones(len(delta), delta.dtype)
-        ones = self._ones[: len(delta)]
+        ones = np.ones(len(delta), delta.dtype)
         for layer, layer_delta in enumerate(deltas):
-            np.matmul(below[layer].T, layer_delta, out=weights[layer])
-            np.matmul(ones, layer_delta, out=biases[layer])
-        if last is not None:
-            np.matmul(activations.hidden[-1].T, delta, out=last)
-        return self._gradient
+            np.matmul(below[layer].T, layer_delta, out=gradient.weights[layer])
+            np.matmul(ones, layer_delta, out=gradient.biases[layer])
+        if gradient.last is not None:
+            np.matmul(activations.hidden[-1].T, delta, out=gradient.last)
+        return gradient.flat
