@@ -111,11 +111,10 @@ def test_summaries_are_those_of_the_rows_together(n_blocks, rng):
     is_used = np.arange(400) % 5 != np.arange(5)[:, None]
     assert_allclose(summary.weight[3:], is_used @ rows.weight)
     assert_allclose(summary.weight[1] + summary.weight[2], summary.weight[0])
-    for codes, n, counts in zip(
-        rows.codes.T, rows.n_codes, summary.counts(rows.n_codes), strict=True
-    ):
-        assert_allclose(counts[0], np.bincount(codes, rows.weight, n))
-        assert_allclose(counts[4], np.bincount(codes, rows.weight * is_used[1], n))
+    for subset, weight in ((0, rows.weight), (4, rows.weight * is_used[1])):
+        found = summary.weight_of_codes(rows.n_codes, subset)
+        for codes, n, of_codes in zip(rows.codes.T, rows.n_codes, found, strict=True):
+            assert_allclose(of_codes, np.bincount(codes, weight, n))
     (effective, _) = summary.effective_counts(rows.n_codes)
     total, squares = (np.bincount(rows.codes[:, 0], rows.weight**p, 6) for p in (1, 2))
     assert_allclose(effective, total**2 / squares)

@@ -91,7 +91,7 @@ def test_a_cross_is_the_column_that_the_pair_would_make(loss, n_outputs, rng):
     cells = 3 * rows.codes[:, 0] + rows.codes[:, 1]
     by_hand = rows.with_columns(cells[:, None], np.array([12]))
     expected = np.hstack([w.effects for w in fit_all_rows(InMemory(by_hand), loss, 2.0)])
-    assert_allclose(joint.effects[0][:4], expected[:4], atol=1e-5)
+    assert_allclose(joint.full.effects[:4], expected[:4], atol=1e-5)
     a, b = codes_of(of_cells.cells.keys)
     assert_allclose(of_cells.effects[:-1], expected[7:][3 * a + b], atol=1e-5)
     assert_array_equal(of_cells.effects[-1], 0)
@@ -126,7 +126,7 @@ def test_columns_keep_the_penalties_that_they_had_without_crosses(rng):
     joint = effects_of(cross(source, [(0, 1)]).source, known=known)
     assert_array_equal(joint.alpha[:, :3], without.alpha)
     # What may as well be of the cells that were met, the columns then hold no more.
-    a, b = joint.effects[0, :26, 0], without.effects[0, :26, 0]
+    a, b = joint.full.effects[:26, 0], without.full.effects[:26, 0]
     assert np.corrcoef(a, b)[0, 1] > 0.98
     assert 0.5 < a.std() / b.std() < 1
 
@@ -187,7 +187,7 @@ def test_held_out_predictions_are_those_of_the_folds_model(loss, n_outputs, rng)
     assert_array_equal(fold_of_row, np.arange(200) % N_FOLDS)
     found = held_out_prediction(rows, fold_of_row, effects)
     for i in (0, 57, 199):
-        dense, of_codes = (x[1 + i % N_FOLDS] for x in (effects.dense, effects.effects))
+        of_codes, dense, _ = effects.folds[i % N_FOLDS]
         expected = np.append(1, rows.context[i]) @ dense
         expected = expected + of_codes[rows.codes[i] + rows.offsets].sum(axis=0)
         assert_allclose(found[i], expected)
@@ -227,7 +227,7 @@ def test_a_column_nested_in_another_makes_no_pair(rng):
     source = in_memory(rows)
     # The additive model without the fine column leaves all that this one tells.
     blind = stack_fits(fit_all_rows(source, SQUARED, 1e6), [])
-    nothing = np.zeros((3_000, 1)) + blind.dense[0]
+    nothing = np.zeros((3_000, 1)) + blind.full.dense
     assert chosen(rows, np.arange(3_000) % 5, nothing) == []
 
 

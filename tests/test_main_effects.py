@@ -76,6 +76,11 @@ def fit_main_effects(rows, loss, is_training, alpha):
     return stack_fits(fits, folds)
 
 
+def all_effects(learned):
+    """Return the effects of all rows, then without each fold."""
+    return np.stack([solved.effects for solved in (learned.full, *learned.folds)])
+
+
 def model_of(rows, loss, weights=None):
     """Return the additive model, of other weights if they are given."""
     if weights is not None:
@@ -221,7 +226,7 @@ def test_squared_loss_agrees_with_ridge(alpha, rng):
     rows = draw_rows(rng, n_context=0)
     ridge = Ridge(alpha=alpha).fit(dense_design(rows)[:, 1:], rows.targets, rows.weight)
     learned = fit_main_effects(rows, SQUARED, no_folds(rows), alpha)
-    assert_allclose(learned.effects[0, :, 0], ridge.coef_.ravel(), rtol=1e-4, atol=1e-5)
+    assert_allclose(learned.full.effects[:, 0], ridge.coef_.ravel(), rtol=1e-4, atol=1e-5)
     assert learned.converged
 
 
@@ -257,13 +262,13 @@ def test_gradient_vanishes_at_the_solution(loss, n_outputs, alpha, rng):
 def test_each_fold_is_solved_as_if_alone(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs)
     weights = without_folds(rows, 4)
-    together = fit_main_effects(rows, loss, weights, 1.0).effects
-    alone = [fit_main_effects(rows, loss, w[None], 1.0).effects[1] for w in weights]
-    assert_array_equal(together[1:], alone)
-    assert_array_equal(
-        together[0], fit_main_effects(rows, loss, weights[:0], 1.0).effects[0]
-    )
-    assert np.abs(together[1] - together[2]).max() > 1e-3
+    together = fit_main_effects(rows, loss, weights, 1.0)
+    folds = [fold.effects for fold in together.folds]
+    alone = [fit_main_effects(rows, loss, w[None], 1.0).folds[0].effects for w in weights]
+    assert_array_equal(folds, alone)
+    full = fit_main_effects(rows, loss, weights[:0], 1.0).full
+    assert_array_equal(together.full.effects, full.effects)
+    assert np.abs(folds[0] - folds[1]).max() > 1e-3
 
 
 @each_loss
@@ -303,21 +308,21 @@ def test_effects_without_a_fold_do_not_depend_on_its_targets(loss, n_outputs, rn
     weights = ~fold.T
     # Bit for bit: trees split on the sign of what would be left.
     before, after = (fit_main_effects(r, loss, weights, 1.0) for r in (rows, changed))
-    assert_array_equal(before.effects[1], after.effects[1])
+    assert_array_equal(before.folds[0].effects, after.folds[0].effects)
 
 
 def test_no_fold_depends_on_its_targets_by_way_of_other_folds(rng):
     # All other solutions change with the target, and may take another number of steps.
     rows = draw_rows(rng, BINOMIAL, n_rows=60, n_codes=(12, 5))
     weights = without_folds(rows, 5)
-    before = fit_main_effects(rows, BINOMIAL, weights, 1.0).effects
+    before = all_effects(fit_main_effects(rows, BINOMIAL, weights, 1.0))
     for i in range(60):
         targets = rows.targets.copy()
         targets[i] = 1 - targets[i]
         flipped = make_rows(
             rows.codes, targets, rows.context, rows.weight, n_codes=rows.n_codes
         )
-        after = fit_main_effects(flipped, BINOMIAL, weights, 1.0).effects
+        after = all_effects(fit_main_effects(flipped, BINOMIAL, weights, 1.0))
         has_changed = (after != before).any(axis=(1, 2))
         assert_array_equal(has_changed, np.arange(-1, 5) != i % 5)
 
@@ -326,7 +331,8 @@ def test_category_without_rows_has_no_effect(rng):
     rows = draw_rows(rng, n_codes=(6, 3))
     wider = make_rows(rows.codes, rows.targets, rows.context, n_codes=(8, 3))
     without_fold = (rows.codes[:, 0] != 2)[None]
-    effects = fit_main_effects(wider, SQUARED, without_fold, None).effects[:, :, 0]
+    learned = fit_main_effects(wider, SQUARED, without_fold, None)
+    effects = all_effects(learned)[:, :, 0]
     assert_array_equal(np.flatnonzero(effects[0] == 0), [6, 7])
     assert_array_equal(np.flatnonzero(effects[1] == 0), [2, 6, 7])
 
@@ -364,7 +370,7 @@ def test_separable_classes_have_finite_effects(alpha, rng):
     codes = rng.integers(20, size=(400, 1))
     rows = make_rows(codes, (codes < 10).astype(float))
     learned = fit_main_effects(rows, BINOMIAL, no_folds(rows), alpha)
-    effects = learned.effects[0, :, 0]
+    effects = learned.full.effects[:, 0]
     assert learned.converged
     assert np.isfinite(effects).all()
     assert effects[:10].min() > 1
@@ -376,8 +382,8 @@ def test_separable_classes_of_several_have_finite_effects(rng):
     rows = make_rows(codes, np.eye(3)[codes[:, 0] % 3])
     learned = fit_main_effects(rows, MULTINOMIAL, no_folds(rows), None)
     assert learned.converged
-    assert np.isfinite(learned.effects).all()
-    assert_array_equal(learned.effects[0].argmax(axis=1), np.arange(21) % 3)
+    assert np.isfinite(learned.full.effects).all()
+    assert_array_equal(learned.full.effects.argmax(axis=1), np.arange(21) % 3)
 
 
 # ------------------------------------------------------------------ estimated penalties
@@ -470,7 +476,7 @@ def test_column_of_noise_is_shrunk_to_nothing(loss, rng):
     if loss is BINOMIAL:
         rows = make_rows(rows.codes, (rows.targets > 0).astype(float))
     learned = fit_main_effects(rows, loss, every_row(rows)[None], None)
-    signal, noise = np.split(learned.effects[0, :, 0], [100])
+    signal, noise = np.split(learned.full.effects[:, 0], [100])
     rows_per_category = 20_000 / 200
     assert learned.alpha[0, 1] > 3 * rows_per_category
     assert learned.alpha[0, 0] < 0.1 * rows_per_category
@@ -492,7 +498,7 @@ def test_estimated_alpha_depends_on_all_rows_alone(rng):
     more = fit_main_effects(rows, SQUARED, weights, None)
     alone = fit_main_effects(rows, SQUARED, weights[:1], None)
     assert_array_equal(more.alpha, alone.alpha)
-    assert_allclose(more.effects[0], alone.effects[0], rtol=1e-4, atol=1e-5)
+    assert_allclose(more.full.effects, alone.full.effects, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("loss", [SQUARED, BINOMIAL], ids=["squared", "binomial"])
@@ -509,14 +515,14 @@ def test_outputs_that_the_loss_does_not_tie_are_solved_apart(loss, rng):
     assert both.converged
     assert_array_equal(both.alpha, np.concatenate([part.alpha for part in alone]))
     assert_array_equal(
-        both.effects, np.concatenate([part.effects for part in alone], axis=2)
+        all_effects(both), np.concatenate([all_effects(part) for part in alone], axis=2)
     )
 
 
 def test_column_of_one_category_has_no_effect_beside_the_intercept(rng):
     rows = draw_rows(rng, n_codes=(1, 4))
     learned = fit_main_effects(rows, SQUARED, no_folds(rows), None)
-    assert abs(learned.effects[0, 0, 0]) < 1e-6
+    assert abs(learned.full.effects[0, 0]) < 1e-6
 
 
 @each_loss
@@ -525,13 +531,13 @@ def test_constant_target_has_no_effects(loss, n_outputs, rng):
     constant = make_rows(rows.codes, np.tile(rows.targets[:1], (40, 1)), rows.context)
     learned = fit_main_effects(constant, loss, every_row(constant)[None], None)
     assert learned.converged
-    assert_allclose(learned.effects, 0, atol=1e-3)
+    assert_allclose(learned.full.effects, 0, atol=1e-3)
 
 
 def test_target_without_noise_is_fitted(rng):
     rows, _ = simulate(rng, 2000, (50, 20), (1.0, 0.4), 0.0)
     learned = fit_main_effects(rows, SQUARED, no_folds(rows), None)
-    first, second = np.split(learned.effects[0, :, 0], [50])
+    first, second = np.split(learned.full.effects[:, 0], [50])
     fitted = first[rows.codes[:, 0]] + second[rows.codes[:, 1]]
     residual = rows.targets[:, 0] - fitted
     assert learned.converged

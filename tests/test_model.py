@@ -12,6 +12,7 @@ from sk_embed._engine import model
 from sk_embed._engine.additive.main_effects import fit_all_rows
 from sk_embed._engine.axes import effect_slopes
 from sk_embed._engine.column_vectors import (
+    SubsetTable,
     TablesOfColumn,
     in_canonical_axes,
     sample_categories,
@@ -324,11 +325,10 @@ def test_as_many_tables_are_side_by_side_as_memory_allows(n_bytes, sizes):
 def reliability_of(halves):
     counts = np.ones(halves.shape[1])
     learned = TablesOfColumn(
-        tables=[halves.mean(axis=0)],
+        full=SubsetTable(halves.mean(axis=0), np.zeros((len(counts), 1)), counts),
+        folds=[],
         halves=halves,
         prior=np.zeros(halves.shape[1:]),
-        effects=np.zeros((1, len(counts), 1)),
-        counts=counts[None],
         sample=sample_categories(counts),
         noise_ratio=1.0,
     )

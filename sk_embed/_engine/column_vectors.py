@@ -141,20 +141,45 @@ class LearnedTables(NamedTuple):
     ----------
     prior : ndarray of shape (sum(n_codes), width)
         Stacked table that all others began with.
-    tables : list of ndarray of shape (sum(n_codes), width)
-        Table of all rows, two of halves, of the categories in the samples alone, and those
-        of the folds.
-    counts : list of ndarray of shape (3 + n_folds, n_codes)
-        Weight of each category's rows, in all rows, each half and each fold's training
-        rows, for each column.
+    full : ndarray of shape (sum(n_codes), width)
+        Table of all rows.
+    halves : list of ndarray of shape (n_sampled, width)
+        Tables of two halves of the rows, of the categories in the samples alone.
+    folds : list of ndarray of shape (sum(n_codes), width)
+        Table without each fold.
+    weight : list of ndarray of shape (n_codes,)
+        Weight of each category's rows, for each column.
+    fold_weights : list of list of ndarray of shape (n_codes,)
+        The same without each fold.
     samples : list of Sample
         Categories by which the axes of each column are found.
     """
 
     prior: FloatArray
-    tables: list[FloatArray]
-    counts: list[FloatArray]
+    full: FloatArray
+    halves: list[FloatArray]
+    folds: list[FloatArray]
+    weight: list[FloatArray]
+    fold_weights: list[list[FloatArray]]
     samples: list[Sample]
+
+
+class SubsetTable(NamedTuple):
+    """One column's vectors, in the trunk's coordinates, that some of the rows taught.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n_codes, width)
+        Table that was learned from these rows.
+    effects : ndarray of shape (n_codes, n_outputs)
+        Main effects that were learned from them.
+    weight : ndarray of shape (n_codes,)
+        Weight of each category's rows among them.
+    """
+
+    vectors: FloatArray
+    effects: FloatArray
+    weight: FloatArray
 
 
 class TablesOfColumn(NamedTuple):
@@ -162,28 +187,25 @@ class TablesOfColumn(NamedTuple):
 
     Parameters
     ----------
-    tables : list of ndarray of shape (n_codes, width)
-        Table of all rows and those without each fold.
+    full : SubsetTable
+        Table of all rows.
+    folds : list of SubsetTable
+        Table without each fold.
     halves : ndarray of shape (n_halves, n_sampled, width)
         Tables of two halves of the rows, of the categories in the sample; ``n_halves`` is
         2, or 0 where no halves were learned.
     prior : ndarray of shape (n_codes, width)
         Table that all of these began with.
-    effects : ndarray of shape (1 + n_folds, n_codes, n_outputs)
-        Main effects of all rows, and without each fold.
-    counts : ndarray of shape (1 + n_folds, n_codes)
-        Weight of each category's rows, of all and without each fold.
     sample : Sample
         Categories by which the axes are found.
     noise_ratio : float
         Rows of a category that weigh as much as the prior of its main effect.
     """
 
-    tables: list[FloatArray]
+    full: SubsetTable
+    folds: list[SubsetTable]
     halves: FloatArray
     prior: FloatArray
-    effects: FloatArray
-    counts: FloatArray
     sample: Sample
     noise_ratio: float
 
@@ -228,17 +250,16 @@ def column_vectors(
 def _tables_of_columns(
     n_codes: IntArray, learned: LearnedTables, effects: MainEffects
 ) -> Iterator[TablesOfColumn]:
-    whole, first, second, *folds = learned.tables
+    folds = list(zip(learned.folds, effects.folds, learned.fold_weights, strict=True))
     sample_ends = np.cumsum([len(sample.codes) for sample in learned.samples])
     for j, end in enumerate(np.cumsum(n_codes)):
         part, sample = slice(end - n_codes[j], end), learned.samples[j]
         sampled = slice(sample_ends[j] - len(sample.codes), sample_ends[j])
         yield TablesOfColumn(
-            [whole[part], *(table[part] for table in folds)],
-            np.stack([first[sampled], second[sampled]]),
+            SubsetTable(learned.full[part], effects.full.effects[part], learned.weight[j]),
+            [SubsetTable(t[part], solved.effects[part], w[j]) for t, solved, w in folds],
+            np.stack([table[sampled] for table in learned.halves]),
             learned.prior[part],
-            effects.effects[:, part],
-            np.delete(learned.counts[j], (1, 2), axis=0),
             sample,
             float(effects.noise_ratio[:, j].max()),
         )
@@ -268,10 +289,10 @@ def in_canonical_axes(
     main_effects : bool
         Whether main effects stand apart, and are taken out of the vectors.
     """
-    tables, halves, prior, all_effects, counts, sample, noise_ratio = column
-    effects = all_effects if main_effects else all_effects[..., :0]
-    dtype, (codes, shares) = prior.dtype, sample
-    sampled = np.stack([table[codes] for table in tables]) - prior[codes]
+    full, folds, halves, prior, (codes, shares), noise_ratio = column
+    dtype, subsets = prior.dtype, [full, *folds]
+    effects = full.effects if main_effects else full.effects[:, :0]
+    sampled = np.stack([table.vectors[codes] for table in subsets]) - prior[codes]
     in_trunk = sampled[0]
     first = canonical_axes(in_trunk, shares, metric).rotation.astype(dtype)
     sampled, halves = sampled @ first, (halves - prior[codes]) @ first
@@ -279,27 +300,34 @@ def in_canonical_axes(
 
     # The whole and two halves, each with slopes of its own.
     found = np.stack([sampled[0], *halves])
-    slopes = effect_slopes(found, effects[0, codes], shares)
-    found = found - effects[0, codes] @ slopes
+    slopes = effect_slopes(found, effects[codes], shares)
+    found = found - effects[codes] @ slopes
     axes = canonical_axes(found[0], shares, np.eye(found.shape[2]))
     found = found @ axes.rotation
     found[1:] = _turned_to(found[0], found[1:], shares)
     turns = (first * signs) @ axes.rotation.astype(dtype)
-    vectors = _turned(column, turns, effects, slopes[0] @ axes.rotation)
+    vectors = np.empty((len(subsets), len(prior), turns.shape[-1]), dtype)
+    for subset, turn, out in zip(subsets, turns, vectors, strict=True):
+        _turn(subset, prior, turn, slopes[0] @ axes.rotation, out)
     return ColumnVectors(
-        effects=all_effects[0],
+        effects=full.effects,
         vectors=vectors[0],
-        fold_effects=all_effects[1:],
+        fold_effects=_stacked([fold.effects for fold in folds], full.effects),
         fold_vectors=vectors[1:],
         explained_variance_ratio=axes.explained_variance_ratio,
-        share=_share_of_all(axes, effects[0], counts[0]),
-        n_categories=int(np.sum(counts[0] > 0)),
+        share=_share_of_all(axes, effects, full.weight),
+        n_categories=int(np.sum(full.weight > 0)),
         noise_ratio=noise_ratio,
         reliability=_reliability(found, shares),
-        weight=counts[0],
-        fold_weight=counts[1:],
-        back=_back_to_trunk(effects[0, codes], found[0], in_trunk, shares),
+        weight=full.weight,
+        fold_weight=_stacked([fold.weight for fold in folds], full.weight),
+        back=_back_to_trunk(effects[codes], found[0], in_trunk, shares),
     )
+
+
+def _stacked(of_folds: list[FloatArray], like: FloatArray) -> FloatArray:
+    """Return arrays of the shape of ``like`` in one; there may be none."""
+    return np.array(of_folds, like.dtype).reshape(len(of_folds), *like.shape)
 
 
 def _turned_to(whole: FloatArray, halves: FloatArray, counts: FloatArray) -> FloatArray:
@@ -319,23 +347,24 @@ def _turned_to(whole: FloatArray, halves: FloatArray, counts: FloatArray) -> Flo
     return turned
 
 
-def _turned(
-    column: TablesOfColumn, turns: FloatArray, effects: FloatArray, slopes: FloatArray
-) -> FloatArray:
-    """Return the tables in canonical axes, shape (1 + n_folds, n_codes, n_axes).
+def _turn(
+    subset: SubsetTable,
+    prior: FloatArray,
+    turn: FloatArray,
+    slopes: FloatArray,
+    out: FloatArray,
+) -> None:
+    """Write a subset's vectors in canonical axes, shape (n_codes, n_axes), to ``out``.
 
-    ``turns``, shape (1 + n_folds, width, n_axes), takes each table there; what the effects
-    say there, by ``slopes``, is taken out.
+    ``turn``, shape (width, n_axes), takes them there; what the effects say there, by
+    ``slopes``, is taken out, where there are any.
     """
-    prior, counts = column.prior, column.counts
-    vectors = np.empty((*counts.shape, turns.shape[-1]), prior.dtype)
+    effects = subset.effects[:, : len(slopes)]
     for start in range(0, len(prior), _CATEGORIES_AT_A_TIME):
         part = slice(start, start + _CATEGORIES_AT_A_TIME)
-        vectors[:, part] = -(effects[:, part] @ slopes)
-        left = prior[part] / (1 + counts[:, part, None])
-        for number, table in enumerate(column.tables):
-            vectors[number, part] += (table[part] - left[number]) @ turns[number]
-    return vectors
+        out[part] = -(effects[part] @ slopes)
+        left = prior[part] / (1 + subset.weight[part, None])
+        out[part] += (subset.vectors[part] - left) @ turn
 
 
 def _share_of_all(axes: Axes, effects: FloatArray, counts: FloatArray) -> FloatArray:

@@ -36,8 +36,7 @@ from sk_embed._engine.additive.main_effects import (
 )
 from sk_embed._engine.cells import ListedCells, Pair
 from sk_embed._engine.losses import Loss
-from sk_embed._engine.partitions import N_WHOLE_AND_HALVES
-from sk_embed._engine.rows import Rows
+from sk_embed._engine.rows import ALL_ROWS, Rows, without_fold
 from sk_embed._engine.sources import RowSource
 from sk_embed._engine.tasks import TaskMap, batched, call
 
@@ -94,15 +93,17 @@ class Crossed(NamedTuple):
     def effects(self, joint: MainEffects) -> Iterator[CrossEffects]:
         """Return the effects of the crosses, of all that were solved jointly."""
         effective_counts = self.source.effective_counts()
-        by_column = np.split(joint.effects, np.cumsum(self.source.n_codes)[:-1], axis=1)
-        weights = [of_column[0] for of_column in self.source.counts()]
+        ends = np.cumsum(self.source.n_codes)[:-1]
+        full = np.split(joint.full.effects, ends)
+        weights = self.source.weight_of_codes(ALL_ROWS)
         moments = [
-            float(weight @ (effects[0] ** 2).sum(axis=1))
-            for effects, weight in zip(by_column, weights, strict=True)
+            float(weight @ (effects**2).sum(axis=1))
+            for effects, weight in zip(full, weights, strict=True)
         ]
+        folds = [np.split(fold.effects, ends) for fold in joint.folds]
         first = len(self.columns.n_codes)
         for j, (pair, cells) in enumerate(zip(self.pairs, self.cells, strict=True), first):
-            effects = by_column[j].copy()
+            effects = np.stack([full[j], *(fold[j] for fold in folds)])
             # The last stands for cells that are not listed, whatever it has learned.
             effects[:, -1] = 0
             yield CrossEffects(
@@ -209,8 +210,10 @@ def _fit_fold(
     known: KnownColumns | None,
 ) -> Solved:
     # The model, which holds a number for each row, lasts no longer than the task.
-    model = source.objective(loss, outputs, N_WHOLE_AND_HALVES + fold)
-    start = None if known is None else beginning(model, known, outputs, 1 + fold)
+    model = source.objective(loss, outputs, without_fold(fold))
+    start = None
+    if known is not None:
+        start = beginning(model, known.effects.folds[fold], outputs)
     return fit_fold(fit, model, start)
 
 
@@ -221,11 +224,11 @@ def held_out_prediction(
 
     Shape (n_rows, n_outputs).
     """
-    raw_prediction = np.empty((len(rows), effects.effects.shape[2]))
-    for fold in range(len(effects.effects) - 1):
+    raw_prediction = np.empty((len(rows), effects.full.effects.shape[1]))
+    for fold, solved in enumerate(effects.folds):
         held_out = np.flatnonzero(fold_of_row == fold)
-        intercept, *slopes = effects.dense[1 + fold]
-        of_codes = effects.effects[1 + fold].take(rows.stacked_codes(held_out), axis=0)
+        intercept, *slopes = solved.dense
+        of_codes = solved.effects.take(rows.stacked_codes(held_out), axis=0)
         raw_prediction[held_out] = intercept + of_codes.sum(axis=1)
         if slopes:
             raw_prediction[held_out] += rows.context[held_out] @ np.stack(slopes)

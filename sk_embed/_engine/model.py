@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -34,7 +34,7 @@ from sk_embed._engine.losses import Loss
 from sk_embed._engine.network.sensitivity import Sensitivity
 from sk_embed._engine.network.training import TrainingSettings
 from sk_embed._engine.network.trunk import Trunk
-from sk_embed._engine.partitions import N_WHOLE_AND_HALVES
+from sk_embed._engine.rows import ALL_ROWS, HALVES, without_fold
 from sk_embed._engine.sources import Report, RowSource
 from sk_embed._engine.tasks import TaskMap, call, map_in_turn
 
@@ -174,7 +174,7 @@ def learn_model(
         context_sensitivity=np.empty(0) if is_one_batch else network.sensitivity.context,
         trunk=network.trunk,
         loss_curve=network.loss_curve,
-        main_effects_converged=additive.effects.converged and additive.joint.converged,
+        main_effects_converged=additive.converged,
         alpha=additive.joint.alpha,
         noise_ratio=additive.joint.noise_ratio,
     )
@@ -214,9 +214,8 @@ def _learn_network(
     trunk, curve = source.learn_trunk(initial, loss, draw_prior, settings.training, report)
     plan = _plan(source, draw_prior(), settings.n_fold_tables)
     parts = map_tasks(call, _table_tasks(source, plan, trunk, loss, settings))
-    tables = list(chain.from_iterable(parts))
-    learned = LearnedTables(plan.prior, tables, plan.counts, plan.samples)
-    return _Network(trunk, curve, learned, source.sensitivity(trunk, tables[0]))
+    learned = _learned_tables(source, plan, chain.from_iterable(parts))
+    return _Network(trunk, curve, learned, source.sensitivity(trunk, learned.full))
 
 
 class _Additive(NamedTuple):
@@ -230,11 +229,14 @@ class _Additive(NamedTuple):
         Effects of the pairs' cells.
     joint : MainEffects
         Effects of columns and cells together.
+    converged : bool
+        Whether both were solved to the tolerance, for all folds.
     """
 
     effects: MainEffects
     crosses: list[CrossEffects]
     joint: MainEffects
+    converged: bool
 
 
 def _learn_additive(
@@ -245,7 +247,12 @@ def _learn_additive(
     effects = fit_effects(source, loss, settings.alpha, None, n_folds, map_tasks)
     crosses, joint = _learn_crosses(source, loss, effects, settings, map_tasks)
     n_kept = settings.n_fold_tables
-    return _Additive(effects.first_folds(n_kept), crosses, joint.first_folds(n_kept))
+    return _Additive(
+        effects.first_folds(n_kept),
+        crosses,
+        joint.first_folds(n_kept),
+        effects.converged and joint.converged,
+    )
 
 
 def _learn_crosses(
@@ -279,7 +286,7 @@ def _learn_crosses(
 
 def n_table_passes(settings: ModelSettings) -> int:
     """Return the passes for final tables: of all rows, of two halves, of the folds."""
-    return settings.training.n_sweeps * (3 + settings.n_fold_tables)
+    return settings.training.n_sweeps * (1 + len(HALVES) + settings.n_fold_tables)
 
 
 def initial_trunk(
@@ -339,24 +346,25 @@ class _Plan(NamedTuple):
 
     prior: FloatArray
     parts: list[_Part]
-    counts: list[FloatArray]
+    weight: list[FloatArray]
     samples: list[Sample]
+    n_folds: int
 
 
 def _plan(source: RowSource, prior: FloatArray, n_folds: int) -> _Plan:
-    n_subsets = N_WHOLE_AND_HALVES + n_folds
-    counts = [of_column[:n_subsets] for of_column in source.counts()]
-    samples = [sample_categories(of_column[0]) for of_column in counts]
+    weight = source.weight_of_codes(ALL_ROWS)
+    samples = [sample_categories(of_column) for of_column in weight]
     # Reliability needs but a sample of the halves; yet tables that are learned side
     # by side are small, and one array.
     sampled = _sampled_rows(source.n_codes, samples)
     every = slice(None)
-    first, folds = np.split(np.arange(n_subsets), [N_WHOLE_AND_HALVES])
+    first = np.array([ALL_ROWS, *HALVES])
+    folds = np.array([without_fold(fold) for fold in range(n_folds)], dtype=np.intp)
     parts = [
         *_side_by_side(first, [every, sampled, sampled], prior.nbytes),
-        *_side_by_side(folds, [every] * len(folds), prior.nbytes),
+        *_side_by_side(folds, [every] * n_folds, prior.nbytes),
     ]
-    return _Plan(prior, parts, counts, samples)
+    return _Plan(prior, parts, weight, samples, n_folds)
 
 
 def _sampled_rows(n_codes: IntArray, samples: list[Sample]) -> IntArray:
@@ -385,6 +393,24 @@ def _learn_part(learn: Callable[[IntArray], FloatArray], part: _Part) -> list[Fl
     """Learn tables side by side, and cut out of each what is kept."""
     table = learn(part.subsets)
     return [table[:, number][kept] for number, kept in enumerate(part.kept)]
+
+
+def _learned_tables(
+    source: RowSource, plan: _Plan, tables: Iterable[FloatArray]
+) -> LearnedTables:
+    """Give tables their names, in the order in which they were planned."""
+    full, first_half, second_half, *folds = tables
+    return LearnedTables(
+        prior=plan.prior,
+        full=full,
+        halves=[first_half, second_half],
+        folds=folds,
+        weight=plan.weight,
+        fold_weights=[
+            source.weight_of_codes(without_fold(fold)) for fold in range(plan.n_folds)
+        ],
+        samples=plan.samples,
+    )
 
 
 def _side_by_side(

@@ -16,14 +16,18 @@ import numpy as np
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._engine.cells import ListedCells, Pair, columns_of_cells, listed_cells
-from sk_embed._engine.rows import Rows, effective_number, joined
+from sk_embed._engine.rows import (
+    ALL_ROWS,
+    Rows,
+    effective_number,
+    joined,
+    without_fold,
+)
 
 # Answer of a block: entries that can be added to those of another block; lists are joined.
 PartialSums: TypeAlias = tuple[Any, ...]
 
 _MAX_SUMMANDS = 8
-# All rows and two halves of them, before the folds.
-N_WHOLE_AND_HALVES = 3
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ class Block:
         rows = self.rows.part(chosen)
         codes = self.table_rows.take(rows.stacked_codes_of(slice(None)))
         rows = Rows(codes, rows.n_codes, rows.context, rows.targets, rows.weight)
-        return rows, fold_of_rows(self.is_used[N_WHOLE_AND_HALVES:, chosen])
+        return rows, fold_of_rows(self.is_used[without_fold(0) :, chosen])
 
     def codes(self, n_codes: IntArray) -> IntArray:
         """Return the rows' codes as all blocks count them, shape (n_rows, n_columns)."""
@@ -269,24 +273,23 @@ class RowSummary(NamedTuple):
     @property
     def mean_target(self) -> FloatArray:
         """Weighted mean of all targets, shape (n_outputs,)."""
-        return self.target_sum[0] / self.weight[0]
+        return self.target_sum[ALL_ROWS] / self.weight[ALL_ROWS]
 
     @property
     def n_folds(self) -> int:
         """Number of folds."""
-        return len(self.weight) - N_WHOLE_AND_HALVES
+        return len(self.weight) - without_fold(0)
 
-    def counts(self, n_codes: IntArray) -> list[FloatArray]:
-        """Return the weight of each code's rows, (3 + n_folds, n_codes) for each column."""
-        ends = np.cumsum(n_codes)[:-1]
-        return [part.T for part in np.split(self.code_weight, ends)]
+    def weight_of_codes(self, n_codes: IntArray, subset: int) -> list[FloatArray]:
+        """Return the weight of each code's rows in a subset, (n_codes,) for each column."""
+        return np.split(self.code_weight[:, subset], np.cumsum(n_codes)[:-1])
 
     def effective_counts(self, n_codes: IntArray) -> list[FloatArray]:
         """Return the effective number of rows, ``(sum w)^2 / sum w^2``.
 
         Of each code of each column, shape (n_codes,) each.
         """
-        effective = effective_number(self.code_weight[:, 0], self.code_squares)
+        effective = effective_number(self.code_weight[:, ALL_ROWS], self.code_squares)
         return np.split(effective, np.cumsum(n_codes)[:-1])
 
 

@@ -16,6 +16,12 @@ _ROWS_OF_A_BLOCK = 65_536
 # Rows to which the offsets of the columns are added at a time.
 _ROWS_OF_TILED_OFFSETS = 1_024
 
+# Numbers of subsets of the rows: all of them, two disjoint halves, then all rows without
+# those of each fold.
+ALL_ROWS = 0
+HALVES = (1, 2)
+_FIRST_FOLD = 3
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -180,6 +186,11 @@ class LocalRows(NamedTuple):
 
     rows: Rows
     table_rows: IntArray
+
+
+def without_fold(fold: int) -> int:
+    """Return the number of the subset of all rows without those of a fold."""
+    return _FIRST_FOLD + fold
 
 
 def joined(parts: Sequence[Rows], n_codes: IntArray) -> Rows:

@@ -1,8 +1,7 @@
 """Where the rows of a model are: in memory, or in partitions that never meet.
 
 A model asks a source for what it needs of the rows, and does not know which it is. Subsets
-of the rows have numbers: 0 is all rows, 1 and 2 are two disjoint halves of them, and
-``3 + k`` is all rows without those of fold k.
+of the rows have numbers: see :mod:`sk_embed._engine.rows`.
 """
 
 from __future__ import annotations
@@ -88,11 +87,8 @@ class RowSource(Protocol):
         Called once, before anything is learned.
         """
 
-    def counts(self) -> list[FloatArray]:
-        """Return the weight of each code's rows in each subset.
-
-        Shape (3 + n_folds, n_codes) for each column.
-        """
+    def weight_of_codes(self, subset: int) -> list[FloatArray]:
+        """Return the weight of each code's rows in a subset, (n_codes,) for each column."""
 
     def sample(self, n_rows: int) -> Rows | None:
         """Return about ``n_rows`` rows, or None if all are not more than twice as many."""
@@ -206,14 +202,11 @@ class InMemory:
     def _permutation(self, rng: np.random.Generator) -> IntArray:
         return random_order(rng, len(self.rows), self._n_in_reach)
 
-    def counts(self) -> list[FloatArray]:
-        """Return the weight of each code's rows in each subset."""
-        rows = self.rows
+    def weight_of_codes(self, subset: int) -> list[FloatArray]:
+        """Return the weight of each code's rows in a subset, (n_codes,) for each column."""
+        rows, weight = self.rows, self.rows.weight * self._is_used[subset]
         return [
-            np.array(
-                [np.bincount(codes, rows.weight * used, n) for used in self._is_used],
-                dtype=rows.weight.dtype,
-            )
+            np.bincount(codes, weight, n).astype(weight.dtype)
             for codes, n in zip(rows.codes.T, rows.n_codes, strict=True)
         ]
 
@@ -312,9 +305,9 @@ class Partitioned:
         (seed_rng,) = rng.spawn(1)
         self._epoch_seed, self._sweep_seed = seed_rng.integers(2**63, size=2).tolist()
 
-    def counts(self) -> list[FloatArray]:
-        """Return the weight of each code's rows in each subset."""
-        return self._summary.counts(self.n_codes)
+    def weight_of_codes(self, subset: int) -> list[FloatArray]:
+        """Return the weight of each code's rows in a subset, (n_codes,) for each column."""
+        return self._summary.weight_of_codes(self.n_codes, subset)
 
     def sample(self, n_rows: int) -> Rows | None:
         """Return about ``n_rows`` rows, or None if all are not more than twice as many."""

@@ -49,34 +49,58 @@ ROWS_OF_FIRST_ESTIMATE = 50_000
 _MIN_CURVATURE = 1e-9
 
 
+class Solved(NamedTuple):
+    """Coefficients of an additive model.
+
+    Parameters
+    ----------
+    effects : ndarray of shape (sum(n_codes), n_outputs)
+        Main effects of the stacked categories of all columns.
+    dense : ndarray of shape (1 + n_context, n_outputs)
+        Intercept and slopes of the context.
+    converged : bool
+        Whether the gradient vanished, to the solver's tolerance.
+    """
+
+    effects: FloatArray
+    dense: FloatArray
+    converged: bool
+
+    @property
+    def coefficients(self) -> FloatArray:
+        """All coefficients, in the order of the objective's."""
+        return np.concatenate([self.dense, self.effects])
+
+
 class MainEffects(NamedTuple):
     """A solved additive model.
 
     Parameters
     ----------
-    effects : ndarray of shape (1 + n_folds, sum(n_codes), n_outputs)
-        Stacked main effects: of all rows, then without each fold.
-    dense : ndarray of shape (1 + n_folds, 1 + n_context, n_outputs)
-        Intercept and slopes of the context, likewise.
+    full : Solved
+        Coefficients that all rows have.
+    folds : list of Solved
+        Coefficients without each fold.
     alpha : ndarray of shape (n_groups, n_columns)
         Penalty of each column, for each group of outputs that are solved jointly.
     noise_ratio : ndarray of shape (n_groups, n_columns)
         Rows of a category that weigh as much as the prior of its column: the noise
         variance of a row over the variance of the column's effects.
-    converged : bool
-        Whether the gradient vanished in all solutions.
     """
 
-    effects: FloatArray
-    dense: FloatArray
+    full: Solved
+    folds: list[Solved]
     alpha: FloatArray
     noise_ratio: FloatArray
-    converged: bool
+
+    @property
+    def converged(self) -> bool:
+        """Whether the gradient vanished in all solutions."""
+        return self.full.converged and all(fold.converged for fold in self.folds)
 
     def first_folds(self, n_folds: int) -> MainEffects:
         """Return the solutions of all rows and without each of the first folds."""
-        kept = slice(1 + n_folds)
-        return self._replace(effects=self.effects[kept], dense=self.dense[kept])
+        return self._replace(folds=self.folds[:n_folds])
 
 
 class KnownColumns(NamedTuple):
@@ -93,24 +117,6 @@ class KnownColumns(NamedTuple):
 
     effects: MainEffects
     alpha: FloatArray
-
-
-class Solved(NamedTuple):
-    """Coefficients of an additive model, of outputs that the loss ties to each other.
-
-    Parameters
-    ----------
-    effects : ndarray of shape (sum(n_codes), n_outputs)
-        Main effects of the stacked categories of all columns.
-    dense : ndarray of shape (1 + n_context, n_outputs)
-        Intercept and slopes of the context.
-    converged : bool
-        Whether the gradient vanished, to the solver's tolerance.
-    """
-
-    effects: FloatArray
-    dense: FloatArray
-    converged: bool
 
 
 class AdditiveFit(NamedTuple):
@@ -182,31 +188,24 @@ def fit_all_rows(
         if known is None:
             fits.append(solve_all_rows(model, of_sample, alpha))
         else:
-            start = beginning(model, known, outputs, 0)
+            start = beginning(model, known.effects.full, outputs)
             fits.append(solve_all_rows(model, of_sample, alpha, known.alpha[group], start))
     return fits
 
 
-def beginning(
-    model: AdditiveObjective, known: KnownColumns, outputs: slice, solution: int
-) -> Evaluation:
+def beginning(model: AdditiveObjective, known: Solved, outputs: slice) -> Evaluation:
     """Return the model where the other columns have no effects yet.
 
     Parameters
     ----------
     model : AdditiveObjective
         Objective with the other columns, of some outputs.
-    known : KnownColumns
-        Solution of the model without the other columns.
+    known : Solved
+        Solution without the other columns, for the same rows.
     outputs : slice
         Outputs of ``model`` among those of ``known``.
-    solution : int
-        Number of the solution without them for the same rows: 0 for all rows, 1 + k without
-        fold k.
     """
-    effects, coefficients = known.effects, model.zeros()
-    solved = effects.dense[solution], effects.effects[solution]
-    first = np.concatenate(solved)[:, outputs]
+    coefficients, first = model.zeros(), known.coefficients[:, outputs]
     coefficients[: len(first)] = first
     return model.evaluate(coefficients)
 
@@ -274,14 +273,17 @@ def fit_fold(
 
 def stack_fits(fits: list[AdditiveFit], folds: list[list[Solved]]) -> MainEffects:
     """Put solutions together: of all rows, and for each fold one of each group."""
-    solved = [[fit.solved for fit in fits], *folds]
     return MainEffects(
-        np.stack([np.hstack([group.effects for group in groups]) for groups in solved]),
-        np.stack([np.hstack([group.dense for group in groups]) for groups in solved]),
+        _of_all_outputs([fit.solved for fit in fits]),
+        [_of_all_outputs(fold) for fold in folds],
         np.stack([fit.alpha for fit in fits]),
         np.stack([fit.noise_ratio for fit in fits]),
-        all(group.converged for groups in solved for group in groups),
     )
+
+
+def _of_all_outputs(groups: list[Solved]) -> Solved:
+    effects, dense, converged = zip(*groups, strict=True)
+    return Solved(np.hstack(effects), np.hstack(dense), all(converged))
 
 
 def _solved(model: AdditiveObjective, solution: Solution) -> Solved:

@@ -10,6 +10,7 @@ import numpy as np
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.column_vectors import (
     ColumnVectors,
+    SubsetTable,
     TablesOfColumn,
     in_canonical_axes,
     sample_categories,
@@ -60,11 +61,10 @@ def stream_column(
     halves = np.empty((0, len(sample.codes), table.shape[1]))
     halves = np.array(half_tables(sample.codes) or halves, dtype=np.float64)
     learned = TablesOfColumn(
-        tables=[table],
+        full=SubsetTable(table, effects, weight),
+        folds=[],
         halves=halves,
         prior=np.broadcast_to(0.0, table.shape),
-        effects=effects[None],
-        counts=weight[None],
         sample=sample,
         noise_ratio=float("nan"),
     )
