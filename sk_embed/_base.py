@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -203,12 +204,21 @@ class EncoderBase(
     def _fit(
         self,
         training: TrainingData,
-        draw_folds: Callable[[], Folds],
+        draw_folds: Callable[[TrainingData, int], Folds],
         is_cross_fitted: bool,
-        learning: Learning,
+        end_subtask: Callable[[str], bool],
     ) -> CrossFitted | None:
-        """Learn, set the fitted state, and return what training rows are encoded by."""
-        fit, cross_fitted = learn_from_rows(training, draw_folds, is_cross_fitted, learning)
+        """Learn, set the fitted state, and return what training rows are encoded by.
+
+        ``draw_folds`` is given the training rows and a seed, if folds are needed.
+        """
+        learning_seed, fold_seed = self._draw_seeds()
+        fit, cross_fitted = learn_from_rows(
+            training,
+            partial(draw_folds, training, fold_seed),
+            is_cross_fitted,
+            self._learning(learning_seed, end_subtask),
+        )
         self._keep(fit.encoding)
         return cross_fitted
 
@@ -229,7 +239,7 @@ class EncoderBase(
         return self._latest.encoding()
 
     def _draw_folds(
-        self, cv: Any, X: Any, y: Any, training: TrainingData, seed: int, **routed: Any
+        self, cv: Any, X: Any, training: TrainingData, seed: int, **routed: Any
     ) -> Folds:
         """Draw folds over the rows that are learned from."""
         is_label = training.target.type in LABEL_TYPES

@@ -88,12 +88,9 @@ class FitChunksMixin:
             encoder._fit_task(None, None, None) as end_subtask,
         ):
             layout = _spool_chunks(self, chunks, spool, keeps_chunks=False)
-            learning_seed, fold_seed = encoder._draw_seeds()
             training = spool.training_data(layout)
-            cv = number_of_folds(encoder.cv)
-            folds = partial(_draw_folds, cv, spool, training, fold_seed)
-            learning = encoder._learning(learning_seed, end_subtask)
-            encoder._fit(training, folds, False, learning)
+            draw_folds = partial(_draw_folds, number_of_folds(encoder.cv), spool)
+            encoder._fit(training, draw_folds, False, end_subtask)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
@@ -156,11 +153,11 @@ class FitChunksMixin:
             spool = on_error.enter_context(closing(Spool(spool_dir)))
             with encoder._fit_task(None, None, None) as end_subtask:
                 layout = _spool_chunks(self, chunks, spool, keeps_chunks=True)
-                learning_seed, fold_seed = encoder._draw_seeds()
                 training = spool.training_data(layout)
-                folds = partial(_draw_folds, encoder.cv, spool, training, fold_seed)
-                learning = encoder._learning(learning_seed, end_subtask)
-                cross_fitted = encoder._fit(training, folds, encoder.cross_fit, learning)
+                draw_folds = partial(_draw_folds, encoder.cv, spool)
+                cross_fitted = encoder._fit(
+                    training, draw_folds, encoder.cross_fit, end_subtask
+                )
             # A copy encodes these rows alike whatever is learned or set later.
             encoded = _encode_chunks(copy.copy(self), spool, cross_fitted)
             on_error.pop_all()

@@ -1,4 +1,10 @@
-"""The estimator: composes columns, engine and cross-fitting. No arithmetic here."""
+"""The estimator: composes columns, engine and cross-fitting. No arithmetic here.
+
+``fit`` reads X and y (:mod:`sk_embed._training_data`), learns from their rows
+(:func:`sk_embed._fitting.learn_from_rows`, :func:`sk_embed._engine.model.learn_model`) and
+keeps a :class:`sk_embed._fitted.FittedEncoding`, by which rows are encoded. Methods that
+are not public are in :mod:`sk_embed._base`.
+"""
 
 from __future__ import annotations
 
@@ -388,11 +394,9 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
         """
         with restore_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
-            learning_seed, fold_seed = self._draw_seeds()
-            folds = partial(
-                self._draw_folds, number_of_folds(self.cv), X, y, training, fold_seed
-            )
-            self._fit(training, folds, False, self._learning(learning_seed, end_subtask))
+            # Folds without a splitter, which may need groups, are those of crosses.
+            draw_folds = partial(self._draw_folds, number_of_folds(self.cv), X)
+            self._fit(training, draw_folds, False, end_subtask)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
@@ -438,11 +442,9 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
         """
         with restore_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
-            learning_seed, fold_seed = self._draw_seeds()
             routed = process_routing(self, "fit_transform", **params).splitter.split
-            folds = partial(self._draw_folds, self.cv, X, y, training, fold_seed, **routed)
-            learning = self._learning(learning_seed, end_subtask)
-            cross_fitted = self._fit(training, folds, self.cross_fit, learning)
+            draw_folds = partial(self._draw_folds, self.cv, X, **routed)
+            cross_fitted = self._fit(training, draw_folds, self.cross_fit, end_subtask)
             columns = as_columns(X)
             codes = training.codes() or self._codes(columns)
             encoded = self._encode(codes, columns, cross_fitted)

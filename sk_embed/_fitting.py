@@ -224,6 +224,7 @@ def learn_from_rows(
     with_fold_tables = is_cross_fitted and (
         settings.crosses != () or needs_folds(counts, cross_fit_below)
     )
+    # Crosses that are to be chosen are judged by rows that were held out.
     if with_fold_tables or settings.crosses is None:
         folds = draw_folds()
         n_fold_tables = len(folds.is_training) if with_fold_tables else 0
@@ -234,7 +235,7 @@ def learn_from_rows(
     # Numpy's large calls let go of the interpreter's lock.
     with ThreadPoolExecutor(max(n_helpers, 1)) as pool:
         map_tasks = partial(map_in_pool, pool) if n_helpers else map_in_turn
-        fit = learn_from(source, training, settings, learning, map_tasks)
+        fit = learn_from_source(source, training, settings, learning, map_tasks)
     if not is_cross_fitted:
         return fit, None
     codes, places = training.rows.codes, training.row_numbers
@@ -244,7 +245,7 @@ def learn_from_rows(
     return fit, CrossFitted(*vectors, codes, folds.of_row, places)
 
 
-def learn_from(
+def learn_from_source(
     source: RowSource,
     table: LearnedTable,
     settings: ModelSettings,

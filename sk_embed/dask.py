@@ -37,7 +37,7 @@ from sk_embed._engine.partitions import summarize
 from sk_embed._engine.sources import Partitioned
 from sk_embed._engine.tasks import map_in_pool
 from sk_embed._errors import restore_on_error
-from sk_embed._fitting import Fit, learn_from
+from sk_embed._fitting import Fit, learn_from_source
 from sk_embed._parts import (
     FoldsOfParts,
     LearnedParts,
@@ -283,7 +283,7 @@ class EmbeddingEncoder(
             source = Partitioned(blocks, summary, N_ROUNDS)
             with ThreadPoolExecutor(_N_HELPERS) as pool:
                 map_tasks = partial(map_in_pool, pool)
-                fit = learn_from(source, learned, settings, learning, map_tasks)
+                fit = learn_from_source(source, learned, settings, learning, map_tasks)
             self._keep(fit.encoding)
         return _Fitted(partitions, divisions, layout, learned, folds, fit, counts)
 
