@@ -31,7 +31,7 @@ class Lookup:
     """
 
     def __init__(self, values: NDArray[Any]) -> None:
-        self._values = values
+        self._dtype = values.dtype
         self._place_of: dict[Any, int] | None = None
         self._index: pd.Index | None = None
         self._knows_tuples = values.dtype == object and _has_tuples(values.tolist())
@@ -53,19 +53,19 @@ class Lookup:
         """
         if self._index is None or keys.dtype.kind not in _FAMILIES:
             return self._by_value(keys)
-        if _FAMILIES[keys.dtype.kind] != _FAMILIES[self._values.dtype.kind]:
+        if _FAMILIES[keys.dtype.kind] != _FAMILIES[self._dtype.kind]:
             return np.full(len(keys), UNKNOWN)
-        if keys.dtype == self._values.dtype:
+        if keys.dtype == self._dtype:
             places: IntArray = self._index.get_indexer(pd.Index(_without_unit(keys)))
             return places
-        cast, is_exact = cast_exactly(keys, self._values.dtype)
+        cast, is_exact = cast_exactly(keys, self._dtype)
         places = self._index.get_indexer(pd.Index(_without_unit(cast)))
         return np.where(is_exact, places, UNKNOWN)
 
     def _by_value(self, keys: NDArray[Any]) -> IntArray:
-        if self._place_of is None:
+        if self._place_of is None and self._index is not None:
             # Several threads may come here at once; each sets the same.
-            self._place_of = _places_of(self._values)
+            self._place_of = _places_of(self._index.to_numpy().view(self._dtype))
         place_of: Any = self._place_of
         # Tuples among the values are looked into only if some are known.
         asked = as_keys(keys) if self._knows_tuples else as_objects(keys).tolist()

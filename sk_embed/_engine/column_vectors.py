@@ -142,15 +142,15 @@ class LearnedTables(NamedTuple):
     prior : ndarray of shape (sum(n_codes), width)
         Stacked table that all others began with.
     full : ndarray of shape (sum(n_codes), width)
-        Table of all rows.
+        Table that was learned from all rows.
     halves : list of ndarray of shape (n_sampled, width)
         Tables of two halves of the rows, of the categories in the samples alone.
     folds : list of ndarray of shape (sum(n_codes), width)
-        Table without each fold.
+        Table that was learned without each fold.
     weight : list of ndarray of shape (n_codes,)
         Weight of each category's rows, for each column.
     fold_weights : list of list of ndarray of shape (n_codes,)
-        The same without each fold.
+        Weight of these rows without each fold, for each column.
     samples : list of Sample
         Categories by which the axes of each column are found.
     """
@@ -188,9 +188,9 @@ class TablesOfColumn(NamedTuple):
     Parameters
     ----------
     full : SubsetTable
-        Table of all rows.
+        Table that was learned from all rows.
     folds : list of SubsetTable
-        Table without each fold.
+        Table that was learned without each fold.
     halves : ndarray of shape (n_halves, n_sampled, width)
         Tables of two halves of the rows, of the categories in the sample; ``n_halves`` is
         2, or 0 where no halves were learned.

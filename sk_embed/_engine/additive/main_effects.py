@@ -80,7 +80,7 @@ class MainEffects(NamedTuple):
     full : Solved
         Coefficients that all rows have.
     folds : list of Solved
-        Coefficients without each fold.
+        Coefficients that all rows but those of each fold have.
     alpha : ndarray of shape (n_groups, n_columns)
         Penalty of each column, for each group of outputs that are solved jointly.
     noise_ratio : ndarray of shape (n_groups, n_columns)
