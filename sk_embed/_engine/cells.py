@@ -107,6 +107,42 @@ def cell_codes(keys: IntArray, known: IntArray) -> IntArray:
     return np.where(known[places] == keys, places, len(known))
 
 
+def parents_of_cells(
+    n_codes: IntArray, pairs: Sequence[Pair], known: list[IntArray]
+) -> IntArray:
+    """Return the two categories of each cell, as rows of the stack of all tables.
+
+    Parameters
+    ----------
+    n_codes : ndarray of shape (n_columns,)
+        Number of codes of each column, without those of the pairs.
+    pairs : sequence of tuple of int
+        Numbers of two columns each.
+    known : list of ndarray of shape (n_cells,)
+        Keys of each pair's cells.
+
+    Returns
+    -------
+    parents : ndarray of int32 of shape (n_stacked_cells, 2)
+        For the codes of all pairs one after the other. The last code of a pair, which has
+        no rows, stands in its place in the last categories of both columns.
+    """
+    ends = np.cumsum(n_codes)
+    return np.concatenate(
+        [
+            np.column_stack(
+                [
+                    np.append(ends[column] - n_codes[column] + codes, ends[column] - 1)
+                    for column, codes in zip(pair, codes_of(keys), strict=True)
+                ]
+            )
+            for pair, keys in zip(pairs, known, strict=True)
+        ],
+        dtype=np.int32,
+        casting="unsafe",
+    )
+
+
 def columns_of_cells(
     codes: IntArray, pairs: Sequence[Pair], known: list[IntArray]
 ) -> tuple[IntArray, IntArray]:

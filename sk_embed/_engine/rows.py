@@ -39,6 +39,9 @@ class Rows:
         As the loss wants them.
     weight : ndarray of shape (n_rows,)
         Positive weight of each row.
+    cell_parents : ndarray of int32 of shape (n_cells, 2), optional
+        Where the last columns are pairs of others: the two categories of each of their
+        codes, as rows of the stack of all tables.
     """
 
     codes: IntArray
@@ -46,6 +49,7 @@ class Rows:
     context: FloatArray
     targets: FloatArray
     weight: FloatArray
+    cell_parents: IntArray | None = None
 
     @cached_property
     def offsets(self) -> IntArray:

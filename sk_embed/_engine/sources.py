@@ -16,7 +16,13 @@ import numpy as np
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._engine.additive.objective import AdditiveModel, AdditiveObjective
 from sk_embed._engine.additive.partitioned import BlocksModel
-from sk_embed._engine.cells import ListedCells, Pair, cells_of_stretches, crossed_codes
+from sk_embed._engine.cells import (
+    ListedCells,
+    Pair,
+    cells_of_stretches,
+    crossed_codes,
+    parents_of_cells,
+)
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.network.batches import RowOrder, random_order
 from sk_embed._engine.network.local_sgd import (
@@ -231,8 +237,9 @@ class InMemory:
         n_codes = np.append(rows.n_codes, [len(of_pair) + 1 for of_pair in keys])
         shape = len(rows), len(n_codes)
         codes = self._stack(crossed_codes(rows.codes, pairs, keys), shape)
+        parents = parents_of_cells(rows.n_codes, pairs, keys)
         crossed = InMemory(
-            replace(rows, codes=codes, n_codes=n_codes),
+            replace(rows, codes=codes, n_codes=n_codes, cell_parents=parents),
             self._is_training,
             self._n_in_reach,
             self._stack,

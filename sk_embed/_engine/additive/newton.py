@@ -1,9 +1,10 @@
 """Newton's method for additive models, by conjugate gradients.
 
-The preconditioner is the Hessian's diagonal and, added to it, an exact solution for what
-the diagonal does not see: each column holds every row once, so that a constant can be
-moved from one column to another, or into the intercept, at next to no change of the
-objective. With the columns of Z the intercept, the slopes and the sum of each column's
+The preconditioner is the Hessian's diagonal, from which cells of crosses are eliminated
+(see :mod:`sk_embed._engine.additive.elimination`), and, added to it, an exact solution for
+what this does not see: each column holds every row once, so that a constant can be moved
+from one column to another, or into the intercept, at next to no change of the objective.
+With the columns of Z the intercept, the slopes and the sum of each column's
 categories that have rows::
 
     M^-1 = D^-1 + Z (Z^T H Z)^-1 Z^T
@@ -23,6 +24,7 @@ import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.additive.coarse import coarse_inverse
+from sk_embed._engine.additive.elimination import Diagonal, DiagonalWithCells
 from sk_embed._engine.additive.objective import AdditiveObjective, Curvature, Evaluation
 
 _MAX_NEWTON_STEPS = 50
@@ -72,26 +74,34 @@ class Preconditioner:
         Penalty on the square of each coefficient.
     n_codes : ndarray of shape (n_columns,)
         Number of codes of each column.
+    cell_parents : ndarray of int32 of shape (n_cells, 2), optional
+        The two categories of each cell of crosses, among the stacked ones; the cells are
+        the last of these.
     """
 
     def __init__(
-        self, curvature: Curvature, penalty: FloatArray, n_codes: IntArray
+        self,
+        curvature: Curvature,
+        penalty: FloatArray,
+        n_codes: IntArray,
+        cell_parents: IntArray | None = None,
     ) -> None:
         diagonal, block = curvature
-        total = diagonal + penalty
-        # An empty category under alpha = 0 has neither data nor prior: it stays.
-        is_held = total > np.finfo(np.float64).tiny
-        self._inverse_diagonal = 1 / np.where(is_held, total, 1)
+        n_dense = len(diagonal) - int(n_codes.sum())
+        self._local: Diagonal | DiagonalWithCells = Diagonal(diagonal, penalty)
+        if cell_parents is not None:
+            parents = n_dense + cell_parents
+            self._local = DiagonalWithCells(diagonal, penalty, parents)
         # A category without rows takes no part, so that its effect stays exactly zero.
         self._has_rows = np.asarray(diagonal.any(axis=1, keepdims=True), np.float64)
-        self._n_dense = len(diagonal) - int(n_codes.sum())
+        self._n_dense = n_dense
         self._n_codes = n_codes
         self._first = self._n_dense + np.concatenate([[0], np.cumsum(n_codes)[:-1]])
         self._coarse_inverse = coarse_inverse(block, self._sums(penalty))
 
     def __call__(self, residual: FloatArray) -> FloatArray:
         """Apply it to an array of the coefficients' shape."""
-        result: FloatArray = self._inverse_diagonal * residual
+        result = self._local(residual)
         coarse = self._coarse_inverse(self._sums(residual))
         result[: self._n_dense] += coarse[: self._n_dense]
         of_codes = np.repeat(coarse[self._n_dense :], self._n_codes, axis=0)
@@ -142,7 +152,7 @@ def minimize(
     gradient_tolerance = predicted_norm = norm_before = 0.0
     for step_number in range(_MAX_NEWTON_STEPS):
         curvature = model.curvature(at)
-        inverse = Preconditioner(curvature, penalty, model.n_codes)
+        inverse = Preconditioner(curvature, penalty, model.n_codes, model.cell_parents)
         gradient = at.penalized_gradient(penalty)
         norm = inverse.norm(gradient)
         if step_number == 0:

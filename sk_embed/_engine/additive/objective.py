@@ -166,6 +166,11 @@ class AdditiveObjective(ABC):
         # Norm of the gradient at convergence, relative to that of the null model.
         self.tolerance = 1e-6 if is_small else 1e-4
 
+    @property
+    def cell_parents(self) -> IntArray | None:
+        """Categories of each cell, where the last columns are pairs of others: see Rows."""
+        return None
+
     def penalty(self, alpha: FloatArray) -> FloatArray:
         """Return the penalty of each coefficient, shape (n_coefficients, 1)."""
         dense = np.full(self.n_dense, CONTEXT_ALPHA)
@@ -247,6 +252,11 @@ class AdditiveModel(AdditiveObjective):
         self.is_used = is_used
         self._constant_curvature: Curvature | None = None
         self._prior = prior
+
+    @property
+    def cell_parents(self) -> IntArray | None:
+        """Categories of each cell, where the last columns are pairs of others."""
+        return self.rows.cell_parents
 
     @cached_property
     def _offset(self) -> FloatArray | None:
