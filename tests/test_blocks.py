@@ -10,8 +10,7 @@ import pytest
 from engine_data import LOSS_CASES, SQUARED, draw_rows, draw_trunk, make_rows
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sk_embed._engine.additive import main_effects
-from sk_embed._engine.additive import partitioned as block_effects
+from sk_embed._engine.additive import main_effects, objective
 from sk_embed._engine.additive.main_effects import (
     fit_all_rows,
     fit_fold,
@@ -193,7 +192,7 @@ def test_many_rows_have_the_same_effects_in_single_precision(
 ):
     rows = draw_rows(rng, loss, n_outputs, n_rows=600)
     expected = fit_all_rows(InMemory(rows), loss, None)
-    monkeypatch.setattr(block_effects, "ROWS_OF_A_CHUNK", 100)
+    monkeypatch.setattr(objective, "ROWS_OF_A_CHUNK", 100)
     monkeypatch.setattr(main_effects, "ROWS_OF_FIRST_ESTIMATE", 60)
     blocks = cut(rows, 4)
     summary, penalties = summarize(blocks), replace(settings(), alpha=None)

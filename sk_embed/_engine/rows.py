@@ -40,8 +40,8 @@ class Rows:
     weight : ndarray of shape (n_rows,)
         Positive weight of each row.
     cell_parents : ndarray of int32 of shape (n_cells, 2), optional
-        Where the last columns are pairs of others: the two categories of each of their
-        codes, as rows of the stack of all tables.
+        Two categories of each code of the last columns, if these are pairs of others, as
+        rows of the stack of all tables.
     """
 
     codes: IntArray

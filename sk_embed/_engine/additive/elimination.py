@@ -68,7 +68,7 @@ class DiagonalWithCells:
         of_others, of_cells = self._divided(penalty + np.zeros_like(diagonal))
         multiplicity = self._multiplicity(others, cells)
         inverse = _reciprocal(multiplicity * cells + of_cells)
-        # What is left of a category's curvature, without a difference that cancels
+        # The curvature that is left of a category's, without a difference that cancels
         taken = cells / multiplicity
         left = others - self._at_parents(taken)
         left = np.maximum(left, 0) + self._at_parents(taken * of_cells * inverse)

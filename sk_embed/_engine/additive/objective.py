@@ -18,7 +18,7 @@ never there as a whole.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -34,6 +34,10 @@ from sk_embed._engine.rows import Rows
 # penalty to keep collinear columns from exchanging huge coefficients.
 CONTEXT_ALPHA = 1.0
 ROWS_OF_A_CHUNK = 16_384
+# Rows up to which solutions are exact to a millionth, which takes no time there.
+_ROWS_OF_FINE_TOLERANCE = 4_096
+# Numbers of a chunk that is kept where it holds all rows: 2 MiB of doubles.
+_MAX_NUMBERS_KEPT = 2**18
 
 
 class Evaluation(NamedTuple):
@@ -147,24 +151,25 @@ class AdditiveObjective(ABC):
         Number of codes of each column.
     n_context, n_outputs : int
         Numeric columns, and columns of the target.
-    is_small : bool
-        Whether rows are so few that double precision takes no time.
+    n_rows : int
+        Number of rows, of all partitions together.
     """
 
     def __init__(
-        self, loss: Loss, n_codes: IntArray, n_context: int, n_outputs: int, is_small: bool
+        self, loss: Loss, n_codes: IntArray, n_context: int, n_outputs: int, n_rows: int
     ) -> None:
         self.loss = loss
         self.n_codes = n_codes
         self.n_outputs = n_outputs
         self.n_dense = 1 + n_context
         self.n_coefficients = self.n_dense + int(n_codes.sum())
-        self.is_small = is_small
+        # Whether rows are so few that double precision takes no time.
+        self.is_small = n_rows <= ROWS_OF_A_CHUNK
         # The Hessian only gives directions, for which single precision is enough; the
         # gradient, in double precision, decides convergence.
-        self.hessian_dtype = np.dtype(np.float64 if is_small else np.float32)
+        self.hessian_dtype = np.dtype(np.float64 if self.is_small else np.float32)
         # Norm of the gradient at convergence, relative to that of the null model.
-        self.tolerance = 1e-6 if is_small else 1e-4
+        self.tolerance = 1e-6 if n_rows <= _ROWS_OF_FINE_TOLERANCE else 1e-4
 
     @property
     def cell_parents(self) -> IntArray | None:
@@ -230,8 +235,8 @@ class AdditiveModel(AdditiveObjective):
         Loss whose weighted sum over rows is minimised.
     is_used : ndarray of bool of shape (n_rows,)
         Whether each row counts; the others weigh nothing.
-    is_small : bool, optional
-        Whether precision costs nothing: where all rows are one chunk, unless given.
+    n_rows : int, optional
+        Number of rows where these are a part of all; their own number, unless given.
     prior : GaussianPrior, optional
         Distribution of the coefficients before these rows.
     """
@@ -241,17 +246,17 @@ class AdditiveModel(AdditiveObjective):
         rows: Rows,
         loss: Loss,
         is_used: BoolArray,
-        is_small: bool | None = None,
+        n_rows: int | None = None,
         prior: GaussianPrior | None = None,
     ) -> None:
         n_context, n_outputs = rows.context.shape[1], rows.targets.shape[1]
-        if is_small is None:
-            is_small = len(rows) <= ROWS_OF_A_CHUNK
-        super().__init__(loss, rows.n_codes, n_context, n_outputs, is_small)
+        n_rows = len(rows) if n_rows is None else n_rows
+        super().__init__(loss, rows.n_codes, n_context, n_outputs, n_rows)
         self.rows = rows
         self.is_used = is_used
         self._constant_curvature: Curvature | None = None
         self._prior = prior
+        self._kept_chunks: dict[Any, list[Chunk]] = {}
 
     @property
     def cell_parents(self) -> IntArray | None:
@@ -351,7 +356,17 @@ class AdditiveModel(AdditiveObjective):
     def _context_rows(self) -> ContextRows:
         return ContextRows(self.rows.context.astype(np.float64))
 
-    def _chunks(self, dtype: Any = np.float64) -> Iterator[Chunk]:
+    def _chunks(self, dtype: Any = np.float64) -> Iterable[Chunk]:
+        """Return the rows in chunks, which are kept if one small chunk holds them all."""
+        n_numbers = len(self.rows) * (self.n_dense + len(self.n_codes))
+        if len(self.rows) > ROWS_OF_A_CHUNK or n_numbers > _MAX_NUMBERS_KEPT:
+            return self._made_chunks(dtype)
+        dtype = np.dtype(dtype)
+        if dtype not in self._kept_chunks:
+            self._kept_chunks[dtype] = list(self._made_chunks(dtype))
+        return self._kept_chunks[dtype]
+
+    def _made_chunks(self, dtype: Any) -> Iterator[Chunk]:
         rows = self.rows
         for start in range(0, len(rows), ROWS_OF_A_CHUNK):
             chosen = slice(start, min(start + ROWS_OF_A_CHUNK, len(rows)))

@@ -11,7 +11,6 @@ import numpy as np
 
 from sk_embed._arrays import FloatArray
 from sk_embed._engine.additive.objective import (
-    ROWS_OF_A_CHUNK,
     AdditiveModel,
     AdditiveObjective,
     Curvature,
@@ -48,12 +47,12 @@ class BlocksModel(AdditiveObjective):
         number: int = 0,
     ) -> None:
         self._target = summary.target_sum[number, outputs]
-        is_small = summary.n_rows <= ROWS_OF_A_CHUNK
+        n_rows = summary.n_rows
         n_outputs = len(self._target)
-        super().__init__(loss, blocks.n_codes, summary.n_context, n_outputs, is_small)
+        super().__init__(loss, blocks.n_codes, summary.n_context, n_outputs, n_rows)
         self._blocks = blocks
         self._weight = float(summary.weight[number])
-        self._which = loss, outputs, number, is_small
+        self._which = loss, outputs, number, n_rows
         self._constant_curvature: Curvature | None = None
 
     @property
@@ -128,12 +127,12 @@ def _curvature(
 
 
 def _model(
-    block: Block, loss: Loss, outputs: slice, number: int, is_small: bool
+    block: Block, loss: Loss, outputs: slice, number: int, n_rows: int
 ) -> AdditiveModel:
     rows = block.rows
     targets = np.ascontiguousarray(rows.targets[:, outputs])
     rows = Rows(rows.codes, rows.n_codes, rows.context, targets, rows.weight)
-    return AdditiveModel(rows, loss, block.is_used[number], is_small)
+    return AdditiveModel(rows, loss, block.is_used[number], n_rows)
 
 
 def _at(block: Block, model: AdditiveModel, where: FloatArray | None) -> Evaluation:
