@@ -182,7 +182,8 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
         every number. None takes as many as scikit-learn's gradient boosting does: all
         cores, unless ``OMP_NUM_THREADS`` or threadpoolctl allow fewer, and one within a
         worker of joblib, as in a grid search of several jobs; where
-        :func:`joblib.parallel_config` says ``n_jobs``, that many.
+        :func:`joblib.parallel_config` says ``n_jobs``, that many. Fewer threads take less
+        memory, for each learns tables of its own.
     random_state : int, RandomState instance or None, default=None
         An int gives the same bits each time.
     verbose : int, default=0

@@ -299,10 +299,19 @@ class Partitioned:
         Numbers of rows, weights and sums over all blocks.
     n_rounds : int
         Rounds of one pass over the rows.
+    cell_parents : ndarray of int32 of shape (n_cells, 2), optional
+        Two categories of each code of the last columns, if these are pairs of others.
     """
 
-    def __init__(self, blocks: Blocks, summary: RowSummary, n_rounds: int) -> None:
+    def __init__(
+        self,
+        blocks: Blocks,
+        summary: RowSummary,
+        n_rounds: int,
+        cell_parents: IntArray | None = None,
+    ) -> None:
         self._blocks, self._summary, self._n_rounds = blocks, summary, n_rounds
+        self._cell_parents = cell_parents
         self.n_rows, self.n_context = summary.n_rows, summary.n_context
         self.n_codes, self.n_folds = blocks.n_codes, summary.n_folds
         self.mean_target = summary.mean_target
@@ -328,7 +337,9 @@ class Partitioned:
 
     def objective(self, loss: Loss, outputs: slice, subset: int) -> BlocksModel:
         """Return the additive model's objective over a subset of the rows."""
-        return BlocksModel(self._blocks, self._summary, loss, outputs, subset)
+        return BlocksModel(
+            self._blocks, self._summary, loss, outputs, subset, self._cell_parents
+        )
 
     def crossed(self, pairs: Sequence[Pair]) -> tuple[Partitioned, list[ListedCells]]:
         """Return the rows with pairs as further columns, and the cells of each."""
@@ -336,7 +347,8 @@ class Partitioned:
         keys = [cells.keys for cells in known]
         n_codes = np.array([*self.n_codes, *(len(of_pair) + 1 for of_pair in keys)])
         blocks = self._blocks.mapped(with_cells, n_codes, self.n_codes, pairs, keys)
-        return Partitioned(blocks, summarize(blocks), self._n_rounds), known
+        parents = parents_of_cells(self.n_codes, pairs, keys)
+        return Partitioned(blocks, summarize(blocks), self._n_rounds, parents), known
 
     def effective_counts(self) -> list[FloatArray]:
         """Return the effective number of rows of each code of each column."""

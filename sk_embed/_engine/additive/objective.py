@@ -153,7 +153,15 @@ class AdditiveObjective(ABC):
         Numeric columns, and columns of the target.
     n_rows : int
         Number of rows, of all partitions together.
+
+    Attributes
+    ----------
+    cell_parents : ndarray of int32 of shape (n_cells, 2) or None
+        Two categories of each code of the last columns, if these are pairs of others: see
+        :class:`~sk_embed._engine.rows.Rows`.
     """
+
+    cell_parents: IntArray | None = None
 
     def __init__(
         self, loss: Loss, n_codes: IntArray, n_context: int, n_outputs: int, n_rows: int
@@ -170,11 +178,6 @@ class AdditiveObjective(ABC):
         self.hessian_dtype = np.dtype(np.float64 if self.is_small else np.float32)
         # Norm of the gradient at convergence, relative to that of the null model.
         self.tolerance = 1e-6 if n_rows <= _ROWS_OF_FINE_TOLERANCE else 1e-4
-
-    @property
-    def cell_parents(self) -> IntArray | None:
-        """Categories of each cell, where the last columns are pairs of others: see Rows."""
-        return None
 
     def penalty(self, alpha: FloatArray) -> FloatArray:
         """Return the penalty of each coefficient, shape (n_coefficients, 1)."""
@@ -254,14 +257,10 @@ class AdditiveModel(AdditiveObjective):
         super().__init__(loss, rows.n_codes, n_context, n_outputs, n_rows)
         self.rows = rows
         self.is_used = is_used
+        self.cell_parents = rows.cell_parents
         self._constant_curvature: Curvature | None = None
         self._prior = prior
         self._kept_chunks: dict[Any, list[Chunk]] = {}
-
-    @property
-    def cell_parents(self) -> IntArray | None:
-        """Categories of each cell, where the last columns are pairs of others."""
-        return self.rows.cell_parents
 
     @cached_property
     def _offset(self) -> FloatArray | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sk_embed._arrays import FloatArray
+from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.additive.objective import (
     AdditiveModel,
     AdditiveObjective,
@@ -36,6 +36,8 @@ class BlocksModel(AdditiveObjective):
         Outputs that are solved, tied to each other by the loss.
     number : int
         Number of the subset of rows that is used: see :class:`Block`.
+    cell_parents : ndarray of int32 of shape (n_cells, 2), optional
+        Two categories of each code of the last columns, if these are pairs of others.
     """
 
     def __init__(
@@ -45,11 +47,13 @@ class BlocksModel(AdditiveObjective):
         loss: Loss,
         outputs: slice,
         number: int = 0,
+        cell_parents: IntArray | None = None,
     ) -> None:
         self._target = summary.target_sum[number, outputs]
         n_rows = summary.n_rows
         n_outputs = len(self._target)
         super().__init__(loss, blocks.n_codes, summary.n_context, n_outputs, n_rows)
+        self.cell_parents = cell_parents
         self._blocks = blocks
         self._weight = float(summary.weight[number])
         self._which = loss, outputs, number, n_rows
