@@ -313,6 +313,38 @@ def spread_over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def all_rows_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the scores of both rules of cross-fitting, and their mean difference.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Lines of ``all_rows.csv``.
+
+    Returns
+    -------
+    table : DataFrame
+        Mean scores of each table over splits, a row for each way of splitting, and the
+        difference of "auto" to ``cross_fit_below=30``.
+    """
+    table = scores.pivot_table("score", _CELL, "rule").rename_axis(columns=None)
+    table["difference"] = table["auto"] - table["below 30"]
+    return table.reorder_levels(["model", *_CELL[:-1]]).sort_index()
+
+
+def all_rows_means(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean difference of "auto" to ``cross_fit_below=30`` behind each model."""
+    difference = all_rows_table(scores)["difference"]
+    by_model = difference.groupby(level="model").agg(["mean", "sem", "count"])
+    return by_model.rename(columns={"sem": "±", "count": "cells"})
+
+
+def report_all_rows(scores: pd.DataFrame) -> str:
+    """Return the report of ``all_rows.csv`` in Markdown."""
+    tables = markdown(all_rows_table(scores)), markdown(all_rows_means(scores))
+    return "\n\n".join(("# Two rules of cross-fitting on all rows", *tables)) + "\n"
+
+
 def report_seeds(scores: pd.DataFrame) -> str:
     """Return the report of ``seeds.csv`` in Markdown."""
     n_seeds, n_splits = scores["seed"].nunique(), scores["split"].nunique()

@@ -17,6 +17,7 @@ from _report import (
     TOLERANCE,
     against_each,
     against_models,
+    all_rows_table,
     as_published,
     at_random,
     by_rival,
@@ -26,6 +27,7 @@ from _report import (
     means_of_cells,
     of_catalog,
     published_errors,
+    report_all_rows,
     report_encoders,
     report_models,
     report_published,
@@ -120,21 +122,23 @@ def fragments() -> dict[str, str]:
         "model_scores": model_scores(models),
         "published": published.map(as_published),
         "seeds": seed_table(pd.read_csv(RESULTS / "seeds.csv")),
+        "all_rows": all_rows_table(pd.read_csv(RESULTS / "all_rows.csv")),
     }
     return {name: list_table(table) for name, table in tables.items()}
 
 
 def reports() -> dict[str, str]:
     """Return what the benchmarks print, by the names of their files."""
-    encoders, models, published, theirs, seeds = (
-        pd.read_csv(RESULTS / f"{name}.csv")
-        for name in ("encoders", "models", "published", "sigrist2023", "seeds")
+    names = "encoders", "models", "published", "sigrist2023", "seeds", "all_rows"
+    encoders, models, published, theirs, seeds, all_rows = (
+        pd.read_csv(RESULTS / f"{name}.csv") for name in names
     )
     return {
         "encoders": report_encoders(encoders),
         "models": report_models(models),
         "published": report_published(published, theirs),
         "seeds": report_seeds(seeds),
+        "all_rows": report_all_rows(all_rows),
     }
 
 

@@ -21,6 +21,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -76,27 +77,54 @@ def _read_folds(path: Path) -> pd.Series:
     return pd.read_parquet(path)["fold"]
 
 
-def measure(encoder: str, model: str, train: Part, test: Part, seed: int) -> dict[str, Any]:
-    """Return the mean squared error on a fold, and the processor time."""
-    start = time.process_time()
-    if model == TREES_CHOSEN:
-        predicted = _predict_by_chosen_trees(encoder, train, test, seed)
-    else:
-        X, X_test = ENCODERS[encoder]("regression", train, test, seed)
-        predicted = MODELS[model](seed).fit(X, train.y).predict(X_test)
-    error = mean_squared_error(test.y, predicted)
-    return {"mse": error, "seconds": round(time.process_time() - start, 2)}
+class FoldOfTable:
+    """Training and test part of a fold, encoded once for all models.
 
+    Parameters
+    ----------
+    encoder : str
+        Name of the encoder.
+    train, test : Part
+        Rows of the other folds, and of this one.
+    seed : int
+        Seed of encoders and models.
+    """
 
-def _predict_by_chosen_trees(encoder: str, train: Part, test: Part, seed: int) -> Any:
-    task, encode = "regression", ENCODERS[encoder]
-    inner, validation = inner_split(train, seed)
-    X, X_validation = encode(task, inner, validation, seed)
-    evaluation = (X_validation, validation.y)
-    _, n_trees = hist_gradient_boosting(task, X, inner.y, MAX_TREES, seed, evaluation)
-    X, X_test = encode(task, train, test, seed)
-    model, _ = hist_gradient_boosting(task, X, train.y, n_trees, seed, None)
-    return model.predict(X_test)
+    def __init__(self, encoder: str, train: Part, test: Part, seed: int) -> None:
+        self._encode = ENCODERS[encoder]
+        self._train, self._test, self._seed = train, test, seed
+
+    @cached_property
+    def _encoded(self) -> tuple[Any, float]:
+        """Both parts as the models get them, and the processor time that it took."""
+        start = time.process_time()
+        parts = self._encode("regression", self._train, self._test, self._seed)
+        return parts, time.process_time() - start
+
+    def measure(self, model: str) -> dict[str, Any]:
+        """Return the mean squared error of a model, and processor time with encoding."""
+        (X, X_test), seconds = self._encoded
+        start = time.process_time()
+        fitted = (
+            self._with_chosen_trees(X) if model == TREES_CHOSEN else self._fit(model, X)
+        )
+        error = mean_squared_error(self._test.y, fitted.predict(X_test))
+        seconds += time.process_time() - start
+        return {"mse": error, "seconds": round(seconds, 2)}
+
+    def _fit(self, model: str, X: Any) -> Any:
+        return MODELS[model](self._seed).fit(X, self._train.y)
+
+    def _with_chosen_trees(self, X: Any) -> Any:
+        task, seed = "regression", self._seed
+        inner, validation = inner_split(self._train, seed)
+        X_inner, X_validation = self._encode(task, inner, validation, seed)
+        evaluation = (X_validation, validation.y)
+        _, n_trees = hist_gradient_boosting(
+            task, X_inner, inner.y, MAX_TREES, seed, evaluation
+        )
+        model, _ = hist_gradient_boosting(task, X, self._train.y, n_trees, seed, None)
+        return model
 
 
 def run(folder: Path, settings: argparse.Namespace, records: Records) -> None:
@@ -107,10 +135,11 @@ def run(folder: Path, settings: argparse.Namespace, records: Records) -> None:
     for name in names:
         for fold, train, test in folds(folder, catalog[name]):
             for encoder in settings.encoders.split(","):
+                encoded = FoldOfTable(encoder, train, test, fold)
                 for model in [*MODELS, TREES_CHOSEN]:
                     key = (name, fold, model, encoder)
                     if key not in records:
-                        record = measure(encoder, model, train, test, fold)
+                        record = encoded.measure(model)
                         records.add(key, [record])
                         print(*key, record, flush=True)
 

@@ -185,3 +185,19 @@ def test_spread_over_seeds_is_apart_from_that_over_splits():
     )
     (table,) = spread_over_seeds(first).itertuples(index=False)
     assert table == pytest.approx((0.61, 0.01, 0.2 / np.sqrt(2)))
+
+
+def test_rules_of_cross_fitting_are_compared_cell_by_cell():
+    from _report import all_rows_means
+
+    lines = {
+        "table": ["one", "one", "two", "two"],
+        "rows": 60_000,
+        "split_by": "random",
+        "model": "boosting",
+        "rule": ["auto", "below 30"] * 2,
+        "score": [0.5, 0.4, 0.9, 0.6],
+    }
+    (line,) = all_rows_means(pd.DataFrame(lines)).itertuples()
+    assert line.mean == pytest.approx(0.2)
+    assert line.cells == 2
