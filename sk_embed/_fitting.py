@@ -224,8 +224,8 @@ def learn_from_rows(
     with_fold_tables = is_cross_fitted and (
         settings.crosses != () or needs_folds(counts, cross_fit_below)
     )
-    # Crosses that are to be chosen are judged by rows that were held out.
-    if with_fold_tables or settings.crosses is None:
+    # Crosses are judged by rows that were held out.
+    if with_fold_tables or settings.crosses != ():
         folds = draw_folds()
         n_fold_tables = len(folds.is_training) if with_fold_tables else 0
         settings = replace(settings, n_fold_tables=n_fold_tables)

@@ -258,7 +258,7 @@ class EmbeddingEncoder(
             self._fit_task(X, y, sample_weight) as end_subtask,
         ):
             self._require_usable(y)
-            n_folds = self._n_folds() if with_folds or self.crosses == "auto" else 0
+            n_folds = self._n_folds() if with_folds or self.crosses is not None else 0
             partitions, divisions = joined(X, y, sample_weight)
             layout = self._layout(X)
             seed, fold_seed = self._draw_seeds()

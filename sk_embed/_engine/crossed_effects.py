@@ -23,6 +23,7 @@ from sk_embed._engine.additive.crosses import (
     HeldOutRows,
     choose_crosses,
 )
+from sk_embed._engine.additive.foretold import Foretold, Residuals, shrinkages
 from sk_embed._engine.additive.main_effects import (
     AdditiveFit,
     KnownColumns,
@@ -34,7 +35,7 @@ from sk_embed._engine.additive.main_effects import (
     output_groups,
     stack_fits,
 )
-from sk_embed._engine.cells import ListedCells, Pair
+from sk_embed._engine.cells import ListedCells, Pair, cell_codes, keys_of
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.rows import ALL_ROWS, Rows, without_fold
 from sk_embed._engine.sources import RowSource
@@ -54,6 +55,8 @@ class CrossEffects(NamedTuple):
         Effects of the cells; zero, the last, is that of any other cell.
     fold_effects : ndarray of shape (n_folds, n_cells + 1, n_outputs)
         Effects of the cells, learned without each fold.
+    weight : ndarray of shape (1 + n_folds, n_cells + 1)
+        Weight of each cell's rows, of all and without each fold.
     effective_counts : ndarray of shape (n_cells + 1,)
         Effective number of each cell's rows.
     explained_variance_ratio : float
@@ -67,9 +70,26 @@ class CrossEffects(NamedTuple):
     cells: ListedCells
     effects: FloatArray
     fold_effects: FloatArray
+    weight: FloatArray
     effective_counts: FloatArray
     explained_variance_ratio: float
     noise_ratio: float
+
+    def first_folds(self, n_folds: int) -> CrossEffects:
+        """Return the effects of all rows and without each of the first folds."""
+        return self._replace(
+            fold_effects=self.fold_effects[:n_folds], weight=self.weight[: 1 + n_folds]
+        )
+
+    def foretold(self, means: Sequence[FloatArray]) -> Foretold:
+        """Return the effects beside what is foretold of the listed cells.
+
+        ``means`` are of all rows and without each fold, shape (n_cells, n_outputs) each.
+        """
+        told = np.zeros((len(means), *self.effects.shape))
+        told[:, :-1] = means
+        effects = np.concatenate([self.effects[None], self.fold_effects])
+        return Foretold(effects, told, self.weight, self.noise_ratio)
 
 
 class Crossed(NamedTuple):
@@ -95,10 +115,11 @@ class Crossed(NamedTuple):
         effective_counts = self.source.effective_counts()
         ends = np.cumsum(self.source.n_codes)[:-1]
         full = np.split(joint.full.effects, ends)
-        weights = self.source.weight_of_codes(ALL_ROWS)
+        subsets = [ALL_ROWS, *(without_fold(fold) for fold in range(len(joint.folds)))]
+        weights = [self.source.weight_of_codes(subset) for subset in subsets]
         moments = [
             float(weight @ (effects**2).sum(axis=1))
-            for effects, weight in zip(full, weights, strict=True)
+            for effects, weight in zip(full, weights[0], strict=True)
         ]
         folds = [np.split(fold.effects, ends) for fold in joint.folds]
         first = len(self.columns.n_codes)
@@ -111,6 +132,7 @@ class Crossed(NamedTuple):
                 cells,
                 effects[0],
                 effects[1:],
+                np.stack([of_subset[j] for of_subset in weights]),
                 effective_counts[j],
                 moments[j] / (sum(moments) or 1.0),
                 float(joint.noise_ratio[:, j].max()),
@@ -233,3 +255,52 @@ def held_out_prediction(
         if slopes:
             raw_prediction[held_out] += rows.context[held_out] @ np.stack(slopes)
     return raw_prediction
+
+
+def shrink_to_vectors(
+    source: RowSource,
+    loss: Loss,
+    effects: MainEffects,
+    crosses: Sequence[CrossEffects],
+    means: Sequence[Sequence[FloatArray]],
+) -> list[CrossEffects]:
+    """Shrink the effects of cells to what vectors foretell, as far as held-out rows gain.
+
+    Parameters
+    ----------
+    source : RowSource
+        Training rows and their folds.
+    loss : Loss
+        Loss whose weighted sum over rows is minimised.
+    effects : MainEffects
+        Main effects of the columns alone, of all rows and without each fold.
+    crosses : sequence of CrossEffects
+        Effects of the cells, of all rows and without each fold.
+    means : sequence of sequences of ndarray of shape (n_cells, n_outputs)
+        What vectors of all rows, and those without each fold, foretell of the listed cells
+        of each cross.
+    """
+    rows, fold_of_row = source.held_out_sample(MAX_ROWS_SCREENED)
+    prediction = loss.inverse_link(held_out_prediction(rows, fold_of_row, effects))
+    weight = rows.weight.astype(np.float64)[:, None]
+    residuals = Residuals(
+        (rows.targets - prediction) * weight, loss.curvature(prediction) * weight
+    )
+    foretold = [c.foretold(of_cross) for c, of_cross in zip(crosses, means, strict=True)]
+    of_rows = [
+        cells.of_rows((1 + fold_of_row, _cells_of_rows(rows, cross)))
+        for cells, cross in zip(foretold, crosses, strict=True)
+    ]
+    shrunk = [
+        cells.shrunk(shrinkage).astype(cells.effects.dtype)
+        for cells, shrinkage in zip(foretold, shrinkages(of_rows, residuals), strict=True)
+    ]
+    return [
+        cross._replace(effects=of_cross[0], fold_effects=of_cross[1:])
+        for cross, of_cross in zip(crosses, shrunk, strict=True)
+    ]
+
+
+def _cells_of_rows(rows: Rows, cross: CrossEffects) -> IntArray:
+    a, b = (rows.codes[:, column] for column in cross.pair)
+    return cell_codes(keys_of(a, b), cross.cells.keys)

@@ -15,7 +15,7 @@ from sk_embed._engine.additive.main_effects import (
     KnownColumns,
     MainEffects,
 )
-from sk_embed._engine.cells import Pair
+from sk_embed._engine.cells import Pair, codes_of
 from sk_embed._engine.column_vectors import (
     ColumnVectors,
     LearnedTables,
@@ -29,8 +29,10 @@ from sk_embed._engine.crossed_effects import (
     choose_pairs,
     cross,
     fit_effects,
+    shrink_to_vectors,
 )
 from sk_embed._engine.losses import Loss
+from sk_embed._engine.network.second_difference import second_difference
 from sk_embed._engine.network.sensitivity import Sensitivity
 from sk_embed._engine.network.training import TrainingSettings
 from sk_embed._engine.network.trunk import Trunk
@@ -117,6 +119,7 @@ def learn_model(
             tables of all rows, of  |      fold; then crosses
             two halves and without  |
             each fold               |
+        crosses, shrunk to what the vectors foretell of their cells
         canonical axes and reliability of each column
 
     Parameters
@@ -157,10 +160,14 @@ def learn_model(
     solving = partial(_learn_additive, source, loss, settings, map_tasks)
     network, additive = map_tasks(call, [learning_network, solving])
 
+    n_kept = settings.n_fold_tables
+    crosses = additive.crosses
+    if crosses and source.n_folds:
+        crosses = _shrunk_crosses(source, loss, settings, network, additive, map_tasks)
     columns = column_vectors(
         source.n_codes,
         network.tables,
-        additive.effects,
+        additive.effects.first_folds(n_kept),
         network.sensitivity.metrics,
         settings.main_effects,
         map_tasks,
@@ -170,7 +177,7 @@ def learn_model(
         columns = [replace(c, reliability=c.reliability * np.nan) for c in columns]
     return LearnedModel(
         columns=columns,
-        crosses=additive.crosses,
+        crosses=[of_pair.first_folds(n_kept) for of_pair in crosses],
         context_sensitivity=np.empty(0) if is_one_batch else network.sensitivity.context,
         trunk=network.trunk,
         loss_curve=network.loss_curve,
@@ -213,8 +220,8 @@ def _learn_network(
     """Learn the trunk, and then the tables under it."""
     trunk, curve = source.learn_trunk(initial, loss, draw_prior, settings.training, report)
     plan = _plan(source, draw_prior(), settings.n_fold_tables)
-    parts = map_tasks(call, _table_tasks(source, plan, trunk, loss, settings))
-    learned = _learned_tables(source, plan, chain.from_iterable(parts))
+    learn = _table_learner(source, trunk, loss, plan.prior, settings)
+    learned = _learned_tables(source, plan, _learn_parts(learn, plan.parts, map_tasks))
     return _Network(trunk, curve, learned, source.sensitivity(trunk, learned.full))
 
 
@@ -224,7 +231,7 @@ class _Additive(NamedTuple):
     Parameters
     ----------
     effects : MainEffects
-        Effects of the columns alone, of all rows and without each fold of the tables.
+        Effects of the columns alone, of all rows and without each fold.
     crosses : list of CrossEffects
         Effects of the pairs' cells.
     joint : MainEffects
@@ -243,16 +250,12 @@ def _learn_additive(
     source: RowSource, loss: Loss, settings: ModelSettings, map_tasks: TaskMap
 ) -> _Additive:
     """Solve the additive model of the columns, and then that with crosses."""
-    n_folds = source.n_folds if settings.crosses is None else settings.n_fold_tables
+    has_crosses = settings.crosses != ()
+    n_folds = source.n_folds if has_crosses else settings.n_fold_tables
     effects = fit_effects(source, loss, settings.alpha, None, n_folds, map_tasks)
     crosses, joint = _learn_crosses(source, loss, effects, settings, map_tasks)
-    n_kept = settings.n_fold_tables
-    return _Additive(
-        effects.first_folds(n_kept),
-        crosses,
-        joint.first_folds(n_kept),
-        effects.converged and joint.converged,
-    )
+    converged = effects.converged and joint.converged
+    return _Additive(effects, crosses, joint, converged)
 
 
 def _learn_crosses(
@@ -279,9 +282,37 @@ def _learn_crosses(
         return [], effects
     crossed = cross(source, choice.pairs)
     known = KnownColumns(effects, np.hstack([effects.alpha, choice.alpha]))
-    n_folds = settings.n_fold_tables
+    n_folds = source.n_folds
     joint = fit_effects(crossed.source, loss, settings.alpha, known, n_folds, map_tasks)
     return list(crossed.effects(joint)), joint
+
+
+def _shrunk_crosses(
+    source: RowSource,
+    loss: Loss,
+    settings: ModelSettings,
+    network: _Network,
+    additive: _Additive,
+    map_tasks: TaskMap,
+) -> list[CrossEffects]:
+    """Return the crosses, shrunk to what the vectors foretell of their cells."""
+    trunk, tables = network.trunk, network.tables
+    folds = tables.folds
+    if len(folds) < source.n_folds:
+        # No training row is encoded by these, but held-out rows are needed all the same.
+        learn = _table_learner(source, trunk, loss, tables.prior, settings)
+        parts = _parts_of_folds(source.n_folds, tables.prior.nbytes)
+        folds = _learn_parts(learn, parts, map_tasks)
+    means = [
+        [
+            second_difference(
+                trunk, table, source.n_codes, cross.pair, codes_of(cross.cells.keys)
+            )
+            for table in (tables.full, *folds)
+        ]
+        for cross in additive.crosses
+    ]
+    return shrink_to_vectors(source, loss, additive.effects, additive.crosses, means)
 
 
 def n_table_passes(settings: ModelSettings) -> int:
@@ -359,12 +390,16 @@ def _plan(source: RowSource, prior: FloatArray, n_folds: int) -> _Plan:
     sampled = _sampled_rows(source.n_codes, samples)
     every = slice(None)
     first = np.array([ALL_ROWS, *HALVES])
-    folds = np.array([without_fold(fold) for fold in range(n_folds)], dtype=np.intp)
     parts = [
         *_side_by_side(first, [every, sampled, sampled], prior.nbytes),
-        *_side_by_side(folds, [every] * n_folds, prior.nbytes),
+        *_parts_of_folds(n_folds, prior.nbytes),
     ]
     return _Plan(prior, parts, weight, samples, n_folds)
+
+
+def _parts_of_folds(n_folds: int, n_bytes: int) -> list[_Part]:
+    folds = np.array([without_fold(fold) for fold in range(n_folds)], dtype=np.intp)
+    return _side_by_side(folds, [slice(None)] * n_folds, n_bytes)
 
 
 def _sampled_rows(n_codes: IntArray, samples: list[Sample]) -> IntArray:
@@ -375,18 +410,29 @@ def _sampled_rows(n_codes: IntArray, samples: list[Sample]) -> IntArray:
     )
 
 
-def _table_tasks(
-    source: RowSource, plan: _Plan, trunk: Trunk, loss: Loss, settings: ModelSettings
-) -> list[partial[list[FloatArray]]]:
-    """Return the tasks that learn the final tables, part by part."""
-    learn = partial(
+def _table_learner(
+    source: RowSource,
+    trunk: Trunk,
+    loss: Loss,
+    prior: FloatArray,
+    settings: ModelSettings,
+) -> Callable[[IntArray], FloatArray]:
+    """Return the function that learns the tables of some subsets side by side."""
+    return partial(
         source.learn_tables,
         trunk=trunk,
         loss=loss,
-        prior=plan.prior,
+        prior=prior,
         settings=settings.training,
     )
-    return [partial(_learn_part, learn, part) for part in plan.parts]
+
+
+def _learn_parts(
+    learn: Callable[[IntArray], FloatArray], parts: list[_Part], map_tasks: TaskMap
+) -> list[FloatArray]:
+    """Learn the final tables, part by part."""
+    tasks = [partial(_learn_part, learn, part) for part in parts]
+    return list(chain.from_iterable(map_tasks(call, tasks)))
 
 
 def _learn_part(learn: Callable[[IntArray], FloatArray], part: _Part) -> list[FloatArray]:

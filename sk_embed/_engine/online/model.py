@@ -290,6 +290,7 @@ class StreamModel:
                 cells,
                 np.pad(of_cells, ((0, 1), (0, 0))),
                 np.empty((0, len(of_cells) + 1, of_cells.shape[1])),
+                np.append(cells.n_rows, 0.0)[None],
                 np.append(cells.n_rows, 0.0),
                 moment / (total or 1.0),
                 float("nan"),

@@ -1,0 +1,145 @@
+"""Effects of cells that are shrunk to what another model foretells of them.
+
+The additive model shrinks the effect of a cell, a pair of categories, to zero. Where
+another model foretells d_c - the network, by the vectors of the two categories - a cell of
+few rows is better known by that. With w_c the additive model's effect, n_c the weight of
+the cell's rows and k the rows that weigh as much as its prior, the rows of the cell alone
+say w_c (n_c + k) / n_c, and the effect becomes ::
+
+    (n_c + k) / (n_c + k') w_c + k' / (n_c + k') g d_c,      k' >= k,  0 <= g <= 1
+
+Cells without rows keep the effect zero, as cells that nobody has listed have. g and k' are
+those of the largest gain of rows that neither model has learned from: with r_i and h_i the
+gradient and the curvature of the loss at the held-out prediction of the columns, and u_i
+the effect of the row's cell without the row's fold, ::
+
+    sum_i r_i u_i - h_i u_i^2 / 2
+
+The effects stay as they are unless this is above theirs by two standard errors: rows tell
+that by the difference that each of them makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from sk_embed._arrays import FloatArray, IntArray
+
+# k' over k: in steps of two, up to where the rows of a cell hardly count.
+_RATIOS = 2.0 ** np.arange(12)
+# Crosses that tell the same are fitted to what the others leave, one after the other.
+_N_SWEEPS = 2
+_MIN_Z = 2.0
+_TINY = 1e-30
+
+
+class Foretold(NamedTuple):
+    """Cells of a pair of columns, and what is foretold of them.
+
+    Parameters
+    ----------
+    effects, means : ndarray of shape (1 + n_folds, n_cells + 1, n_outputs)
+        Effects of the cells by the additive model, and those foretold: of all rows, then
+        without each fold. The last stands for cells that are not listed.
+    weight : ndarray of shape (1 + n_folds, n_cells + 1)
+        Weight of each cell's rows, likewise.
+    noise_ratio : float
+        Rows that weigh as much as the prior of an effect.
+    """
+
+    effects: FloatArray
+    means: FloatArray
+    weight: FloatArray
+    noise_ratio: float
+
+    def of_rows(self, place: tuple[IntArray, IntArray]) -> Foretold:
+        """Return what is known of the cell of each row, by the subset of each row."""
+        return Foretold(
+            self.effects[place], self.means[place], self.weight[place], self.noise_ratio
+        )
+
+    def shrunk(self, shrinkage: Shrinkage) -> FloatArray:
+        """Return the effects, shrunk to what is foretold."""
+        own, told = self.parts(shrinkage.noise_ratio)
+        return own + shrinkage.slope * told
+
+    def parts(self, noise_ratio: float) -> tuple[FloatArray, FloatArray]:
+        """Return the share of the effects, and that of what is foretold with slope 1."""
+        n, k = self.weight[..., None].astype(np.float64), self.noise_ratio
+        has_rows = n > 0
+        total = np.maximum(n + noise_ratio, _TINY)
+        own = self.effects * np.where(has_rows, (n + k) / total, 0.0)
+        return own, self.means * np.where(has_rows, noise_ratio / total, 0.0)
+
+
+class Shrinkage(NamedTuple):
+    """Rows that weigh as much as what is foretold, and the factor of that."""
+
+    noise_ratio: float
+    slope: float
+
+
+class Residuals(NamedTuple):
+    """What the held-out predictions of the columns leave of rows.
+
+    Parameters
+    ----------
+    gradient, curvature : ndarray of shape (n_rows, n_outputs)
+        Weighted residuals, and second derivatives of the loss.
+    """
+
+    gradient: FloatArray
+    curvature: FloatArray
+
+    def less(self, predicted: FloatArray) -> Residuals:
+        """Return what is left if the rows are predicted by so much more."""
+        return self._replace(gradient=self.gradient - self.curvature * predicted)
+
+    def gain(self, predicted: FloatArray) -> FloatArray:
+        """Return the gain of each row, shape (n_rows,)."""
+        gain = self.gradient * predicted - self.curvature * predicted**2 / 2
+        return gain.sum(axis=1)
+
+
+def shrinkages(cells: Sequence[Foretold], residuals: Residuals) -> list[Shrinkage]:
+    """Return for each cross how far its effects are shrunk to what is foretold.
+
+    Parameters
+    ----------
+    cells : sequence of Foretold
+        For each cross what is known of each row's cell without the row's fold: arrays of
+        n_rows.
+    residuals : Residuals
+        Residuals of these rows.
+    """
+    found = [Shrinkage(of_cross.noise_ratio, 0.0) for of_cross in cells]
+    predicted = np.stack([c.shrunk(s) for c, s in zip(cells, found, strict=True)])
+    for _ in range(_N_SWEEPS):
+        for j, of_cross in enumerate(cells):
+            rest = residuals.less(predicted.sum(axis=0) - predicted[j])
+            found[j] = _best(of_cross, rest)
+            predicted[j] = of_cross.shrunk(found[j])
+    return found
+
+
+def _best(cells: Foretold, residuals: Residuals) -> Shrinkage:
+    """Return the shrinkage of the largest gain, or none that is not above chance."""
+    unshrunk = Shrinkage(cells.noise_ratio, 0.0)
+    tried = [_with_best_slope(cells, residuals, ratio) for ratio in _RATIOS]
+    gains = [residuals.gain(cells.shrunk(shrinkage)) for shrinkage in tried]
+    best = int(np.argmax([gain.sum() for gain in gains]))
+    more = gains[best] - residuals.gain(cells.shrunk(unshrunk))
+    is_above_chance = more.sum() > _MIN_Z * np.sqrt((more**2).sum())
+    return tried[best] if is_above_chance else unshrunk
+
+
+def _with_best_slope(cells: Foretold, residuals: Residuals, ratio: float) -> Shrinkage:
+    noise_ratio = float(cells.noise_ratio * ratio)
+    own, told = cells.parts(noise_ratio)
+    rest = residuals.less(own)
+    curvature = (residuals.curvature * told**2).sum()
+    slope = (rest.gradient * told).sum() / max(float(curvature), _TINY)
+    return Shrinkage(noise_ratio, float(np.clip(slope, 0.0, 1.0)))
