@@ -277,8 +277,8 @@ def shrink_to_vectors(
     crosses : sequence of CrossEffects
         Effects of the cells, of all rows and without each fold.
     means : sequence of sequences of ndarray of shape (n_cells, n_outputs)
-        What vectors of all rows, and those without each fold, foretell of the listed cells
-        of each cross.
+        Prior means of each cross's listed cells, as foretold by the vectors of all rows and
+        by those without each fold.
     """
     rows, fold_of_row = source.held_out_sample(MAX_ROWS_SCREENED)
     prediction = loss.inverse_link(held_out_prediction(rows, fold_of_row, effects))

@@ -113,7 +113,7 @@ def shrinkages(cells: Sequence[Foretold], residuals: Residuals) -> list[Shrinkag
         For each cross what is known of each row's cell without the row's fold: arrays of
         n_rows.
     residuals : Residuals
-        Residuals of these rows.
+        Residuals that the columns' held-out predictions leave of these rows.
     """
     found = [Shrinkage(of_cross.noise_ratio, 0.0) for of_cross in cells]
     predicted = np.stack([c.shrunk(s) for c, s in zip(cells, found, strict=True)])

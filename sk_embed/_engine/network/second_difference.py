@@ -28,7 +28,7 @@ def second_difference(
     Parameters
     ----------
     trunk : Trunk
-        The trained trunk.
+        Trunk after its last epoch.
     table : ndarray of shape (sum(n_codes), width)
         Stacked vectors of all columns.
     n_codes : ndarray of shape (n_columns,)
