@@ -24,11 +24,17 @@ class Scratch:
     def __init__(self, dtype: np.dtype) -> None:
         self._dtype = dtype
         self._buffers: dict[str, FloatArray] = {}
+        self._arrays: dict[str, FloatArray] = {}
 
     def array(self, name: str, *shape: int) -> FloatArray:
         """Return an array of any contents."""
+        array = self._arrays.get(name)
+        # Most batches have the shape of the one before.
+        if array is not None and array.shape == shape:
+            return array
         size = prod(shape)
         buffer = self._buffers.get(name)
         if buffer is None or len(buffer) < size:
             buffer = self._buffers[name] = np.empty(size, self._dtype)
-        return buffer[:size].reshape(shape)
+        array = self._arrays[name] = buffer[:size].reshape(shape)
+        return array
