@@ -154,8 +154,11 @@ def learn_model(
     draw_prior = partial(prior_table, source.n_codes, settings, prior_rng)
 
     # The network and the additive model know nothing of each other.
+    learn_trunk = partial(
+        source.learn_trunk, initial, loss, draw_prior, settings.training, report
+    )
     learning_network = partial(
-        _learn_network, source, loss, settings, initial, draw_prior, report, map_tasks
+        _learn_network, source, loss, settings, learn_trunk, draw_prior, map_tasks
     )
     solving = partial(_learn_additive, source, loss, settings, map_tasks)
     network, additive = map_tasks(call, [learning_network, solving])
@@ -212,13 +215,12 @@ def _learn_network(
     source: RowSource,
     loss: Loss,
     settings: ModelSettings,
-    initial: Trunk,
+    learn_trunk: Callable[[], tuple[Trunk, list[float]]],
     draw_prior: Callable[[], FloatArray],
-    report: Report,
     map_tasks: TaskMap,
 ) -> _Network:
     """Learn the trunk, and then the tables under it."""
-    trunk, curve = source.learn_trunk(initial, loss, draw_prior, settings.training, report)
+    trunk, curve = learn_trunk()
     plan = _plan(source, draw_prior(), settings.n_fold_tables)
     learn = _table_learner(source, trunk, loss, plan.prior, settings)
     learned = _learned_tables(source, plan, _learn_parts(learn, plan.parts, map_tasks))
