@@ -9,7 +9,7 @@ loses its identity to the next model where other categories lie between them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -85,9 +85,10 @@ def draw_folds(
     """
     n_rows = len(y)
     if cv is None or isinstance(cv, Integral):
-        labels = distinct(y, with_missing=True)[0] if is_label else np.zeros(n_rows)
-        n_folds = number_of_folds(cv)
-        return read_folds(_shuffled_folds(n_folds, labels.astype(np.intp), seed), n_rows)
+        labels = np.zeros(n_rows, np.int8)
+        if is_label:
+            labels = distinct(y, with_missing=True)[0].astype(np.intp)
+        return _shuffled_folds(number_of_folds(cv), labels, seed)
     if y.dtype == object:
         y = distinct(y)[0]
     # A list is read here: scikit-learn's wrapper would raise of it what says nothing of cv.
@@ -99,16 +100,15 @@ def number_of_folds(cv: Any) -> int:
     return int(cv) if isinstance(cv, Integral) else 5
 
 
-def _shuffled_folds(
-    n_folds: int, labels: IntArray, seed: int
-) -> Iterator[tuple[IntArray, IntArray]]:
-    """Yield folds of random rows, each label spread as evenly as its rows allow."""
+def _shuffled_folds(n_folds: int, labels: IntArray, seed: int) -> Folds:
+    """Draw folds of random rows, each label spread as evenly as its rows allow."""
     # Imported by those who cross-fit alone: it takes longer than all of this package.
     from sklearn.model_selection import KFold
 
-    rows = _spread_rows(labels, seed)
-    for train, test in KFold(n_folds).split(rows):
-        yield rows[train], rows[test]
+    # Raises where the folds are too few, or too many for the rows.
+    next(KFold(n_folds).split(labels[:n_folds]))
+    of_row = fold_numbers(n_folds, labels, seed)
+    return Folds(of_row, of_row != np.arange(n_folds, dtype=of_row.dtype)[:, None])
 
 
 def fold_numbers(n_folds: int, labels: IntArray, seed: int) -> IntArray:
@@ -127,8 +127,10 @@ def _spread_rows(labels: IntArray, seed: int) -> IntArray:
     fewer rows than folds, at which StratifiedKFold warns, has a row in as many folds.
     """
     random_state = np.random.RandomState(seed)
-    rows = np.arange(len(labels))
+    rows = np.arange(len(labels), dtype=np.int32)
     random_state.shuffle(rows)
+    if not labels.any():
+        return rows  # spread evenly already, without arrays of many rows
     labels = labels[rows]
     place = pd.Series(labels).groupby(labels).cumcount().to_numpy()
     n_of_label = np.bincount(labels)
