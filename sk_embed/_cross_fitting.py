@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._distinct import distinct
+from sk_embed._groups import require_groups
 
 # Rows over the noise ratio, below which a category is rare: with ten times the noise ratio
 # of rows the prior of an effect hardly counts any more. The noise ratio of real columns
@@ -89,10 +90,13 @@ def draw_folds(
         if is_label:
             labels = distinct(y, with_missing=True)[0].astype(np.intp)
         return _shuffled_folds(number_of_folds(cv), labels, seed)
+    # A list is read here: scikit-learn's wrapper would raise of it what says nothing of cv.
+    if not hasattr(cv, "split"):
+        return read_folds(cv, n_rows)
+    require_groups(cv, routed.get("groups"), n_rows)
     if y.dtype == object:
         y = distinct(y)[0]
-    # A list is read here: scikit-learn's wrapper would raise of it what says nothing of cv.
-    return read_folds(cv.split(X, y, **routed) if hasattr(cv, "split") else cv, n_rows)
+    return read_folds(cv.split(X, y, **routed), n_rows)
 
 
 def number_of_folds(cv: Any) -> int:

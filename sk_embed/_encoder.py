@@ -33,7 +33,7 @@ from sk_embed._sklearn_compat import (
     MethodMapping,
     check_feature_names_in,
     fit_context,
-    process_routing,
+    routed_to_splitter,
 )
 from sk_embed._streaming import PartialFitMixin
 
@@ -391,8 +391,10 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
         -----
         UserWarning
             If ``categorical_features="all"`` makes categories of a column of floats that
-            are not whole, more of them than half the rows, which are 200 or more. And if
-            y has so many classes that it may be no classification, see ``target_type``.
+            are not whole, or it or "from_dtype" of dates or times, more of them than half
+            the rows, which are 200 or more. If the names of a column that ``names`` lists
+            are not used. And if y has so many classes that it may be no classification,
+            see ``target_type``.
         """
         with restore_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
@@ -439,12 +441,14 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
         -----
         UserWarning
             If ``categorical_features="all"`` makes categories of a column of floats that
-            are not whole, more of them than half the rows, which are 200 or more. And if
-            y has so many classes that it may be no classification, see ``target_type``.
+            are not whole, or it or "from_dtype" of dates or times, more of them than half
+            the rows, which are 200 or more. If the names of a column that ``names`` lists
+            are not used. And if y has so many classes that it may be no classification,
+            see ``target_type``.
         """
         with restore_on_error(self), self._fit_task(X, y, sample_weight) as end_subtask:
             training = self._read(X, y, sample_weight)
-            routed = process_routing(self, "fit_transform", **params).splitter.split
+            routed = routed_to_splitter(self, **params)
             draw_folds = partial(self._draw_folds, self.cv, X, **routed)
             cross_fitted = self._fit(training, draw_folds, self.cross_fit, end_subtask)
             columns = as_columns(X)

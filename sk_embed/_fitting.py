@@ -38,7 +38,13 @@ from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.sources import InMemory, RowSource
 from sk_embed._engine.tasks import TaskMap, call, map_in_pool, map_in_turn
 from sk_embed._fitted import FittedEncoding, Learned, ResumeState
-from sk_embed._names import NamePrior, NameRule, learn_name_prior, read_names
+from sk_embed._names import (
+    NamePrior,
+    NameRule,
+    learn_name_prior,
+    read_names,
+    warn_of_names_without_use,
+)
 from sk_embed._output_tables import (
     ColumnTables,
     OutputTables,
@@ -372,7 +378,9 @@ def _with_names(
     ]
     with single_blas_thread():
         results = map_tasks(call, tasks)
-    return [prior for prior, _ in results], [table for _, table in results]
+    priors = [prior for prior, _ in results]
+    warn_of_names_without_use(columns.vocabularies, rules, priors)
+    return priors, [table for _, table in results]
 
 
 def _resume_state(

@@ -23,6 +23,7 @@ from sk_embed._engine.name_prior import (
     shrink_to,
 )
 from sk_embed._output_tables import OutputTables
+from sk_embed._warn import warn
 
 _Tables = TypeVar("_Tables", bound=OutputTables)
 # Those categories with most rows tell what names say.
@@ -41,11 +42,14 @@ class NameRule:
         Whether names must predict vectors beyond chance to be used.
     with_others : bool
         Whether values that are no strings have names, those that they are written as.
+    is_listed : bool, default=False
+        Whether the user lists the column, and so expects its names to be used.
     """
 
     is_used: bool
     is_tested: bool
     with_others: bool
+    is_listed: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,6 +199,31 @@ def _has_name(vocabulary: Vocabulary, with_others: bool) -> BoolArray:
     return has_name & (with_others or kind == "string")
 
 
+def warn_of_names_without_use(
+    vocabularies: list[Vocabulary], rules: list[NameRule], priors: list[NamePrior | None]
+) -> None:
+    """Warn of columns that the user lists in ``names``, but whose names are not used.
+
+    Parameters
+    ----------
+    vocabularies : list of Vocabulary
+        Categories of each categorical column.
+    rules : list of NameRule
+        Whether, and how, names of each column are asked for.
+    priors : list of NamePrior or None
+        Prior means of each column, None where its names are not used.
+    """
+    for vocabulary, rule, prior in zip(vocabularies, rules, priors, strict=True):
+        if rule.is_listed and prior is None:
+            n_names = int(_has_name(vocabulary, rule.with_others).sum())
+            few = f"has {n_names} categories with names, fewer than {MIN_CATEGORIES}"
+            why = few if n_names < MIN_CATEGORIES else "has names that predict nothing"
+            warn(
+                f"names lists column {vocabulary.name!r}, which {why}: its names are not "
+                "used; take it off the list, or set names='auto'."
+            )
+
+
 def read_names(
     names: Any, is_categorical: BoolArray, feature_names: NDArray[Any] | None
 ) -> list[NameRule]:
@@ -222,7 +251,7 @@ def read_names(
         place_among_categorical(column, "names", is_categorical, feature_names)
         for column in names
     ]
-    return [NameRule(j in listed, False, True) for j in range(n_columns)]
+    return [NameRule(j in listed, False, True, j in listed) for j in range(n_columns)]
 
 
 def fill_unknown(

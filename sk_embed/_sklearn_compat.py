@@ -54,7 +54,7 @@ __all__ = [
     "frame_adapter",
     "n_threads",
     "output_container",
-    "process_routing",
+    "routed_to_splitter",
     "single_blas_thread",
     "validate_parameters",
 ]
@@ -126,6 +126,25 @@ def fit_task(
         yield end_subtask
         # Nothing to be reconstructed: the estimator itself is fitted.
         task.call_on_fit_task_end(estimator=estimator, reconstruction_attributes={}, **data)
+
+
+def routed_to_splitter(estimator: Any, **params: Any) -> dict[str, Any]:
+    """Return what ``fit_transform`` hands to ``cv``, or raise TypeError if it takes none.
+
+    A splitter that does not split by groups takes no ``groups``.
+    """
+    try:
+        routed: dict[str, Any] = process_routing(
+            estimator, "fit_transform", **params
+        ).splitter.split
+    except TypeError as error:
+        if "groups" not in params:
+            raise
+        raise TypeError(
+            f"fit_transform got groups, but cv={estimator.cv!r:.80} does not split by "
+            "groups; pass a splitter that does, as cv=GroupKFold(5)."
+        ) from error
+    return routed
 
 
 def frame_adapter(estimator: Any) -> Any:

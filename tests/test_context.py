@@ -216,6 +216,12 @@ def test_strings_are_an_error_that_names_the_column_and_the_way_out(dtype):
         read_numbers(columns, ["size", "price"], 2)
 
 
+def test_a_whole_number_beyond_floats_is_an_error_that_names_the_column():
+    column = pd.Series([10**400, 1], dtype=object)
+    with pytest.raises(ValueError, match="'price' holds a whole number beyond floats"):
+        read_numbers([column], ["price"], 2)
+
+
 def test_complex_numbers_are_an_error_that_names_the_column():
     with pytest.raises(ValueError, match="'price' is not numeric"):
         read_numbers([pd.Series([1 + 1j])], ["price"], 1)

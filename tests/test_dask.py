@@ -115,7 +115,7 @@ def assert_same_tables(a, b):
     ],
 )
 def test_main_effects_and_categories_are_those_of_the_rows_in_memory(table, lazy, changes):
-    changes = {"n_components": 0, **changes}
+    changes = {"n_components": 0, "max_iter": 1, **changes}
     found = fit(lazy, **changes)
     expected = encoder_of(sk_embed.EmbeddingEncoder, **changes)
     expected.fit(table[NAMES], table["sold"])

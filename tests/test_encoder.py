@@ -260,6 +260,7 @@ def test_a_random_state_instance_is_consumed(X, y):
     assert_array_equal(first, again.embeddings_[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "convert",
     [
@@ -282,6 +283,7 @@ def test_every_container_gives_the_same_bits(X, y, convert):
         assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["int8", "float32", "Int64", object, "category"])
 def test_numbers_as_categories_give_the_same_bits_in_every_dtype(noise, dtype):
     X, y = noise
@@ -344,6 +346,7 @@ TWO_LABELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convert", TWO_LABELS.values(), ids=TWO_LABELS)
 def test_two_labels_of_any_type_give_the_same_bits(X, y, convert):
     expected = encoder().fit(X, (y > 0).astype(int))
@@ -360,6 +363,7 @@ THREE_LABELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", THREE_LABELS.values(), ids=THREE_LABELS)
 def test_three_labels_of_any_type_give_the_same_bits(X, labels, names):
     expected = encoder().fit(X, labels)

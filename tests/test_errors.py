@@ -265,7 +265,7 @@ BAD_INPUT = {
         Y,
         None,
         ValueError,
-        "'age' is not numeric.*categorical_features",
+        r"'age' is not numeric: it holds .* in row \d+.*categorical_features",
     ),
     "infinite context": (
         CONTEXT,

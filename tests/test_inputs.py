@@ -10,6 +10,7 @@ import copy
 import datetime
 import functools
 import warnings
+from contextlib import nullcontext
 from decimal import Decimal
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -617,10 +618,23 @@ def test_what_is_not_a_table_of_categories_is_one_clear_line(name):
         assert "\n" not in str(raised.value)
 
 
-def test_names_cannot_choose_among_columns_of_one_name():
-    table = TABLE.set_axis(["a", "b", "b", "a"], axis=1)
-    with pytest.raises(ValueError, match=r"'a', but X has no column names.*differ"):
-        encoder(categorical_features=["a"]).fit(table, TARGET)
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"categorical_features": ["b"]},
+        {"categories": {"b": [1, 2]}},
+        {"crosses": [("a", "b")]},
+        {"names": ["b"]},
+    ],
+    ids=str,
+)
+def test_names_cannot_choose_among_columns_of_one_name(params):
+    (parameter,) = params
+    table = TABLE.set_axis(["a", "b", "c", "a"], axis=1)
+    message = f"{parameter} names columns, but X has 2 columns of the name 'a'; rename"
+    for method in ("fit", "partial_fit"):
+        with pytest.raises(ValueError, match=message):
+            getattr(encoder(**params), method)(table, TARGET)
 
 
 # ---------------------------------------------------------------- another kind
@@ -630,7 +644,8 @@ OTHER_KINDS = {
     "strings of numbers": ([1, 2, 3], ["1", "2"], "numbers in fit but holds strings"),
     "numbers of strings": (["1", "2"], [1, 2], "strings in fit but holds numbers"),
     "fractions of strings": (["1", None], [1.0, None], "strings.*holds numbers"),
-    "strings of booleans": ([True, False, None], ["True"], "numbers.*holds strings"),
+    "strings of booleans": ([True, False, None], ["True"], "booleans in.*holds strings"),
+    "booleans of strings": (["a", None], [True], "strings.*holds booleans"),
     "bytes of strings": (["a", "b"], [b"a"], "strings.*holds bytes"),
     "strings of times": ([MIDNIGHT], ["2020-01-01"], "times.*holds strings"),
     "times of dates": ([MIDNIGHT.date()], [MIDNIGHT], "dates.*holds times"),
@@ -715,6 +730,27 @@ def test_measurements_as_categories_are_one_warning(method, convert, dtype):
     assert len(caught) == 1
     assert caught[0].filename == __file__
     assert "\n" not in str(caught[0].message)
+
+
+MOMENTS = pd.Series(pd.date_range("2020", periods=240, freq="h"))
+TIMES = {
+    "times": (MOMENTS, "240 different times"),
+    "times with a zone": (MOMENTS.dt.tz_localize("UTC"), "240 different times with a time"),
+    "dates": (MOMENTS.dt.round("D").dt.date, None),
+    "different dates": (pd.Series(pd.date_range("2020", periods=240).date), "240.* dates"),
+}
+
+
+@pytest.mark.parametrize("chosen", ["all", "from_dtype"])
+@pytest.mark.parametrize("name", TIMES)
+def test_times_that_hardly_come_twice_are_one_warning(name, chosen):
+    values, message = TIMES[name]
+    X, y = pd.DataFrame({"when": values}), measured()[1]
+    expected = pytest.warns(UserWarning, match=message) if message else nullcontext([0])
+    with expected as caught:
+        encoder(max_iter=1, categorical_features=chosen).fit(X, y)
+    assert len(caught) == 1
+    encoder(max_iter=1, categorical_features=["when"]).fit(X, y)
 
 
 NO_MEASUREMENTS = {

@@ -296,5 +296,36 @@ def test_equal_numbers_have_one_name_whatever_their_type_and_the_rows_beside(num
     assert_array_equal(together[: len(equal)], alone)
 
 
+def test_a_moment_has_one_name_in_every_time_zone():
+    moment = pd.Timestamp("2020-01-01 23:30", tz="UTC")
+    same = [moment, moment.tz_convert("Asia/Tokyo"), moment.to_pydatetime()]
+    times = pd.Series(pd.date_range("2020", periods=60, tz="UTC").repeat(3))
+    X = pd.DataFrame({"title": times.astype(object)})
+    y = times.dt.month + 0.1 * np.arange(180) % 3
+    fitted = encoder_of(names=["title"], alpha=1.0).fit(X, y)
+    found = encoded(fitted, pd.Series(same, dtype=object))
+    assert np.abs(found).min() > 0
+    assert np.ptp(found) == 0
+
+
+@pytest.mark.parametrize(
+    ("n_categories", "noise", "message"),
+    [
+        (9, 1.0, "'title', which has 9 categories with names, fewer than 30"),
+        (60, 0.0, "'title', which has names that predict nothing"),
+    ],
+)
+def test_a_listed_column_whose_names_are_not_used_is_a_warning(
+    n_categories, noise, message
+):
+    X = pd.DataFrame({"title": [f"no. {row % n_categories}" for row in range(240)]})
+    y = noise * np.random.default_rng(0).normal(size=240)
+    options = {"alpha": 1.0, "n_jobs": 2, "target_type": "continuous"}
+    with pytest.warns(UserWarning, match=message) as caught:
+        encoder_of(names=["title"], **options).fit(X, y)
+    assert [warning.filename for warning in caught] == [__file__]
+    encoder_of(names=True, **options).fit(X, y)
+
+
 def test_numbers_that_are_not_finite_are_unknown_without_an_error(numbers):
     assert np.isfinite(encoded(numbers, np.array([np.inf, -np.inf]))).all()

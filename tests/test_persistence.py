@@ -306,9 +306,15 @@ def test_a_file_that_is_replaced_keeps_its_mode_and_a_link_its_place(tmp_path):
 def test_files_that_cannot_be_opened_are_the_systems_errors(tmp_path):
     with pytest.raises(FileNotFoundError):
         EmbeddingEncoder.load(tmp_path / "none")
-    X, y = draw()
-    with pytest.raises(FileNotFoundError):
-        make().fit(X, y).save(tmp_path / "none" / "encoder.zip")
+
+
+def test_where_no_file_can_be_is_one_line_that_names_the_folder(tmp_path):
+    fitted = make().fit(*draw())
+    with pytest.raises(FileNotFoundError, match=r"no folder '.*none'.*make it first"):
+        fitted.save(tmp_path / "none" / "encoder.zip")
+    with pytest.raises(IsADirectoryError, match="is a folder; name a file in it"):
+        fitted.save(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 # ----------------------------------------------------------------- versions to come

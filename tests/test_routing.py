@@ -17,6 +17,7 @@ from sklearn.model_selection import (
     GroupKFold,
     KFold,
     PredefinedSplit,
+    StratifiedGroupKFold,
     StratifiedKFold,
 )
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -125,6 +126,42 @@ def test_grid_search_routes_the_rows_of_each_split(X, y, weight, groups):
     )
     refitted.fit_transform(X, y, weight)
     assert_array_equal(search.best_estimator_[0].transform(X), refitted.transform(X))
+
+
+@pytest.mark.parametrize("cv", [5, None, KFold(3), [(np.arange(9), np.arange(9))]], ids=str)
+@pytest.mark.parametrize("is_routed", [False, True])
+def test_groups_without_a_splitter_by_groups_are_one_clear_line(
+    cv, is_routed, X, y, groups
+):
+    with config_context(enable_metadata_routing=is_routed):
+        message = r"got groups, but cv=.* does not split by groups.*cv=GroupKFold\(5\)"
+        with pytest.raises(TypeError, match=message) as raised:
+            encoder(cv=cv).fit_transform(X, y, groups=groups)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("cv", [GroupKFold(3), StratifiedGroupKFold(3)])
+def test_a_splitter_by_groups_without_groups_is_one_clear_line(cv, X, y):
+    with pytest.raises(ValueError, match="splits by groups, but fit_transform got none"):
+        encoder(cv=cv).fit_transform(X, y > 0)
+
+
+@pytest.mark.usefixtures("_routing")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda g: np.where(np.arange(N_ROWS) == 7, np.nan, g), "missing in row 7"),
+        (lambda g: [None, *map(str, g[1:])], "missing in row 0"),
+        (lambda g: pd.Series(g).astype("Int64").where(g > 0), r"missing in row \d+"),
+        (lambda g: g[:9], "groups has 9 rows, but X has 400"),
+    ],
+)
+def test_groups_with_gaps_or_of_another_length_are_one_clear_line(
+    change, message, X, y, groups
+):
+    with pytest.raises(ValueError, match=message) as raised:
+        grouped().fit_transform(X, y, groups=change(groups))
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.usefixtures("_routing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from numbers import Integral, Real
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_embed._arrays import BoolArray
+from sk_embed._columns.frame import given_names
 
 
 def chosen_columns(chosen: Any, X: Any) -> Any:
@@ -30,7 +32,8 @@ def chosen_columns(chosen: Any, X: Any) -> Any:
     Raises
     ------
     ValueError
-        If whole numbers are places of some columns and labels of others.
+        If whole numbers are places of some columns and labels of others, or names are
+        listed that repeat in X.
     """
     is_asked = True
     if hasattr(chosen, "expand"):
@@ -44,8 +47,9 @@ def chosen_columns(chosen: Any, X: Any) -> Any:
     if is_asked and isinstance(chosen, slice):
         chosen = range(X.shape[1])[chosen]
     if not isinstance(chosen, str):
-        numbers = [number for number in _as_list(chosen) if _is_whole(number)]
-        _require_one_reading("categorical_features", numbers, X)
+        listed = _as_list(chosen)
+        _require_one_reading("categorical_features", [c for c in listed if _is_whole(c)], X)
+        _require_distinct_names("categorical_features", listed, X)
     return chosen
 
 
@@ -74,6 +78,7 @@ def categories_by_place(
     if not isinstance(categories, dict):
         return categories
     _require_one_reading("categories", [key for key in categories if _is_whole(key)], X)
+    _require_distinct_names("categories", list(categories), X)
     names = [] if feature_names is None else feature_names.tolist()
     by_place = {}
     for key, listed in categories.items():
@@ -91,11 +96,29 @@ def categories_by_place(
 
 
 def require_places(names: Any, crosses: Any, X: Any) -> None:
-    """Raise ValueError if numbers in ``names`` or ``crosses`` may be labels of X too."""
+    """Raise ValueError if ``names`` or ``crosses`` can be read in two ways of X.
+
+    Numbers may be labels of X too, and strings names that repeat in it.
+    """
     pairs = [pair for pair in _as_rows(crosses) if isinstance(pair, (tuple, list))]
     crossed = [column for pair in pairs for column in pair]
     for parameter, columns in (("names", _as_rows(names)), ("crosses", crossed)):
         _require_one_reading(parameter, [c for c in columns if _is_whole(c)], X)
+        _require_distinct_names(parameter, columns, X)
+
+
+def _require_distinct_names(parameter: str, listed: list[Any], X: Any) -> None:
+    """Raise ValueError if columns are named of a frame in which names repeat."""
+    names = given_names(X)
+    if names is None or not any(isinstance(column, str) for column in listed):
+        return
+    repeated = [name for name, n_times in Counter(names).items() if n_times > 1]
+    if repeated:
+        raise ValueError(
+            f"{parameter} names columns, but X has {names.count(repeated[0])} columns of "
+            f"the name {repeated[0]!r}; rename them, so that all names differ, or list "
+            "the columns' indices."
+        )
 
 
 def _as_rows(listed: Any) -> list[Any]:

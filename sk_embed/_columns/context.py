@@ -90,11 +90,24 @@ def _read_number(column: pd.Series, name: str) -> FloatArray:
     try:
         with np.errstate(over="ignore"):
             return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    except OverflowError as error:
+        raise ValueError(
+            f"Context column {name!r} holds a whole number beyond floats; divide it, or "
+            "name it among the categorical_features."
+        ) from error
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"Context column {name!r} is not numeric ({error}); convert it, or make it "
-            "categorical by categorical_features."
+            f"Context column {name!r} is not numeric: it holds {_no_number(column)}; name "
+            "it among the categorical_features, or make it numbers."
         ) from error
+
+
+def _no_number(column: pd.Series) -> str:
+    """Return the first value that is no number, and its row, for a message."""
+    values = column.astype(object)
+    is_number = pd.to_numeric(values, errors="coerce").notna() | values.isna()
+    row = int(np.argmin(is_number.to_numpy()))
+    return f"{values.iloc[row]!r:.40} in row {row}"
 
 
 def learn_context(

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Integral
@@ -168,6 +168,8 @@ def _as_usual(value: Any) -> Any:
     """Return a value of which equal ones, whatever their types, are written alike."""
     if isinstance(value, timedelta):
         return pd.Timedelta(value)
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(timezone.utc)
     if isinstance(value, (Decimal, Fraction)) and value == float(value):
         value = float(value)
     is_float = isinstance(value, (float, np.floating))

@@ -17,6 +17,8 @@ from sk_embed._warn import warn
 
 # Number of rows below which a column of numbers cannot be called a measurement.
 _MIN_ROWS_OF_MEASUREMENT = 200
+# Kinds of values that go on and on, so that new rows hold new ones.
+_KINDS_OF_TIME = ("dates", "times", "times with a time zone")
 
 
 @dataclass(frozen=True)
@@ -158,18 +160,26 @@ def learn_columns(
 def warn_of_a_measurement(vocabulary: Vocabulary) -> None:
     """Warn if a column that nobody called categorical is nearly surely a measurement.
 
-    Floats, mostly not whole, of more different values than half of the rows.
+    Floats, mostly not whole, or dates or times, of more different values than half of the
+    rows.
     """
     n_rows, n_categories = int(vocabulary.counts.sum()), len(vocabulary.categories)
-    is_float = vocabulary.categories.dtype.kind == "f"
-    if not is_float or n_rows < _MIN_ROWS_OF_MEASUREMENT or n_categories <= n_rows / 2:
+    if n_rows < _MIN_ROWS_OF_MEASUREMENT or n_categories <= n_rows / 2:
         return
-    values = vocabulary.categories.astype(np.float64)
-    if np.mean(values != np.floor(values)) > 1 / 2:
+    values = vocabulary.categories
+    found = f"Column {vocabulary.name!r} holds {n_categories} different"
+    if values.dtype.kind == "f":
+        values = values.astype(np.float64)
+        if np.mean(values != np.floor(values)) > 1 / 2:
+            warn(
+                f"{found} numbers in {n_rows} rows, each of them a category; name the "
+                "categorical columns by categorical_features, and the others are context."
+            )
+    elif vocabulary.kind in _KINDS_OF_TIME:
         warn(
-            f"Column {vocabulary.name!r} holds {n_categories} different numbers in "
-            f"{n_rows} rows, each of them a category; name the categorical columns by "
-            "categorical_features, and the others are context.",
+            f"{found} {vocabulary.kind} in {n_rows} rows, each of them a category, so that "
+            "later ones are unknown; make numbers of them, as days since a date, or list "
+            "the column in categorical_features."
         )
 
 

@@ -272,6 +272,10 @@ def _require_one_kind(y: NDArray[Any]) -> None:
         (one, example), (other, another), *_ = sorted(
             kinds.items(), key=lambda kind: kind[0]
         )
+        one, other = (
+            "booleans" if isinstance(label, (bool, np.bool_)) else kind
+            for kind, label in ((one, example), (other, another))
+        )
         raise ValueError(
             f"y mixes {one} and {other}, as {example!r:.40} and {another!r:.40}; make its "
             "labels all of one type."

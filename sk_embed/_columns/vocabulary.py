@@ -25,7 +25,7 @@ _KINDS = {
     "integer": "numbers",
     "floating": "numbers",
     "mixed-integer-float": "numbers",
-    "boolean": "numbers",
+    "boolean": "booleans",
     "decimal": "numbers",
     "datetime64": "times",
     "datetime": "times",
@@ -104,6 +104,11 @@ class Vocabulary:
         if not self.is_infrequent.any():
             return labels
         return labels[~self.is_infrequent].astype(object).append(pd.Index(["infrequent"]))
+
+    @property
+    def kind(self) -> str | None:
+        """What the categories are, in a word, or None if they are of several kinds."""
+        return _kind(self.categories[~pd.isna(self.categories)])
 
     @property
     def infrequent_categories(self) -> NDArray[Any] | None:
@@ -186,9 +191,8 @@ class Vocabulary:
         if is_known.any() or column.isna().all():
             return
         _, values = factorize(column, self.name)
-        known = self.categories[~pd.isna(self.categories)]
-        before, now = _kind(known), _kind(values)
-        if before is not None and now is not None and before != now:
+        before, now = self.kind, _kind(values)
+        if None not in (before, now) and _comparable(before) != _comparable(now):
             warn(
                 f"Column {self.name!r} held {before} in fit but holds {now} here, none of "
                 f"which is known: each is encoded as zeros. Convert it to {before}.",
@@ -278,6 +282,11 @@ def _kind(values: NDArray[Any]) -> str | None:
     kind = _KINDS.get(pd.api.types.infer_dtype(values, skipna=False))
     with_zone = kind == "times" and getattr(values[0], "tzinfo", None) is not None
     return "times with a time zone" if with_zone else kind
+
+
+def _comparable(kind: str | None) -> str | None:
+    """Return the kind that values of a kind are compared as: True equals 1."""
+    return "numbers" if kind == "booleans" else kind
 
 
 def insert_missing(values: NDArray[Any], place: int) -> NDArray[Any]:

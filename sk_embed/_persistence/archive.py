@@ -35,7 +35,15 @@ def write_archive(path: Path, members: Mapping[str, bytes]) -> None:
     members : mapping of str to bytes
         Content of each member, by its name in the archive.
     """
-    with _replacement(Path(os.path.realpath(path))) as file:
+    if path.is_dir():
+        raise IsADirectoryError(f"{str(path)!r} is a folder; name a file in it.")
+    path = Path(os.path.realpath(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"There is no folder {str(path.parent)!r} to write {path.name!r} to; make it "
+            "first."
+        )
+    with _replacement(path) as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             archive.comment = _PREFIX + b"0" * _N_DIGITS
             for name, content in members.items():
