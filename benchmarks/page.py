@@ -150,8 +150,8 @@ def readme_table() -> str:
     return (
         f"{markdown(encoder_table(scores, IN_README))}\n\n"
         f"Other encoders are ahead by more than {TOLERANCE} in {len(lost)} of "
-        f"{len(means_of_cells(scores))} pairs of table and model, {n_lost_by_trees} of them "
-        "with trees.\n"
+        f"{len(means_of_cells(scores))} pairs of table and model, {n_lost_by_trees} of "
+        "them with trees.\n"
     )
 
 
