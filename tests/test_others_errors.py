@@ -72,7 +72,7 @@ def test_an_error_inside_a_splitter_comes_through(error, n_folds):
 
 
 def test_groups_that_do_not_sort_are_an_error_of_the_splitter():
-    groups = np.array([0, "a", None] * 20, dtype=object)
+    groups = np.array([0, "a", "b"] * 20, dtype=object)
     with sklearn.config_context(enable_metadata_routing=True):
         with pytest.raises((TypeError, ValueError)) as theirs:
             list(GroupKFold(3).split(X, Y, groups))
