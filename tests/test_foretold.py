@@ -85,7 +85,11 @@ def draw_rows_of_cells(rng, foretold, n_rows=8_000, n_cells=400, noise=1.0):
         noise**2,
     )
     residuals = Residuals(y[:, None], np.ones((n_rows, 1)))
-    return cells, residuals, cells.of_rows((fold, cell)), truth
+    place = fold, cell
+    of_rows = Foretold(
+        cells.effects[place], cells.means[place], cells.weight[place], cells.noise_ratio
+    )
+    return cells, residuals, of_rows, truth
 
 
 def test_effects_that_are_foretold_are_taken_as_they_are(rng):

@@ -23,7 +23,12 @@ from sk_embed._engine.additive.crosses import (
     HeldOutRows,
     choose_crosses,
 )
-from sk_embed._engine.additive.foretold import Foretold, Residuals, shrinkages
+from sk_embed._engine.additive.foretold import (
+    Foretold,
+    Residuals,
+    Shrinkage,
+    shrinkages,
+)
 from sk_embed._engine.additive.main_effects import (
     AdditiveFit,
     KnownColumns,
@@ -81,15 +86,15 @@ class CrossEffects(NamedTuple):
             fold_effects=self.fold_effects[:n_folds], weight=self.weight[: 1 + n_folds]
         )
 
-    def foretold(self, means: Sequence[FloatArray]) -> Foretold:
-        """Return the effects beside what is foretold of the listed cells.
+    def foretold(self, subset: int, means: FloatArray) -> Foretold:
+        """Return the effects of a subset beside what is foretold of the listed cells.
 
-        ``means`` are of all rows and without each fold, shape (n_cells, n_outputs) each.
+        Subset 0 is that of all rows, ``1 + k`` that without fold k; ``means`` has the shape
+        (n_cells, n_outputs).
         """
-        told = np.zeros((len(means), *self.effects.shape))
-        told[:, :-1] = means
-        effects = np.concatenate([self.effects[None], self.fold_effects])
-        return Foretold(effects, told, self.weight, self.noise_ratio)
+        effects = self.fold_effects[subset - 1] if subset else self.effects
+        means = np.pad(means, ((0, 1), (0, 0)))
+        return Foretold(effects, means, self.weight[subset], self.noise_ratio)
 
 
 class Crossed(NamedTuple):
@@ -286,19 +291,43 @@ def shrink_to_vectors(
     residuals = Residuals(
         (rows.targets - prediction) * weight, loss.curvature(prediction) * weight
     )
-    foretold = [c.foretold(of_cross) for c, of_cross in zip(crosses, means, strict=True)]
-    of_rows = [
-        cells.of_rows((1 + fold_of_row, _cells_of_rows(rows, cross)))
-        for cells, cross in zip(foretold, crosses, strict=True)
+    held_out = [
+        _foretold_of_rows(cross, of_cross, 1 + fold_of_row, _cells_of_rows(rows, cross))
+        for cross, of_cross in zip(crosses, means, strict=True)
     ]
-    shrunk = [
-        cells.shrunk(shrinkage).astype(cells.effects.dtype)
-        for cells, shrinkage in zip(foretold, shrinkages(of_rows, residuals), strict=True)
-    ]
+    found = shrinkages(held_out, residuals)
     return [
-        cross._replace(effects=of_cross[0], fold_effects=of_cross[1:])
-        for cross, of_cross in zip(crosses, shrunk, strict=True)
+        _shrunk(cross, of_cross, shrinkage)
+        for cross, of_cross, shrinkage in zip(crosses, means, found, strict=True)
     ]
+
+
+def _foretold_of_rows(
+    cross: CrossEffects, means: Sequence[FloatArray], subset: IntArray, cells: IntArray
+) -> Foretold:
+    """Return what is foretold of each row's cell, by the subset of each row."""
+    n_outputs = cross.effects.shape[1]
+    effects, told = np.zeros((2, len(cells), n_outputs))
+    weight = np.zeros(len(cells))
+    # Cells may be as many as rows: the arrays of one subset are there at a time.
+    for number, of_subset in enumerate(means):
+        chosen = np.flatnonzero(subset == number)
+        of_cells = cross.foretold(number, of_subset).of_cells(cells[chosen])
+        effects[chosen], told[chosen] = of_cells.effects, of_cells.means
+        weight[chosen] = of_cells.weight
+    return Foretold(effects, told, weight, cross.noise_ratio)
+
+
+def _shrunk(
+    cross: CrossEffects, means: Sequence[FloatArray], shrinkage: Shrinkage
+) -> CrossEffects:
+    """Return a cross with shrunk effects, of all rows and without each fold."""
+    if shrinkage == Shrinkage(cross.noise_ratio, 0.0):
+        return cross
+    effects = np.empty((len(means), *cross.effects.shape), cross.effects.dtype)
+    for number, of_subset in enumerate(means):
+        effects[number] = cross.foretold(number, of_subset).shrunk(shrinkage)
+    return cross._replace(effects=effects[0], fold_effects=effects[1:])
 
 
 def _cells_of_rows(rows: Rows, cross: CrossEffects) -> IntArray:

@@ -41,11 +41,10 @@ class Foretold(NamedTuple):
 
     Parameters
     ----------
-    effects, means : ndarray of shape (1 + n_folds, n_cells + 1, n_outputs)
-        Effects of the cells by the additive model, and those foretold: of all rows, then
-        without each fold. The last stands for cells that are not listed.
-    weight : ndarray of shape (1 + n_folds, n_cells + 1)
-        Weight of each cell's rows, likewise.
+    effects, means : ndarray of shape (..., n_cells, n_outputs)
+        Effects of the cells by the additive model, and those foretold, by the same rows.
+    weight : ndarray of shape (..., n_cells)
+        Weight of each cell's rows, of those that both have learned from.
     noise_ratio : float
         Rows that weigh as much as the prior of an effect.
     """
@@ -55,10 +54,10 @@ class Foretold(NamedTuple):
     weight: FloatArray
     noise_ratio: float
 
-    def of_rows(self, place: tuple[IntArray, IntArray]) -> Foretold:
-        """Return what is known of the cell of each row, by the subset of each row."""
+    def of_cells(self, cells: IntArray) -> Foretold:
+        """Return what is known of some cells."""
         return Foretold(
-            self.effects[place], self.means[place], self.weight[place], self.noise_ratio
+            self.effects[cells], self.means[cells], self.weight[cells], self.noise_ratio
         )
 
     def shrunk(self, shrinkage: Shrinkage) -> FloatArray:
