@@ -59,7 +59,8 @@ def test_columns_may_be_named_by_number(encoder):
     [
         ("kind", "boots", 5, "'boots' is not a category of column 'kind'"),
         ("brand", "shoes", 5, "'brand' is not a categorical column"),
-        ("kind", "shoes", 0, "n_neighbors must be at least 1"),
+        ("kind", "shoes", 0, "n_neighbors must be an integer of at least 1"),
+        ("kind", "shoes", 1.5, "n_neighbors must be an integer of at least 1, but is 1.5"),
     ],
 )
 def test_what_is_not_known_is_one_clear_line(

@@ -55,7 +55,9 @@ def nearest_categories(
     ['clog', 'mule']
     """
     if not isinstance(n_neighbors, Integral) or int(n_neighbors) < 1:
-        raise ValueError(f"n_neighbors must be at least 1, but is {n_neighbors!r}.")
+        raise ValueError(
+            f"n_neighbors must be an integer of at least 1, but is {n_neighbors!r}."
+        )
     table = encoder.to_frame(feature)
     vectors = table.drop(columns="count").to_numpy()
     vector, row = encoder._category_vector(feature, category)
