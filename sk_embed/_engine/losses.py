@@ -35,10 +35,10 @@ class Loss(Protocol):
         """Return the raw prediction whose expected target is ``mean``."""
 
     def inverse_link(self, raw_prediction: FloatArray) -> FloatArray:
-        """Return the expected target of a raw prediction."""
+        """Return the expected target of a raw prediction, finite however far that is."""
 
     def loss(self, y_true: FloatArray, raw_prediction: FloatArray) -> FloatArray:
-        """Return the loss of each row, shape (...,)."""
+        """Return the loss of each row, shape (...,), which is never negative."""
 
     def curvature(self, mean: FloatArray) -> FloatArray:
         """Return the diagonal of each row's Hessian at the expected target."""
