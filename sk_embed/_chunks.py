@@ -62,6 +62,8 @@ class FitChunksMixin:
             weight. The encoder is then as before.
         TypeError
             If a chunk is no such tuple, or its X is sparse or lazy; likewise.
+        FileNotFoundError
+            If ``spool_dir`` is no folder.
 
         See Also
         --------
@@ -127,6 +129,8 @@ class FitChunksMixin:
             all rows in one place. The encoder is then as before.
         TypeError
             If a chunk is no such tuple, or its X is sparse or lazy; likewise.
+        FileNotFoundError
+            If ``spool_dir`` is no folder.
 
         See Also
         --------

@@ -106,11 +106,11 @@ def number_of_folds(cv: Any) -> int:
 
 def _shuffled_folds(n_folds: int, labels: IntArray, seed: int) -> Folds:
     """Draw folds of random rows, each label spread as evenly as its rows allow."""
-    # Imported by those who cross-fit alone: it takes longer than all of this package.
-    from sklearn.model_selection import KFold
-
-    # Raises where the folds are too few, or too many for the rows.
-    next(KFold(n_folds).split(labels[:n_folds]))
+    if n_folds > len(labels):
+        raise ValueError(
+            f"cv makes {n_folds} folds, but there are fewer rows, n_samples={len(labels)}; "
+            "pass more rows, or a smaller cv."
+        )
     of_row = fold_numbers(n_folds, labels, seed)
     return Folds(of_row, of_row != np.arange(n_folds, dtype=of_row.dtype)[:, None])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -206,21 +206,26 @@ def read_pairs(
         return None if is_categorical.sum() > 1 else ()
     pairs: list[Pair] = []
     for pair in crosses or ():
-        a, b = sorted(_places(pair, is_categorical, names))
+        a, b = _places(pair, is_categorical, names)
         if (a, b) in pairs:
             raise ValueError(f"crosses holds the pair {pair!r} twice; give each once.")
         pairs.append((a, b))
     return tuple(pairs)
 
 
-def _places(
-    pair: Any, is_categorical: BoolArray, names: NDArray[Any] | None
-) -> Iterator[int]:
-    is_pair = isinstance(pair, (tuple, list, np.ndarray)) and len(pair) == 2
-    if not is_pair or pair[0] == pair[1]:
+def _places(pair: Any, is_categorical: BoolArray, names: NDArray[Any] | None) -> list[int]:
+    """Return the places of both columns in rising order."""
+    pair = pair.tolist() if isinstance(pair, np.ndarray) else pair
+    places: set[int] = set()
+    if isinstance(pair, (tuple, list)) and len(pair) == 2:
+        # A name and an index may be the same column.
+        places.update(
+            place_among_categorical(column, "crosses", is_categorical, names)
+            for column in pair
+        )
+    if len(places) != 2:
         raise ValueError(
             f"crosses holds {pair!r}, but must hold pairs of two different columns, by "
             "name or index."
         )
-    for column in pair:
-        yield place_among_categorical(column, "crosses", is_categorical, names)
+    return sorted(places)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np
@@ -329,8 +330,7 @@ class FittedEncoding:
     def cross_to_frame(self, pair: Any, inputs: NDArray[Any]) -> pd.DataFrame:
         """Return the table of a cross, given the names or indices of its columns."""
         is_categorical = self.columns.is_categorical
-        names = inputs if all(isinstance(column, str) for column in pair) else None
-        for asked in read_pairs([pair], is_categorical, names) or ():
+        for asked in read_pairs([pair], is_categorical, inputs) or ():
             for cross in self.crosses:
                 if cross.pair == asked:
                     return cross.to_frame(
@@ -354,9 +354,11 @@ class FittedEncoding:
     def column_number(self, feature: Any, inputs: NDArray[Any]) -> int:
         """Return the place of a categorical column among the categorical ones."""
         is_categorical = self.columns.is_categorical
-        places = (
-            np.flatnonzero(inputs == feature) if isinstance(feature, str) else [feature]
-        )
+        places: Sequence[int] = []
+        if isinstance(feature, str):
+            places = np.flatnonzero(inputs == feature).tolist()
+        elif isinstance(feature, Integral) and not isinstance(feature, bool):
+            places = [int(feature)]
         if len(places) == 1 and places[0] in np.flatnonzero(is_categorical):
             return int(is_categorical[: places[0]].sum())
         raise ValueError(

@@ -133,6 +133,9 @@ def routed_to_splitter(estimator: Any, **params: Any) -> dict[str, Any]:
 
     A splitter that does not split by groups takes no ``groups``.
     """
+    if isinstance(estimator.cv, type):
+        name = estimator.cv.__name__
+        raise TypeError(f"cv is the class {name}; pass an object of it, as cv={name}().")
     try:
         routed: dict[str, Any] = process_routing(
             estimator, "fit_transform", **params

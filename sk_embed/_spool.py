@@ -46,6 +46,16 @@ from sk_embed._training_data import TrainingData, require_room, weight_of_each
 MAX_BYTES_IN_REACH = 2**30
 
 
+def _require_folder(parent: Any) -> None:
+    """Raise TypeError or FileNotFoundError if there can be no temporary folder in it."""
+    if parent is None:
+        return
+    if not isinstance(parent, (str, os.PathLike)):
+        raise TypeError(f"spool_dir must be a str or a path, but is {parent!r:.80}.")
+    if not Path(parent).is_dir():
+        raise FileNotFoundError(f"spool_dir={str(parent)!r} is no folder; make it first.")
+
+
 class Spool:
     """Parts of a table in a temporary folder, which is removed at the end.
 
@@ -56,6 +66,7 @@ class Spool:
     """
 
     def __init__(self, parent: Any = None) -> None:
+        _require_folder(parent)
         self._folder = Path(tempfile.mkdtemp(prefix="sk_embed-", dir=parent))
         # Also called if the spool is forgotten, or Python ends.
         self.close = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)

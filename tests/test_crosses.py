@@ -223,6 +223,17 @@ def test_weights_count_as_rows(table):
     ("crosses", "message"),
     [
         ([("shop", "shop")], "pairs of two different columns"),
+        ([("shop", 0)], "pairs of two different columns"),
+        ([np.array(3)], "pairs of two different columns"),
+        (
+            [("shop", ("shop", "day"))],
+            r"\('shop', 'day'\), which is not one of the categor",
+        ),
+        (
+            [(2, (0, 7, 8, 9))],
+            r"\(0, 7, 8, 9\), which is not one of the categorical columns",
+        ),
+        ([(np.array([0, 1]), np.array([1, 2]))], r"array\(\[0, 1\]\), which is not one"),
         (["shop"], "pairs of two different columns"),
         ([("shop", "number")], "'number', which is not one of the categorical columns"),
         ([("shop", "moon")], "'moon', which is not one of the categorical columns"),
@@ -234,6 +245,37 @@ def test_what_is_no_pair_of_categorical_columns_is_named(table, crosses, message
     X, y, _ = table
     with pytest.raises(ValueError, match=message):
         encoder(crosses=crosses).fit(X, y)
+
+
+@pytest.mark.parametrize("asked", [True, 0.0, [0], ["shop", "day"], np.array([0, 2])])
+def test_what_is_no_column_has_no_table(table, asked):
+    X, y, _ = table
+    fitted = encoder(crosses=[("shop", "day")]).fit(X, y)
+    with pytest.raises(ValueError, match="is not a categorical column of this encoder"):
+        fitted.to_frame(asked)
+
+
+@pytest.mark.parametrize("asked", [(0, ("shop", "day")), ("shop", [1]), ("shop", 0)])
+def test_what_is_no_pair_has_no_table(table, asked):
+    X, y, _ = table
+    fitted = encoder(crosses=[("shop", "day")]).fit(X, y)
+    with pytest.raises(ValueError, match=r"columns \['shop'|pairs of two"):
+        fitted.to_frame(asked)
+
+
+def test_fewer_rows_than_folds_cannot_judge_crosses(table):
+    X, y, _ = table
+    with pytest.raises(ValueError, match=r"cv makes 5 folds.*n_samples=4; pass more rows"):
+        encoder(crosses=[("shop", "day")]).fit(X[:4], y[:4])
+
+
+def test_a_name_and_an_index_are_a_pair(table):
+    X, y, _ = table
+    fitted = encoder(crosses=[("day", 0)]).fit(X, y)
+    assert [cross[:2] for cross in fitted.crosses_] == [("shop", "day")]
+    pd.testing.assert_frame_equal(
+        fitted.to_frame((0, "day")), fitted.to_frame(("shop", "day"))
+    )
 
 
 def test_pairs_are_given_by_names_or_indices(table):

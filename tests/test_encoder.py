@@ -1479,7 +1479,7 @@ def test_very_few_rows_are_enough(X, y, n_rows):
 
 @pytest.mark.parametrize("n_rows", [2, 3, 4])
 def test_fewer_rows_than_folds_are_an_error_that_names_the_numbers(X, y, n_rows):
-    with pytest.raises(ValueError, match=f"5.*n_samples={n_rows}"):
+    with pytest.raises(ValueError, match=f"cv makes 5.*n_samples={n_rows}"):
         encoder().fit_transform(X[:n_rows], y[:n_rows])
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from scipy import sparse
+from sklearn.model_selection import KFold
 
 from sk_embed import EmbeddingEncoder
 
@@ -500,6 +501,14 @@ def test_bad_splits_are_one_clear_line(state, name):
     encoder = make_encoder(state, {"cv": splits})
     raised = raises_and_leaves_unchanged(
         encoder, lambda: encoder.fit_transform(X, Y), (TypeError, ValueError), match
+    )
+    assert_one_line(raised)
+
+
+def test_a_splitters_class_in_place_of_an_object_is_one_clear_line(state):
+    encoder = make_encoder(state, {"cv": KFold})
+    raised = raises_and_leaves_unchanged(
+        encoder, lambda: encoder.fit_transform(X, Y), TypeError, r"cv is.*cv=KFold\(\)"
     )
     assert_one_line(raised)
 

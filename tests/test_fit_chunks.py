@@ -280,6 +280,21 @@ def test_a_spool_within_the_bound_is_visited_as_fit_does(monkeypatch):
 # ------------------------------------------------------------------ the folder
 
 
+@pytest.mark.parametrize("method", ["fit_chunks", "fit_transform_chunks"])
+@pytest.mark.parametrize(
+    ("folder", "error", "words"),
+    [
+        ("nowhere", FileNotFoundError, "spool_dir='nowhere' is no folder; make it first"),
+        (3, TypeError, "spool_dir must be a str or a path, but is 3"),
+        (b"/tmp", TypeError, "spool_dir must be a str or a path, but is b'/tmp'"),
+    ],
+)
+def test_what_is_no_folder_to_spool_in_is_named(method, folder, error, words):
+    X, y = np.array([["a"], ["b"]] * 5), np.arange(10.0)
+    with pytest.raises(error, match=words):
+        getattr(encoder(), method)([(X, y)], spool_dir=folder)
+
+
 def test_the_folder_is_there_until_all_rows_are_encoded(spool_dir):
     encoded = encoder().fit_transform_chunks(cut(X, Y), spool_dir=spool_dir)
     for number, _ in enumerate(encoded):

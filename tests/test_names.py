@@ -242,7 +242,7 @@ def test_neighbours_of_a_name_that_was_never_seen(words, fitted):
     assert_allclose(distance[:, 0], neighbours["distance"], atol=1e-6)
 
 
-@pytest.mark.parametrize("column", ["job", 1, True, None])
+@pytest.mark.parametrize("column", ["job", 1, True, None, (0, 7), ("title", "job")])
 def test_columns_that_there_are_not_cannot_be_asked_for(words, column):
     with pytest.raises(ValueError, match=r"names names column .*categorical columns"):
         encoder_of(names=[column]).fit(*rows_of(*words))

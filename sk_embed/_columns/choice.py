@@ -177,13 +177,13 @@ def place_among_categorical(
     ValueError
         If it is not a categorical column.
     """
+    found = np.empty(0, np.intp)
     if isinstance(column, str):
         found = np.flatnonzero([] if feature_names is None else feature_names == column)
-    else:
+    elif isinstance(column, Real) and not isinstance(column, bool):
+        # True equals 1, but is no place; a tuple would be compared item by item.
         found = np.flatnonzero(np.arange(len(is_categorical)) == column)
-    # True equals 1, but is no place.
-    is_flag = isinstance(column, (bool, np.bool_))
-    if is_flag or len(found) != 1 or not is_categorical[found[0]]:
+    if len(found) != 1 or not is_categorical[found[0]]:
         known = np.flatnonzero(is_categorical)
         columns = known if feature_names is None else feature_names[known]
         raise ValueError(
