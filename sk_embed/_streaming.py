@@ -24,11 +24,11 @@ from sk_embed._engine.cells import Pair
 from sk_embed._engine.rows import Rows
 from sk_embed._errors import restore_on_error
 from sk_embed._fitted import FittedEncoding
-from sk_embed._settings import LOSSES, chunk_settings, stream_settings
+from sk_embed._settings import LOSSES, checked_dtype, chunk_settings, stream_settings
 from sk_embed._sklearn_compat import fit_context
 from sk_embed._stream import Stream
 from sk_embed._stream_crosses import StreamCrosses, no_cells, pairs_of_first_chunk
-from sk_embed._training_data import read_given
+from sk_embed._training_data import read_given, require_room
 
 
 class PartialFitMixin:
@@ -182,6 +182,8 @@ def _pairs_of_first_chunk(
     rows: Rows, target: Target, parameters: dict[str, Any]
 ) -> tuple[Pair, ...]:
     """Choose the pairs of columns that are crossed; none if the rows are one batch."""
+    # Weights beyond the arithmetic are an error, not numpy's warnings before one.
+    require_room(rows.weight, checked_dtype(parameters["dtype"]))
     settings = chunk_settings(parameters, len(rows), float(rows.weight.sum()), 0)
     if len(rows) <= settings.batch_size:
         return ()

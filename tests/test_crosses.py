@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -362,6 +363,14 @@ def test_a_stream_that_fails_is_as_it_was(table):
         stream.partial_fit(X.assign(shop="moon"), np.full(N_ROWS, np.nan))
     assert_array_equal(stream.transform(X), before)
     assert len(stream.to_frame(("shop", "day"))) == 20
+
+
+def test_a_stream_of_weights_that_overflow_is_an_error_without_a_warning(table):
+    X, y, _ = table
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match=r"sample_weight sums to.*scale the weights"):
+            encoder().partial_fit(X[:100], y[:100], sample_weight=np.full(100, 1e300))
 
 
 def test_partitions_have_the_crosses_of_memory(table, monkeypatch):
