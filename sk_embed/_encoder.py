@@ -411,7 +411,9 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
 
         Where the full vector would leak, or may as well be spared, rows get vectors that
         were learned without their fold (see ``cross_fit_below``), so that this does not
-        equal ``fit(X, y).transform(X)``. The fitted encoder is the same.
+        equal ``fit(X, y).transform(X)``. The fitted encoder is the same, except that
+        crosses are judged by the folds of ``cv``, and :meth:`fit` knows those of a number
+        alone.
 
         Parameters
         ----------
