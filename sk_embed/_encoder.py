@@ -179,11 +179,11 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
         Whether ``fit`` goes on from the network's weights of the last ``fit``.
     n_jobs : int, default=None
         Threads for network, main effects and final tables; the result is the same for
-        every number. None takes as many as scikit-learn's gradient boosting does: all
-        cores, unless ``OMP_NUM_THREADS`` or threadpoolctl allow fewer, and one within a
-        worker of joblib, as in a grid search of several jobs; where
-        :func:`joblib.parallel_config` says ``n_jobs``, that many. Fewer threads take less
-        memory, for each learns tables of its own.
+        every number. None takes one below 100,000 rows, and from there on as many as
+        scikit-learn's gradient boosting: all cores, unless ``OMP_NUM_THREADS`` or
+        threadpoolctl allow fewer, but one within a worker of joblib, as in a grid search
+        of several jobs; where :func:`joblib.parallel_config` says ``n_jobs``, that many.
+        Fewer threads take less memory, for each learns tables of its own.
     random_state : int, RandomState instance or None, default=None
         An int gives the same bits each time.
     verbose : int, default=0

@@ -237,7 +237,7 @@ def learn_from_rows(
         settings = replace(settings, n_fold_tables=n_fold_tables)
     is_training = None if folds is None else folds.is_training
     source = InMemory(training.rows, is_training, training.n_in_reach, training.stack)
-    n_helpers = n_threads(learning.parameters["n_jobs"]) - 1
+    n_helpers = n_threads(learning.parameters["n_jobs"], training.n_rows) - 1
     # Numpy's large calls let go of the interpreter's lock.
     with ThreadPoolExecutor(max(n_helpers, 1)) as pool:
         map_tasks = partial(map_in_pool, pool) if n_helpers else map_in_turn

@@ -66,6 +66,9 @@ _IF_ZERO = {
     for name in signature(_check_sample_weight).parameters
     if name == "allow_all_zero_weights"
 }
+# Rows from which on several threads are the default. With ten columns, two threads take 1.3
+# times the time of one for 3,000 rows, the same for 60,000, and .8 for 200,000.
+_ROWS_FOR_THREADS = 100_000
 
 
 def check_sample_weight(sample_weight: Any, X: Any, may_be_zero: bool = False) -> Any:
@@ -166,12 +169,13 @@ def validate_parameters(estimator: Any) -> None:
     estimator._validate_params()
 
 
-def n_threads(n_jobs: int | None) -> int:
+def n_threads(n_jobs: int | None, n_rows: int) -> int:
     """Return the number of threads that a parameter ``n_jobs`` asks for.
 
     None asks for what joblib's context says. Where it says nothing, and no worker of joblib
-    is around, that is the number of threads of scikit-learn's OpenMP loops: that of the
-    cores, unless ``OMP_NUM_THREADS`` or a limit by threadpoolctl allow fewer.
+    is around, many rows get the threads of scikit-learn's OpenMP loops: as many as there
+    are cores, unless ``OMP_NUM_THREADS`` or a limit by threadpoolctl allow fewer. Few rows
+    get one: numpy's calls are short then, and threads wait for the interpreter's lock.
     """
     if n_jobs == 0:
         raise ValueError(
@@ -180,7 +184,8 @@ def n_threads(n_jobs: int | None) -> int:
     if n_jobs is None:
         backend, asked = get_active_backend()
         if asked is None and not backend.nesting_level:
-            return int(_openmp_effective_n_threads())
+            is_large = n_rows >= _ROWS_FOR_THREADS
+            return int(_openmp_effective_n_threads()) if is_large else 1
     return int(effective_n_jobs(n_jobs))
 
 

@@ -13,6 +13,8 @@ from threadpoolctl import threadpool_limits
 from sk_embed._engine.tasks import map_in_pool
 from sk_embed._sklearn_compat import n_threads
 
+FEW, MANY = 10_000, 1_000_000
+
 needs_contexts = pytest.mark.skipif(
     not hasattr(joblib, "parallel_config"), reason="joblib before 1.3 has no defaults"
 )
@@ -20,28 +22,32 @@ needs_contexts = pytest.mark.skipif(
 
 @needs_contexts
 def test_by_default_as_many_threads_as_boosting_takes():
-    assert n_threads(None) == _openmp_effective_n_threads()
+    assert n_threads(None, MANY) == _openmp_effective_n_threads()
+
+
+def test_few_rows_are_learned_in_one_thread_by_default():
+    assert n_threads(None, FEW) == 1
 
 
 def test_a_limit_of_openmp_is_one_of_the_default():
     with threadpool_limits(1, user_api="openmp"):
-        assert n_threads(None) == 1
+        assert n_threads(None, MANY) == 1
 
 
 def test_a_worker_of_joblib_takes_one_thread_by_default():
     parallel = joblib.Parallel(n_jobs=2, backend="threading")
-    assert parallel(joblib.delayed(n_threads)(None) for _ in range(2)) == [1, 1]
+    assert parallel(joblib.delayed(n_threads)(None, MANY) for _ in range(2)) == [1, 1]
 
 
 @needs_contexts
 def test_a_context_of_joblib_decides_where_it_says_something():
     with joblib.parallel_config(n_jobs=3):
-        assert n_threads(None) == 3
-        assert n_threads(2) == 2
+        assert n_threads(None, MANY) == 3
+        assert n_threads(2, FEW) == 2
 
 
 def test_minus_one_stands_for_all_cores():
-    assert n_threads(-1) == joblib.cpu_count()
+    assert n_threads(-1, FEW) == joblib.cpu_count()
 
 
 def test_tasks_map_tasks_of_their_own_in_a_pool_of_one_thread():
