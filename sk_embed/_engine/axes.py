@@ -109,7 +109,8 @@ def effect_slopes(
     slopes : ndarray of shape (..., n_outputs, n_axes)
     """
     weighted = effects.T * _shares(counts)
-    second_moment = np.einsum("...cw,...cw->...c", tables, tables) @ _shares(counts)
+    # A product of a few rows with a vector may raise the flag of invalid numbers for none.
+    second_moment = np.einsum("...cw,...cw,c->...", tables, tables, _shares(counts))
     ridge = _EFFECT_RIDGE * second_moment
     gram = weighted @ effects + ridge[..., None, None] * np.eye(effects.shape[1])
     return np.linalg.pinv(gram, hermitian=True) @ (weighted @ tables)
@@ -182,8 +183,8 @@ def alignment_rotations(
     share = _shares(counts)
     centred, reference = tables - share[None] @ tables, reference - share @ reference
     moments = centred.swapaxes(-1, -2) @ (share[:, None] * reference)
-    sizes = np.einsum("...cw,...cw->...c", centred, centred) @ share
-    sizes = sizes * (share @ (reference**2).sum(axis=1))
+    sizes = np.einsum("...cw,...cw,c->...", centred, centred, share)
+    sizes = sizes * (share * (reference**2).sum(axis=1)).sum()
     chance = 2 * np.sqrt(np.sum(share**2)) * np.sqrt(sizes) / moments.shape[-1]
     straight = (chance + np.finfo(float).tiny)[..., None, None] * np.eye(moments.shape[-1])
     left, _, right = np.linalg.svd(moments + straight)
