@@ -11,10 +11,10 @@ from sklearn.linear_model import Ridge
 from sk_embed import EmbeddingEncoder
 from sk_embed._engine.additive.foretold import (
     Foretold,
-    Residuals,
     Shrinkage,
     shrinkages,
 )
+from sk_embed._engine.additive.residuals import Residuals
 from sk_embed._engine.network.second_difference import second_difference
 from sk_embed._engine.network.trunk import Trunk
 

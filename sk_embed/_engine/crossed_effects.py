@@ -25,7 +25,6 @@ from sk_embed._engine.additive.crosses import (
 )
 from sk_embed._engine.additive.foretold import (
     Foretold,
-    Residuals,
     Shrinkage,
     shrinkages,
 )
@@ -40,6 +39,7 @@ from sk_embed._engine.additive.main_effects import (
     output_groups,
     stack_fits,
 )
+from sk_embed._engine.additive.residuals import Residuals
 from sk_embed._engine.cells import ListedCells, Pair, cell_codes, keys_of
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.rows import ALL_ROWS, Rows, without_fold
@@ -286,11 +286,8 @@ def shrink_to_vectors(
         by those without each fold.
     """
     rows, fold_of_row = source.held_out_sample(MAX_ROWS_SCREENED)
-    prediction = loss.inverse_link(held_out_prediction(rows, fold_of_row, effects))
-    weight = rows.weight.astype(np.float64)[:, None]
-    residuals = Residuals(
-        (rows.targets - prediction) * weight, loss.curvature(prediction) * weight
-    )
+    prediction = held_out_prediction(rows, fold_of_row, effects)
+    residuals = Residuals.of(rows, prediction, loss)
     held_out = [
         _foretold_of_rows(cross, of_cross, 1 + fold_of_row, _cells_of_rows(rows, cross))
         for cross, of_cross in zip(crosses, means, strict=True)

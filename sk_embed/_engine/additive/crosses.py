@@ -17,6 +17,7 @@ from sk_embed._engine.additive.cell_evidence import (
     candidate_of_cells,
     gathered,
 )
+from sk_embed._engine.additive.residuals import Residuals
 from sk_embed._engine.cells import Pair
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.rows import Rows
@@ -136,9 +137,7 @@ class HeldOutRows:
         self.fold = fold % _MAX_FOLDS
         self.n_folds = int(self.fold.max()) + 1
         self.weight = rows.weight.astype(np.float64)
-        mean = loss.inverse_link(held_out)
-        self.residual = (rows.targets - mean) * self.weight[:, None]
-        self.curvature = loss.curvature(mean) * self.weight[:, None]
+        self.residual, self.curvature = Residuals.of(rows, held_out, loss)
         self.is_even = bool((self.curvature == self.curvature[0]).all())
         self.refresh()
 

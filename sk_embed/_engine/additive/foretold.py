@@ -27,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._engine.additive.residuals import Residuals
 
 # k' over k: in steps of two, up to where the rows of a cell hardly count.
 _RATIOS = 2.0 ** np.arange(12)
@@ -79,28 +80,6 @@ class Shrinkage(NamedTuple):
 
     noise_ratio: float
     slope: float
-
-
-class Residuals(NamedTuple):
-    """What the held-out predictions of the columns leave of rows.
-
-    Parameters
-    ----------
-    gradient, curvature : ndarray of shape (n_rows, n_outputs)
-        Weighted residuals, and second derivatives of the loss.
-    """
-
-    gradient: FloatArray
-    curvature: FloatArray
-
-    def less(self, predicted: FloatArray) -> Residuals:
-        """Return what is left if the rows are predicted by so much more."""
-        return self._replace(gradient=self.gradient - self.curvature * predicted)
-
-    def gain(self, predicted: FloatArray) -> FloatArray:
-        """Return the gain of each row, shape (n_rows,)."""
-        gain = self.gradient * predicted - self.curvature * predicted**2 / 2
-        return gain.sum(axis=1)
 
 
 def shrinkages(cells: Sequence[Foretold], residuals: Residuals) -> list[Shrinkage]:
