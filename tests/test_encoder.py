@@ -1199,6 +1199,28 @@ def test_beside_much_context_noise_is_not_learned_by_heart(binary):
     assert fitted.loss_curve_[-1] > 0.94 * constant
 
 
+@pytest.mark.parametrize("binary", [False, True], ids=["continuous", "binary"])
+def test_noise_beside_many_numbers_is_told_as_noise(binary):
+    # The network remembers rows by twenty numbers: a second one, which a tenth of the rows
+    # is held out from, tells so, and no axis of noise is put out.
+    X, y = draw_noise_beside_context(20, binary)
+    fitted = encoder(categorical_features=["few", "many"]).fit(X, y)
+    constant = np.log(2) if binary else 0.5
+    assert fitted.loss_curve_[-1] > 0.97 * constant
+    assert all((of_column < 0.2).all() for of_column in fitted.reliability_)
+    assert fitted.transform(X).shape[1] == 2
+
+
+def test_signal_beside_many_numbers_is_put_out():
+    rng = np.random.default_rng(0)
+    shop, numbers = rng.integers(20, size=2_000), rng.normal(size=(2_000, 20))
+    y = rng.normal(size=20)[shop] * numbers[:, 0] + 0.3 * rng.normal(size=2_000)
+    X = pd.DataFrame(numbers).add_prefix("number_").assign(shop=shop)
+    fitted = encoder(categorical_features=["shop"]).fit(X, y)
+    assert fitted.reliability_[0][0] > 0.7
+    assert fitted.transform(X).shape[1] > 1
+
+
 def test_few_rows_are_learned_from_as_long_as_the_loss_falls():
     # Each category multiplies ten numbers, which takes more than twenty passes over 3,000
     # rows to find.

@@ -22,6 +22,7 @@ from scipy.optimize import minimize
 
 from sk_embed import EmbeddingEncoder
 from sk_embed._engine.network.batches import RowOrder
+from sk_embed._engine.network.optimism import SecondTrunk
 from sk_embed._engine.network.optimizers import RowAdagrad
 from sk_embed._engine.network.training import (
     BatchGradients,
@@ -84,20 +85,60 @@ def curve_of(
     rows, next_order, trunk, loss=SQUARED, draw_prior=None, report=None, **changes
 ):
     """Learn the trunk, from tables of zeros unless said; return the loss curve."""
+    draw_prior = draw_prior or (lambda: zero_prior(rows))
     return learn_trunk(
         rows,
-        next_order,
+        lambda: (next_order(), draw_prior()),
         trunk,
         loss,
-        draw_prior or (lambda: zero_prior(rows)),
         settings(**changes),
         report or (lambda epoch, loss: False),
-    )
+    ).loss_curve
 
 
 def pure_noise(rng, n_rows, rows_per_category):
     codes = rng.permutation(np.arange(n_rows) // rows_per_category)
     return make_rows(codes, rng.normal(size=n_rows))
+
+
+def learn_beside_second(rows, held_out, n_epochs=6):
+    """Learn a trunk while a second one tells its optimism; return all three."""
+    rng = np.random.default_rng(0)
+    trunk = trunk_over(rng, rows, WIDTH, (6, 4))
+    second = SecondTrunk(rows, held_out, trunk, SQUARED, settings())
+    learned = learn_trunk(
+        rows,
+        lambda: (draw_order(rng, rows), zero_prior(rows)),
+        trunk,
+        SQUARED,
+        settings(max_epochs=n_epochs, patience=n_epochs),
+        lambda epoch, loss: False,
+        second,
+    )
+    return learned, second
+
+
+def test_a_second_trunk_changes_nothing_but_what_is_told(rng):
+    rows = draw_rows(rng, SQUARED, 1)
+    learned, _ = learn_beside_second(rows, np.arange(10))
+    again = np.random.default_rng(0)
+    alone = trunk_over(again, rows, WIDTH, (6, 4))
+    curve = curve_of(rows, fresh_orders(again, rows), alone, max_epochs=6, patience=6)
+    assert_array_equal(learned.trunk.parameters, alone.parameters)
+    assert learned.loss_curve[0] == pytest.approx(curve[0], abs=0.05)
+    assert learned.loss_curve != curve
+
+
+def test_targets_of_held_out_rows_do_not_teach_the_second_trunk(rng):
+    # Rows that share no category with others teach nothing but the trunk.
+    codes = np.column_stack([np.arange(40), np.arange(40)])
+    rows = make_rows(codes, rng.normal(size=40))
+    other = replace(rows, targets=np.where(np.arange(40)[:, None] < 10, 9, rows.targets))
+    (first, second), (of_other, second_of_other) = (
+        learn_beside_second(each, np.arange(10)) for each in (rows, other)
+    )
+    assert not np.array_equal(first.trunk.parameters, of_other.trunk.parameters)
+    assert_array_equal(second.trunk.parameters, second_of_other.trunk.parameters)
 
 
 # ------------------------------------------------------------------ one pass
@@ -167,7 +208,9 @@ def test_a_step_tells_of_the_batch_before_the_tables_learn_from_it(
         y, weight = rows.targets[chosen], rows.weight[chosen]
         delta = (loss.inverse_link(raw_prediction) - y) * weight[:, None]
         deltas = trunk.backward(activations, delta)
-        expected = BatchGradients(y, raw_prediction, weight, activations, delta, deltas)
+        expected = BatchGradients(
+            chosen, y, raw_prediction, weight, activations, delta, deltas
+        )
         for now, then in zip(leaves(step), leaves(expected), strict=True):
             assert_array_equal(now, then)
 
@@ -178,7 +221,7 @@ def test_a_step_tells_of_the_batch_before_the_tables_learn_from_it(
 
 def leaves(step):
     activations = step.activations
-    yield from (step.y_true, step.raw_prediction, step.weight, step.delta)
+    yield from (step.rows, step.y_true, step.raw_prediction, step.weight, step.delta)
     yield from (activations.inputs, *activations.hidden, *step.deltas)
 
 
@@ -261,7 +304,8 @@ def test_the_trunks_weights_decay_and_its_biases_do_not(hidden_layer_sizes, rng)
         y = rows.targets[batch.rows]
         delta = raw_prediction - y
         deltas = trunk.backward(activations, delta)
-        learner(BatchGradients(y, raw_prediction, np.ones(40), activations, delta, deltas))
+        step = np.arange(40), y, raw_prediction, np.ones(40), activations, delta, deltas
+        learner(BatchGradients(*step))
     shrunk = plain.parameters - 0.01 * 0.5 * start
     expected = np.where(plain.is_weight, shrunk, plain.parameters)
     assert_allclose(decayed.parameters, expected, rtol=1e-12, atol=1e-15)

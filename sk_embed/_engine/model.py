@@ -34,7 +34,7 @@ from sk_embed._engine.crossed_effects import (
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.network.second_difference import second_difference
 from sk_embed._engine.network.sensitivity import Sensitivity
-from sk_embed._engine.network.training import TrainingSettings
+from sk_embed._engine.network.training import LearnedTrunk, TrainingSettings
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.rows import ALL_ROWS, HALVES, without_fold
 from sk_embed._engine.sources import Report, RowSource
@@ -176,8 +176,9 @@ def learn_model(
         map_tasks,
     )
     is_one_batch = source.n_rows <= settings.training.batch_size
-    if is_one_batch:
-        columns = [replace(c, reliability=c.reliability * np.nan) for c in columns]
+    # Halves of the rows agree on what the trunk remembers of them as well.
+    trust = np.nan if is_one_batch else network.confirmed_share
+    columns = [replace(c, reliability=c.reliability * trust) for c in columns]
     return LearnedModel(
         columns=columns,
         crosses=[of_pair.first_folds(n_kept) for of_pair in crosses],
@@ -198,7 +199,9 @@ class _Network(NamedTuple):
     trunk : Trunk
         Trunk after its last epoch.
     loss_curve : list of float
-        Progressive validation loss of each epoch.
+        Validation loss of each epoch.
+    confirmed_share : float
+        Share of what the trunk explains that holds for rows it has not learned.
     tables : LearnedTables
         Tables of all rows, of two halves and without each fold.
     sensitivity : Sensitivity
@@ -207,6 +210,7 @@ class _Network(NamedTuple):
 
     trunk: Trunk
     loss_curve: list[float]
+    confirmed_share: float
     tables: LearnedTables
     sensitivity: Sensitivity
 
@@ -215,16 +219,17 @@ def _learn_network(
     source: RowSource,
     loss: Loss,
     settings: ModelSettings,
-    learn_trunk: Callable[[], tuple[Trunk, list[float]]],
+    learn_trunk: Callable[[], LearnedTrunk],
     draw_prior: Callable[[], FloatArray],
     map_tasks: TaskMap,
 ) -> _Network:
     """Learn the trunk, and then the tables under it."""
-    trunk, curve = learn_trunk()
+    trunk, curve, confirmed_share = learn_trunk()
     plan = _plan(source, draw_prior(), settings.n_fold_tables)
     learn = _table_learner(source, trunk, loss, plan.prior, settings)
     learned = _learned_tables(source, plan, _learn_parts(learn, plan.parts, map_tasks))
-    return _Network(trunk, curve, learned, source.sensitivity(trunk, learned.full))
+    sensitivity = source.sensitivity(trunk, learned.full)
+    return _Network(trunk, curve, confirmed_share, learned, sensitivity)
 
 
 class _Additive(NamedTuple):

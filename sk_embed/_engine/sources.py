@@ -30,12 +30,22 @@ from sk_embed._engine.network.local_sgd import (
     learn_tables_in_rounds,
     learn_trunk_in_rounds,
 )
+from sk_embed._engine.network.optimism import (
+    HELD_OUT_SHARE,
+    SecondTrunk,
+    may_remember_rows,
+)
 from sk_embed._engine.network.sensitivity import (
     MAX_ROWS_FOR_METRIC,
     Sensitivity,
     sensitivity,
 )
-from sk_embed._engine.network.training import TrainingSettings, learn_tables, learn_trunk
+from sk_embed._engine.network.training import (
+    LearnedTrunk,
+    TrainingSettings,
+    learn_tables,
+    learn_trunk,
+)
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.partitions import (
     Blocks,
@@ -124,8 +134,8 @@ class RowSource(Protocol):
         draw_prior: Callable[[], FloatArray],
         settings: TrainingSettings,
         report: Report,
-    ) -> tuple[Trunk, list[float]]:
-        """Learn the trunk; return it, and the progressive validation loss of each epoch."""
+    ) -> LearnedTrunk:
+        """Learn the trunk, and tell the loss of each epoch."""
 
     def learn_tables(
         self,
@@ -199,8 +209,9 @@ class InMemory:
         """Draw halves, and the row order of each sweep of the final tables."""
         half_rng, order_rng, self._epoch_rng = rng.spawn(3)
         n_rows = len(self.rows)
-        in_first = np.zeros(n_rows, dtype=bool)
-        in_first[half_rng.permutation(n_rows)[: n_rows // 2]] = True
+        drawn, in_first = half_rng.permutation(n_rows), np.zeros(n_rows, dtype=bool)
+        in_first[drawn[: n_rows // 2]] = True
+        self._held_out = drawn[: round(HELD_OUT_SHARE * n_rows)]
         every = np.ones_like(in_first)
         self._is_used = np.stack([every, in_first, ~in_first, *self._is_training])
         self._orders = [self._permutation(order_rng) for _ in range(n_sweeps)]
@@ -258,17 +269,18 @@ class InMemory:
         draw_prior: Callable[[], FloatArray],
         settings: TrainingSettings,
         report: Report,
-    ) -> tuple[Trunk, list[float]]:
-        """Learn the trunk; return it, and the progressive validation loss of each epoch."""
+    ) -> LearnedTrunk:
+        """Learn the trunk, and tell the loss of each epoch."""
+        rows = self.rows
 
-        def draw_order() -> RowOrder:
+        def draw_epoch() -> tuple[RowOrder, FloatArray]:
             order = self._permutation(self._epoch_rng)
-            return RowOrder(self.rows, order, settings.batch_size)
+            return RowOrder(rows, order, settings.batch_size), draw_prior()
 
-        curve = learn_trunk(
-            self.rows, draw_order, trunk, loss, draw_prior, settings, report
-        )
-        return trunk, curve
+        second = None
+        if may_remember_rows(rows) and self.n_rows > settings.batch_size:
+            second = SecondTrunk(rows, self._held_out, trunk, loss, settings)
+        return learn_trunk(rows, draw_epoch, trunk, loss, settings, report, second)
 
     def learn_tables(
         self,
@@ -361,8 +373,8 @@ class Partitioned:
         draw_prior: Callable[[], FloatArray],
         settings: TrainingSettings,
         report: Report,
-    ) -> tuple[Trunk, list[float]]:
-        """Learn the trunk; return it, and the progressive validation loss of each epoch."""
+    ) -> LearnedTrunk:
+        """Learn the trunk, and tell the loss of each epoch."""
         return learn_trunk_in_rounds(
             self._blocks, self._summary, trunk, loss, draw_prior, settings,
             Rounds(self._n_rounds, self._epoch_seed), report,

@@ -34,6 +34,7 @@ from sk_embed._engine.network.batches import RowOrder
 from sk_embed._engine.network.optimizers import RowAdagrad
 from sk_embed._engine.network.training import (
     BatchGradients,
+    LearnedTrunk,
     LossCurve,
     SweepMean,
     TrainingSettings,
@@ -162,10 +163,11 @@ def learn_trunk_in_rounds(
     settings: TrainingSettings,
     rounds: Rounds,
     report: Callable[[int, float], bool],
-) -> tuple[Trunk, list[float]]:
-    """Learn the trunk; return it, and the progressive validation loss of each epoch.
+) -> LearnedTrunk:
+    """Learn a trunk by rounds.
 
-    As :func:`~sk_embed._engine.network.training.learn_trunk` does, by rounds.
+    As :func:`~sk_embed._engine.network.training.learn_trunk` does, but the optimism of its
+    progressive losses is not measured.
     """
     (constant,) = blocks.sum_over(_constant_loss, loss, loss.link(summary.mean_target))
     losses = LossCurve(constant / summary.weight[0], settings)
@@ -185,7 +187,7 @@ def learn_trunk_in_rounds(
         is_enough = losses.add(total_loss / float(summary.weight[0]))
         if report(epoch + 1, losses.curve[-1]) or is_enough:
             break
-    return state.trunk, losses.curve
+    return losses.learned(state.trunk)
 
 
 def learn_tables_in_rounds(

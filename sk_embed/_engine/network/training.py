@@ -6,14 +6,14 @@ that have not seen its target, and the trunk learns how far to trust them (MEDA,
 al., arXiv:2305.19531; in the spirit of ordered target statistics, Prokhorenkova et
 al., arXiv:1706.09516). The loss of a row just before its update is then a validation
 loss that costs no rows: honest as to the vectors, and from the second epoch on as far as
-the trunk cannot tell rows by their context.
+the trunk cannot tell rows by their context. Where it can, an :class:`Optimism` is added.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -89,6 +89,8 @@ class BatchGradients(NamedTuple):
 
     Parameters
     ----------
+    rows : ndarray of shape (n_rows,)
+        Numbers of the batch's rows among all rows.
     y_true, raw_prediction : ndarray of shape (n_rows, n_outputs)
         Target and prediction of each row.
     weight : ndarray of shape (n_rows,)
@@ -101,6 +103,7 @@ class BatchGradients(NamedTuple):
         Gradient at the sum of each layer.
     """
 
+    rows: IntArray
     y_true: FloatArray
     raw_prediction: FloatArray
     weight: FloatArray
@@ -263,13 +266,43 @@ def run_pass(
         delta *= weight[:, None]
         deltas = trunk.backward(activations, delta, scratch)
         at_vectors = trunk.input_gradient(deltas, n_columns * width, scratch)
-        learn(BatchGradients(y_true, raw_prediction, weight, activations, delta, deltas))
+        step = chosen, y_true, raw_prediction, weight, activations, delta, deltas
+        learn(BatchGradients(*step))
         gradient = scatter(at_vectors.reshape(-1, width), slots.ravel(), len(vectors))
         tables.update(batch.table_rows, values, gradient.reshape(values.shape))
 
 
+class Optimism(Protocol):
+    """How far the progressive loss of an epoch is below that of rows not seen before."""
+
+    def note(self, step: BatchGradients) -> None:
+        """Note the losses of a batch before the trunk learns it."""
+
+    def of_epoch(self, order: RowOrder, prior: FloatArray) -> float:
+        """Return the optimism of an epoch that went over these rows from this table."""
+
+
+class LearnedTrunk(NamedTuple):
+    """A trunk after its last epoch, and how learning went.
+
+    Parameters
+    ----------
+    trunk : Trunk
+        Trunk with the weights of the last epoch.
+    loss_curve : list of float
+        Validation loss of each epoch.
+    confirmed_share : float
+        Share of the fall of the progressive loss below that of a constant prediction which
+        is left when its optimism is added, from 0 to 1; 1 where none is measured.
+    """
+
+    trunk: Trunk
+    loss_curve: list[float]
+    confirmed_share: float
+
+
 class LossCurve:
-    """The progressive validation losses so far, which say when to stop.
+    """The validation losses so far, of which the progressive ones say when to stop.
 
     Parameters
     ----------
@@ -284,17 +317,30 @@ class LossCurve:
         self._settings = settings
         self._constant, self._needed = constant, settings.tolerance * constant
         self._best, self._n_stale = np.inf, 0
+        self._latest = constant
 
-    def add(self, loss: float) -> bool:
+    def add(self, loss: float, optimism: float = 0.0) -> bool:
         """Note the loss of an epoch, and return whether it was the last one needed.
+
+        Parameters
+        ----------
+        loss : float
+            Progressive validation loss of the epoch.
+        optimism : float, default=0
+            Difference to the loss of rows that were not seen before.
+
+        Returns
+        -------
+        is_enough : bool
 
         Raises
         ------
         ValueError
             If the loss is not finite.
         """
-        self.curve.append(loss)
-        if not np.isfinite(loss):
+        self.curve.append(loss + optimism)
+        self._latest = loss
+        if not np.isfinite(self.curve[-1]):
             raise ValueError(
                 f"The network diverged in epoch {len(self.curve)}; lower "
                 f"learning_rate_init (now {self._settings.learning_rate})."
@@ -307,6 +353,12 @@ class LossCurve:
         self._best = min(self._best, loss)
         return self._n_stale >= self._settings.patience
 
+    def learned(self, trunk: Trunk) -> LearnedTrunk:
+        """Return the trunk, with the curve and what it says of the last epoch."""
+        told, confirmed = self._constant - self._latest, self._constant - self.curve[-1]
+        share = min(max(confirmed / told, 0.0), 1.0) if told > 0 else 1.0
+        return LearnedTrunk(trunk, self.curve, share)
+
 
 def constant_loss(rows: Rows, loss: Loss) -> float:
     """Return the weighted mean loss of the best constant prediction."""
@@ -317,35 +369,62 @@ def constant_loss(rows: Rows, loss: Loss) -> float:
 
 def learn_trunk(
     rows: Rows,
-    draw_order: Callable[[], RowOrder],
+    draw_epoch: Callable[[], tuple[RowOrder, FloatArray]],
     trunk: Trunk,
     loss: Loss,
-    draw_prior: Callable[[], FloatArray],
     settings: TrainingSettings,
     report: Callable[[int, float], bool],
-) -> list[float]:
-    """Learn the trunk in place; return the progressive validation loss of each epoch.
+    optimism: Optimism | None = None,
+) -> LearnedTrunk:
+    """Learn the trunk in place.
 
-    ``draw_prior`` gives the stacked table, shape (sum(n_codes), width), that an epoch
-    starts from, ``draw_order`` the order in which it visits the rows. Both must be drawn
-    anew for each epoch: in an order that comes back, a category's vector meets its next
-    row in the same state as before, and the trunk learns the target by heart from this
-    fingerprint; so with a random start that stays.
-    ``report`` is called after each epoch with its number and its loss, and says whether
-    to stop.
+    Parameters
+    ----------
+    rows : Rows
+        Training rows, all of which are passed over.
+    draw_epoch : callable
+        Gives the order in which an epoch visits the rows, and the stacked table, shape
+        (sum(n_codes), width), that it starts from. Both must be drawn anew for each epoch:
+        in an order that comes back, a category's vector meets its next row in the same
+        state as before, and the trunk learns the target by heart from this fingerprint; so
+        with a random start that stays.
+    trunk : Trunk
+        Trunk whose parameters are updated in place.
+    loss : Loss
+        Loss whose weighted sum over rows is minimised.
+    settings : TrainingSettings
+        Step sizes, number of epochs, and when to stop.
+    report : callable
+        Called after each epoch with its number and its loss; says whether to stop.
+    optimism : Optimism, optional
+        Measure of what the progressive loss lacks, which is added to what is told, and
+        does not change what is learned.
+
+    Returns
+    -------
+    LearnedTrunk
     """
     losses = LossCurve(constant_loss(rows, loss), settings)
     learner = TrunkLearner(
         trunk, loss, settings.learning_rate, settings.weight_decay, rows.context.shape[1]
     )
     every_row = np.broadcast_to(True, (1, len(rows)))
+
+    def learn(step: BatchGradients) -> None:
+        if optimism is not None:
+            optimism.note(step)
+        learner(step)
+
     for epoch in range(settings.max_epochs):
-        tables = RowAdagrad(draw_prior(), settings.table_learning_rate)
-        run_pass(rows, every_row, draw_order(), trunk, loss, tables, learner)
-        is_enough = losses.add(learner.pop_loss())
+        order, prior = draw_epoch()
+        start = prior if optimism is None else prior.copy()
+        tables = RowAdagrad(start, settings.table_learning_rate)
+        run_pass(rows, every_row, order, trunk, loss, tables, learn)
+        lacking = 0.0 if optimism is None else optimism.of_epoch(order, prior)
+        is_enough = losses.add(learner.pop_loss(), lacking)
         if report(epoch + 1, losses.curve[-1]) or is_enough:
             break
-    return losses.curve
+    return losses.learned(trunk)
 
 
 def learn_tables(
