@@ -67,9 +67,9 @@ class ResumeState:
     ----------
     to_trunk : list of ndarray of shape (width, trunk_width)
         Matrix of each column that takes rows of its table to the trunk's coordinates.
-    alpha, noise_ratio : ndarray of shape (n_groups, n_columns + n_crosses)
+    alpha, curvature : ndarray of shape (n_groups, n_columns + n_crosses)
         Penalty of the effects of each column and cross, for each group of outputs that the
-        loss ties, and the rows of a category that weigh as much.
+        loss ties, and the mean second derivative of the loss of a row of weight 1.
     total_weight : float
         Weight of all rows of fit.
     weights : list of (ndarray of shape (n_categories,) or None)
@@ -80,7 +80,7 @@ class ResumeState:
 
     to_trunk: list[FloatArray]
     alpha: FloatArray
-    noise_ratio: FloatArray
+    curvature: FloatArray
     total_weight: float
     weights: list[FloatArray | None]
     effects: list[FloatArray | None]
@@ -421,7 +421,7 @@ class FittedEncoding:
             vectors=np.concatenate(vectors).astype(dtype),
             effects=np.concatenate(effects).astype(dtype),
             alpha=self.resume.alpha,
-            noise_ratio=self.resume.noise_ratio,
+            curvature=self.resume.curvature,
             weight=np.concatenate(weights).astype(dtype),
             n_codes=np.array([len(table) for table in self.tables]),
             total_weight=self.resume.total_weight,

@@ -398,7 +398,7 @@ def _resume_state(
     return ResumeState(
         to_trunk=[table.to_trunk.astype(dtype) for table in tables],
         alpha=model.alpha,
-        noise_ratio=model.noise_ratio,
+        curvature=model.curvature,
         total_weight=float(model.columns[0].weight.sum(dtype=np.float64)),
         weights=[_weights(vocabulary, column.weight) for vocabulary, column in pairs],
         effects=effects,

@@ -10,8 +10,8 @@ from sklearn.linear_model import Ridge
 
 from sk_embed import EmbeddingEncoder
 from sk_embed._engine.additive.foretold import (
+    UNSHRUNK,
     Foretold,
-    Shrinkage,
     shrinkages,
 )
 from sk_embed._engine.additive.residuals import Residuals
@@ -82,12 +82,12 @@ def draw_rows_of_cells(rng, foretold, n_rows=8_000, n_cells=400, noise=1.0):
         (total / (n + noise**2))[:, :, None],
         np.broadcast_to(told, n.shape)[:, :, None],
         n,
-        noise**2,
+        np.array([noise**2]),
     )
     residuals = Residuals(y[:, None], np.ones((n_rows, 1)))
     place = fold, cell
     of_rows = Foretold(
-        cells.effects[place], cells.means[place], cells.weight[place], cells.noise_ratio
+        cells.effects[place], cells.means[place], cells.weight[place], cells.penalty_ratio
     )
     return cells, residuals, of_rows, truth
 
@@ -96,7 +96,7 @@ def test_effects_that_are_foretold_are_taken_as_they_are(rng):
     cells, residuals, of_rows, truth = draw_rows_of_cells(rng, foretold=1.0)
     (found,) = shrinkages([of_rows], residuals)
     assert found.slope > 0.95
-    assert found.noise_ratio > 50 * cells.noise_ratio
+    assert found.factor > 50
     before = ((cells.effects[:, :, 0] - truth) ** 2).mean()
     after = ((cells.shrunk(found)[:, :, 0] - truth) ** 2).mean()
     assert after < 0.1 * before
@@ -105,7 +105,7 @@ def test_effects_that_are_foretold_are_taken_as_they_are(rng):
 def test_effects_of_which_noise_is_foretold_stay_to_the_bit(rng):
     cells, residuals, of_rows, _ = draw_rows_of_cells(rng, foretold=0.0)
     (found,) = shrinkages([of_rows], residuals)
-    assert found == Shrinkage(cells.noise_ratio, 0.0)
+    assert found == UNSHRUNK
     assert_array_equal(cells.shrunk(found), cells.effects)
 
 

@@ -281,7 +281,7 @@ WRONG_ARRAYS = [
     ("columns/1/to_trunk", lambda a: a[:, 1:], "does not fit the rest"),
     ("resume/alpha", lambda a: -a, "a penalty of effects, is out of range"),
     ("resume/alpha", lambda a: a[:, 1:], "does not fit the rest"),
-    ("resume/noise_ratio", lambda a: a * 0, "a penalty of effects, is out of range"),
+    ("resume/curvature", lambda a: a * 0, "a penalty of effects, is out of range"),
     ("columns/1/categories", lambda a: a * 0, "column 'b' has a category twice"),
     ("columns/1/categories", lambda a: a > 3, "does not fit the rest"),
 ]

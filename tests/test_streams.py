@@ -362,6 +362,26 @@ def test_the_tables_that_a_fit_goes_on_from_predict_as_its_own(params, rng):
     assert fitted.loss_curve_[-1] < 1.05 * before
 
 
+@pytest.mark.parametrize("crosses", [None, [("a", "b")]])
+def test_a_penalty_that_is_given_goes_on_with_its_rows(crosses, rng):
+    X = pd.DataFrame(rng.integers(8, size=(4_000, 2)), columns=["a", "b"])
+    cells = rng.normal(size=(8, 8))
+    y = cells[X["a"], X["b"]] + rng.normal(size=len(X))
+
+    def learned(encoder):
+        key = "a" if crosses is None else ("a", "b")
+        return encoder.to_frame(key).filter(like="effect").iloc[:, 0]
+
+    params = {"alpha": 300.0, "crosses": crosses, "n_components": 0}
+    # The network foretells nothing, so that cells are known by their rows alone.
+    params.update(hidden_layer_sizes=(), max_iter=1, random_state=0)
+    before = EmbeddingEncoder(**params).fit(X[:3_000], y[:3_000])
+    whole = learned(EmbeddingEncoder(**params).fit(X, y))
+    error_before = learned(before) - whole
+    error = learned(before.partial_fit(X[3_000:], y[3_000:])) - whole
+    assert (error**2).mean() < 0.1 * (error_before**2).mean()
+
+
 def test_categories_that_shared_a_vector_go_on_each_by_itself(rng):
     X, y = draw(rng, 2_000)
     fitted = encoder(min_frequency=95, n_components=1).fit(X[:1_500], y[:1_500])

@@ -24,6 +24,7 @@ from sk_embed._engine.additive.crosses import (
     choose_crosses,
 )
 from sk_embed._engine.additive.foretold import (
+    UNSHRUNK,
     Foretold,
     Shrinkage,
     shrinkages,
@@ -34,6 +35,7 @@ from sk_embed._engine.additive.main_effects import (
     MainEffects,
     Solved,
     beginning,
+    by_output,
     fit_all_rows,
     fit_fold,
     output_groups,
@@ -69,6 +71,8 @@ class CrossEffects(NamedTuple):
     noise_ratio : float
         Rows of a cell that weigh as much as the prior of its effect; of several outputs
         the largest.
+    penalty_ratio : ndarray of shape (n_outputs,)
+        Rows of a cell that weigh as much as the penalty of its effects.
     """
 
     pair: Pair
@@ -79,6 +83,7 @@ class CrossEffects(NamedTuple):
     effective_counts: FloatArray
     explained_variance_ratio: float
     noise_ratio: float
+    penalty_ratio: FloatArray
 
     def first_folds(self, n_folds: int) -> CrossEffects:
         """Return the effects of all rows and without each of the first folds."""
@@ -94,7 +99,7 @@ class CrossEffects(NamedTuple):
         """
         effects = self.fold_effects[subset - 1] if subset else self.effects
         means = np.pad(means, ((0, 1), (0, 0)))
-        return Foretold(effects, means, self.weight[subset], self.noise_ratio)
+        return Foretold(effects, means, self.weight[subset], self.penalty_ratio)
 
 
 class Crossed(NamedTuple):
@@ -115,8 +120,10 @@ class Crossed(NamedTuple):
     pairs: Sequence[Pair]
     cells: list[ListedCells]
 
-    def effects(self, joint: MainEffects) -> Iterator[CrossEffects]:
+    def effects(self, joint: MainEffects, loss: Loss) -> Iterator[CrossEffects]:
         """Return the effects of the crosses, of all that were solved jointly."""
+        n_outputs = joint.full.effects.shape[1]
+        penalty_ratio = by_output(joint.alpha / joint.curvature, loss, n_outputs)
         effective_counts = self.source.effective_counts()
         ends = np.cumsum(self.source.n_codes)[:-1]
         full = np.split(joint.full.effects, ends)
@@ -141,6 +148,7 @@ class Crossed(NamedTuple):
                 effective_counts[j],
                 moments[j] / (sum(moments) or 1.0),
                 float(joint.noise_ratio[:, j].max()),
+                penalty_ratio[j],
             )
 
 
@@ -185,9 +193,7 @@ def choose_pairs(source: RowSource, loss: Loss, effects: MainEffects) -> Choice:
     rows, fold_of_row = source.held_out_sample(MAX_ROWS_SCREENED)
     prediction = held_out_prediction(rows, fold_of_row, effects)
     groups = output_groups(source, loss)
-    alpha = np.empty((len(rows.n_codes), prediction.shape[1]))
-    for outputs, of_group in zip(groups, effects.alpha, strict=True):
-        alpha[:, outputs] = of_group[:, None]
+    alpha = by_output(effects.alpha, loss, prediction.shape[1])
     held_out = HeldOutRows(rows, fold_of_row, prediction, loss, alpha)
     taken = choose_crosses(held_out)
     prior = np.array([candidate.prior for candidate in taken])
@@ -312,14 +318,14 @@ def _foretold_of_rows(
         of_cells = cross.foretold(number, of_subset).of_cells(cells[chosen])
         effects[chosen], told[chosen] = of_cells.effects, of_cells.means
         weight[chosen] = of_cells.weight
-    return Foretold(effects, told, weight, cross.noise_ratio)
+    return Foretold(effects, told, weight, cross.penalty_ratio)
 
 
 def _shrunk(
     cross: CrossEffects, means: Sequence[FloatArray], shrinkage: Shrinkage
 ) -> CrossEffects:
     """Return a cross with shrunk effects, of all rows and without each fold."""
-    if shrinkage == Shrinkage(cross.noise_ratio, 0.0):
+    if shrinkage == UNSHRUNK:
         return cross
     effects = np.empty((len(means), *cross.effects.shape), cross.effects.dtype)
     for number, of_subset in enumerate(means):

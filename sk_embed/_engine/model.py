@@ -87,7 +87,7 @@ class LearnedModel:
 
     ``context_sensitivity``, shape (n_context,), is the change of the raw prediction over
     one standard deviation of each context column; empty where the rows fit into one
-    batch, too few to tell. ``alpha`` and ``noise_ratio`` are those of
+    batch, too few to tell. ``alpha`` and ``curvature`` are those of
     :class:`~sk_embed._engine.additive.main_effects.MainEffects`.
     """
 
@@ -98,7 +98,7 @@ class LearnedModel:
     loss_curve: list[float]
     main_effects_converged: bool
     alpha: FloatArray
-    noise_ratio: FloatArray
+    curvature: FloatArray
 
 
 def learn_model(
@@ -187,7 +187,7 @@ def learn_model(
         loss_curve=network.loss_curve,
         main_effects_converged=additive.converged,
         alpha=additive.joint.alpha,
-        noise_ratio=additive.joint.noise_ratio,
+        curvature=additive.joint.curvature,
     )
 
 
@@ -291,7 +291,7 @@ def _learn_crosses(
     known = KnownColumns(effects, np.hstack([effects.alpha, choice.alpha]))
     n_folds = source.n_folds
     joint = fit_effects(crossed.source, loss, settings.alpha, known, n_folds, map_tasks)
-    return list(crossed.effects(joint)), joint
+    return list(crossed.effects(joint, loss)), joint
 
 
 def _shrunk_crosses(

@@ -51,7 +51,7 @@ member                                       holds
                                              both columns' tables, each once
 ``crosses/<k>/counts.npy``                   int64, rows of each cell in fit
 ``crosses/<k>/table.npy``                    own effects of each cell
-``resume/alpha.npy``, ``noise_ratio.npy``    one for each group of outputs and column
+``resume/alpha.npy``, ``curvature.npy``      one for each group of outputs and column
 ``context/center.npy``, ``scale.npy``        float64, one for each context column
 ``context/with_indicator.npy``               bool, context columns that had missing values
 ``trunk.npy``                                the network's weights, flat

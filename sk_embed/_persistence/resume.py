@@ -14,7 +14,7 @@ def resume_members(resume: ResumeState) -> dict[str, bytes]:
     """Return the members that hold the state, by name."""
     arrays: dict[str, FloatArray | None] = {
         "resume/alpha.npy": resume.alpha,
-        "resume/noise_ratio.npy": resume.noise_ratio,
+        "resume/curvature.npy": resume.curvature,
     }
     for number, to_trunk in enumerate(resume.to_trunk):
         folder = f"columns/{number}"
@@ -61,8 +61,8 @@ def restored_resume(
         return None
     total_weight = document.get("total_weight", float)
     alpha = members.floats("resume/alpha.npy", shape)
-    noise_ratio = members.floats("resume/noise_ratio.npy", shape)
-    in_range = total_weight > 0 and (alpha >= 0).all() and (noise_ratio > 0).all()
+    curvature = members.floats("resume/curvature.npy", shape)
+    in_range = total_weight > 0 and (alpha >= 0).all() and (curvature > 0).all()
     if not in_range or not isfinite(total_weight):
         raise ValueError("its 'total_weight', or a penalty of effects, is out of range")
     width, rest = divmod(n_vectors, len(tables))
@@ -76,7 +76,7 @@ def restored_resume(
             for number, table in enumerate(tables)
         ],
         alpha=alpha,
-        noise_ratio=noise_ratio,
+        curvature=curvature,
         total_weight=total_weight,
         weights=[
             _restored_weights(f"columns/{number}/weights.npy", len(table) - 1, members)

@@ -3,25 +3,26 @@
 The additive model shrinks the effect of a cell, a pair of categories, to zero. Where
 another model foretells d_c - the network, by the vectors of the two categories - a cell of
 few rows is better known by that. With w_c the additive model's effect, n_c the weight of
-the cell's rows and k the rows that weigh as much as its prior, the rows of the cell alone
+the cell's rows and k the rows that weigh as much as its penalty, the rows of the cell alone
 say w_c (n_c + k) / n_c, and the effect becomes ::
 
-    (n_c + k) / (n_c + k') w_c + k' / (n_c + k') g d_c,      k' >= k,  0 <= g <= 1
+    (n_c + k) / (n_c + q k) w_c + q k / (n_c + q k) g d_c,      q >= 1,  0 <= g <= 1
 
-Cells without rows keep the effect zero, as cells that nobody has listed have. g and k' are
+Cells without rows keep the effect zero, as cells that nobody has listed have. g and q are
 those of the largest gain of rows that neither model has learned from: with r_i and h_i the
 gradient and the curvature of the loss at the held-out prediction of the columns, and u_i
 the effect of the row's cell without the row's fold, ::
 
     sum_i r_i u_i - h_i u_i^2 / 2
 
-The effects stay as they are unless this is above theirs by two standard errors: rows tell
-that by the difference that each of them makes.
+The effects stay as they are unless this is above that of any q with g = 0 by two standard
+errors: rows tell that by the difference that each of them makes. An effect that is merely
+shrunk further would be no better foretold, and not what its penalty says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,8 +30,8 @@ import numpy as np
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.additive.residuals import Residuals
 
-# k' over k: in steps of two, up to where the rows of a cell hardly count.
-_RATIOS = 2.0 ** np.arange(12)
+# q: in steps of two, up to where the rows of a cell hardly count.
+_FACTORS = (2.0 ** np.arange(12)).tolist()
 # Crosses that tell the same are fitted to what the others leave, one after the other.
 _N_SWEEPS = 2
 _MIN_Z = 2.0
@@ -46,40 +47,43 @@ class Foretold(NamedTuple):
         Effects of the cells by the additive model, and those foretold, by the same rows.
     weight : ndarray of shape (..., n_cells)
         Weight of each cell's rows, of those that both have learned from.
-    noise_ratio : float
-        Rows that weigh as much as the prior of an effect.
+    penalty_ratio : ndarray of shape (n_outputs,)
+        Rows that weigh as much as the penalty of an effect.
     """
 
     effects: FloatArray
     means: FloatArray
     weight: FloatArray
-    noise_ratio: float
+    penalty_ratio: FloatArray
 
     def of_cells(self, cells: IntArray) -> Foretold:
         """Return what is known of some cells."""
         return Foretold(
-            self.effects[cells], self.means[cells], self.weight[cells], self.noise_ratio
+            self.effects[cells], self.means[cells], self.weight[cells], self.penalty_ratio
         )
 
     def shrunk(self, shrinkage: Shrinkage) -> FloatArray:
         """Return the effects, shrunk to what is foretold."""
-        own, told = self.parts(shrinkage.noise_ratio)
+        own, told = self.parts(shrinkage.factor)
         return own + shrinkage.slope * told
 
-    def parts(self, noise_ratio: float) -> tuple[FloatArray, FloatArray]:
+    def parts(self, factor: float) -> tuple[FloatArray, FloatArray]:
         """Return the share of the effects, and that of what is foretold with slope 1."""
-        n, k = self.weight[..., None].astype(np.float64), self.noise_ratio
+        n, k = self.weight[..., None].astype(np.float64), self.penalty_ratio
         has_rows = n > 0
-        total = np.maximum(n + noise_ratio, _TINY)
+        total = np.maximum(n + factor * k, _TINY)
         own = self.effects * np.where(has_rows, (n + k) / total, 0.0)
-        return own, self.means * np.where(has_rows, noise_ratio / total, 0.0)
+        return own, self.means * np.where(has_rows, factor * k / total, 0.0)
 
 
 class Shrinkage(NamedTuple):
-    """Rows that weigh as much as what is foretold, and the factor of that."""
+    """Factor of the rows that weigh as much as the penalty, and of what is foretold."""
 
-    noise_ratio: float
+    factor: float
     slope: float
+
+
+UNSHRUNK = Shrinkage(1.0, 0.0)
 
 
 def shrinkages(cells: Sequence[Foretold], residuals: Residuals) -> list[Shrinkage]:
@@ -93,7 +97,7 @@ def shrinkages(cells: Sequence[Foretold], residuals: Residuals) -> list[Shrinkag
     residuals : Residuals
         Residuals that the columns' held-out predictions leave of these rows.
     """
-    found = [Shrinkage(of_cross.noise_ratio, 0.0) for of_cross in cells]
+    found = [UNSHRUNK] * len(cells)
     predicted = np.stack([c.shrunk(s) for c, s in zip(cells, found, strict=True)])
     for _ in range(_N_SWEEPS):
         for j, of_cross in enumerate(cells):
@@ -105,19 +109,34 @@ def shrinkages(cells: Sequence[Foretold], residuals: Residuals) -> list[Shrinkag
 
 def _best(cells: Foretold, residuals: Residuals) -> Shrinkage:
     """Return the shrinkage of the largest gain, or none that is not above chance."""
-    unshrunk = Shrinkage(cells.noise_ratio, 0.0)
-    tried = [_with_best_slope(cells, residuals, ratio) for ratio in _RATIOS]
-    gains = [residuals.gain(cells.shrunk(shrinkage)) for shrinkage in tried]
-    best = int(np.argmax([gain.sum() for gain in gains]))
-    more = gains[best] - residuals.gain(cells.shrunk(unshrunk))
+    best = _of_largest_gain(
+        cells,
+        residuals,
+        (_with_best_slope(cells, residuals, factor) for factor in _FACTORS),
+    )
+    unforetold = _of_largest_gain(
+        cells, residuals, (Shrinkage(factor, 0.0) for factor in _FACTORS)
+    )
+    more = best.gain - unforetold.gain
     is_above_chance = more.sum() > _MIN_Z * np.sqrt((more**2).sum())
-    return tried[best] if is_above_chance else unshrunk
+    return best.shrinkage if is_above_chance else UNSHRUNK
 
 
-def _with_best_slope(cells: Foretold, residuals: Residuals, ratio: float) -> Shrinkage:
-    noise_ratio = float(cells.noise_ratio * ratio)
-    own, told = cells.parts(noise_ratio)
+class _Tried(NamedTuple):
+    shrinkage: Shrinkage
+    gain: FloatArray
+
+
+def _of_largest_gain(
+    cells: Foretold, residuals: Residuals, shrinkages: Iterable[Shrinkage]
+) -> _Tried:
+    tried = (_Tried(found, residuals.gain(cells.shrunk(found))) for found in shrinkages)
+    return max(tried, key=lambda found: float(found.gain.sum()))
+
+
+def _with_best_slope(cells: Foretold, residuals: Residuals, factor: float) -> Shrinkage:
+    own, told = cells.parts(factor)
     rest = residuals.less(own)
     curvature = (residuals.curvature * told**2).sum()
     slope = (rest.gradient * told).sum() / max(float(curvature), _TINY)
-    return Shrinkage(noise_ratio, float(np.clip(slope, 0.0, 1.0)))
+    return Shrinkage(factor, float(np.clip(slope, 0.0, 1.0)))

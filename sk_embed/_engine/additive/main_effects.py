@@ -86,12 +86,17 @@ class MainEffects(NamedTuple):
     noise_ratio : ndarray of shape (n_groups, n_columns)
         Rows of a category that weigh as much as the prior of its column: the noise
         variance of a row over the variance of the column's effects.
+    curvature : ndarray of shape (n_groups, n_columns)
+        Mean second derivative of the loss of a row of weight 1. ``alpha / curvature`` are
+        the rows that effects are shrunk by: where ``alpha`` is no estimate, others than
+        ``noise_ratio``.
     """
 
     full: Solved
     folds: list[Solved]
     alpha: FloatArray
     noise_ratio: FloatArray
+    curvature: FloatArray
 
     @property
     def converged(self) -> bool:
@@ -124,14 +129,15 @@ class AdditiveFit(NamedTuple):
 
     Parameters
     ----------
-    alpha, noise_ratio : ndarray of shape (n_columns,)
-        Penalty and noise ratio of each column, as in :class:`MainEffects`.
+    alpha, noise_ratio, curvature : ndarray of shape (n_columns,)
+        Penalty, noise ratio and curvature of each column, as in :class:`MainEffects`.
     solved : Solved
         Coefficients that all rows have under these penalties.
     """
 
     alpha: FloatArray
     noise_ratio: FloatArray
+    curvature: FloatArray
     solved: Solved
 
     @property
@@ -157,6 +163,27 @@ class ObjectiveSource(Protocol):
 def output_groups(source: ObjectiveSource, loss: Loss) -> list[slice]:
     """Return the groups of outputs that the loss ties to each other."""
     return loss.joint_outputs(len(source.mean_target))
+
+
+def by_output(of_groups: FloatArray, loss: Loss, n_outputs: int) -> FloatArray:
+    """Return what each group of outputs has, for each output.
+
+    Parameters
+    ----------
+    of_groups : ndarray of shape (n_groups, n_columns)
+        A number for each column and group of outputs that the loss ties to each other.
+    loss : Loss
+        The loss.
+    n_outputs : int
+        Number of outputs.
+
+    Returns
+    -------
+    of_outputs : ndarray of shape (n_columns, n_outputs)
+    """
+    groups = loss.joint_outputs(n_outputs)
+    sizes = [len(range(n_outputs)[outputs]) for outputs in groups]
+    return np.repeat(of_groups, sizes, axis=0).T
 
 
 def fit_all_rows(
@@ -241,8 +268,11 @@ def solve_all_rows(
     else:
         alphas, start = estimate_alpha(model, sample, known)
     solution = minimize(model, alphas, start)
-    _, noise_ratio = update_penalty(model, solution, alphas, EffectiveParameters(model))
-    return AdditiveFit(alphas, noise_ratio, _solved(model, solution))
+    estimate, curvature = update_penalty(
+        model, solution, alphas, EffectiveParameters(model)
+    )
+    solved = _solved(model, solution)
+    return AdditiveFit(alphas, estimate / curvature, curvature, solved)
 
 
 def fit_fold(
@@ -278,6 +308,7 @@ def stack_fits(fits: list[AdditiveFit], folds: list[list[Solved]]) -> MainEffect
         [_of_all_outputs(fold) for fold in folds],
         np.stack([fit.alpha for fit in fits]),
         np.stack([fit.noise_ratio for fit in fits]),
+        np.stack([fit.curvature for fit in fits]),
     )
 
 
@@ -373,7 +404,7 @@ def update_penalty(
     alpha: FloatArray,
     parameters: EffectiveParameters,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return MacKay's next penalty, and the noise ratio, of each column.
+    """Return MacKay's next penalty, and the curvature of a row, of each column.
 
     Parameters
     ----------
@@ -388,7 +419,8 @@ def update_penalty(
 
     Returns
     -------
-    alpha, noise_ratio : ndarray of shape (n_columns,)
+    alpha, curvature : ndarray of shape (n_columns,)
+        The penalty; and the mean second derivative of the loss of a row of weight 1.
     """
     first = np.cumsum(np.append(0, model.n_codes[:-1]))
     effective = parameters(solution, alpha)
@@ -403,7 +435,7 @@ def update_penalty(
     new_alpha = np.clip(np.where(squares > tiny, ratio, np.inf), *ALPHA_RANGE)
     curvature = solution.curvature.diagonal[model.n_dense :]
     curvature_of_row = np.add.reduceat(curvature.mean(1), first) / model.total_weight
-    return new_alpha, new_alpha / np.maximum(curvature_of_row, _MIN_CURVATURE)
+    return new_alpha, np.maximum(curvature_of_row, _MIN_CURVATURE)
 
 
 def _dispersion(model: AdditiveObjective, solution: Solution, n_effective: float) -> float:

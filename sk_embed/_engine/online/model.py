@@ -294,6 +294,7 @@ class StreamModel:
                 np.append(cells.n_rows, 0.0),
                 moment / (total or 1.0),
                 float("nan"),
+                np.full(of_cells.shape[1], np.nan),
             )
             for pair, cells, of_cells, moment in zip(
                 pairs, known, effects, moments, strict=True

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._engine.additive.main_effects import by_output
 from sk_embed._engine.additive.sites import SiteSums
 from sk_embed._engine.losses import Loss
 
@@ -84,9 +85,9 @@ class InitialState:
         Vectors of all categories, in the trunk's coordinates.
     effects : ndarray of shape (sum(n_codes), n_outputs)
         Main effects of the same categories.
-    alpha, noise_ratio : ndarray of shape (n_groups, n_columns + n_crosses)
+    alpha, curvature : ndarray of shape (n_groups, n_columns + n_crosses)
         Penalty of each column and cross, for each group of outputs that the loss ties; and
-        the rows of a category that weigh as much.
+        the mean second derivative of the loss of a row of weight 1.
     weight : ndarray of shape (sum(n_codes),)
         Weight of each category's rows.
     n_codes : ndarray of shape (n_columns,)
@@ -104,7 +105,7 @@ class InitialState:
     vectors: FloatArray
     effects: FloatArray
     alpha: FloatArray
-    noise_ratio: FloatArray
+    curvature: FloatArray
     weight: FloatArray
     n_codes: IntArray
     total_weight: float
@@ -115,24 +116,16 @@ class InitialState:
     def sums(self, loss: Loss) -> tuple[SiteSums, SiteSums, FloatArray]:
         """Return the evidence of the rows on categories and cells, and the penalties.
 
-        With a penalty alpha, and rho the rows that weigh as much, rows of weight h give a
-        category the curvature alpha / rho h. Its effect w is then the mean of a site of
-        evidence w (alpha / rho h + alpha).
+        With a penalty alpha, and c the curvature of a row, rows of weight h give a category
+        the curvature c h. Its effect w is then the mean of a site of evidence
+        w (c h + alpha).
         """
-        alpha = self._by_output(self.alpha, loss)
-        of_row = self._by_output(self.alpha / self.noise_ratio, loss)
+        n_outputs = self.effects.shape[1]
+        alpha = by_output(self.alpha, loss, n_outputs)
+        of_row = by_output(self.curvature, loss, n_outputs)
         n_codes = np.concatenate([self.n_codes, self.n_cells])
         effects = np.concatenate([self.effects, self.cell_effects])
         weight = np.concatenate([self.weight, self.cell_weight])
         curvature = np.repeat(of_row, n_codes, axis=0) * weight[:, None]
         evidence = effects * (curvature + np.repeat(alpha, n_codes, axis=0))
         return *SiteSums(evidence, curvature).cut(len(self.effects)), alpha
-
-    def _by_output(self, of_groups: FloatArray, loss: Loss) -> FloatArray:
-        """Return what each group has, for its outputs: shape (n_columns, n_outputs)."""
-        n_outputs = self.effects.shape[1]
-        groups = zip(loss.joint_outputs(n_outputs), of_groups, strict=True)
-        result = np.empty((of_groups.shape[1], n_outputs))
-        for outputs, of_group in groups:
-            result[:, outputs] = of_group[:, None]
-        return result
