@@ -20,8 +20,8 @@ from sk_embed._columns.frame import as_columns, for_names
 from sk_embed._columns.output import append_to_array, append_to_frame
 from sk_embed._columns.target import LABEL_TYPES, TARGET_TYPES
 from sk_embed._cross_fitting import CrossFitted, Folds, draw_folds
-from sk_embed._fitted import FittedEncoding, Learned
-from sk_embed._fitting import Learning, learn_from_rows
+from sk_embed._fitted import EncodingOrStream, FittedEncoding
+from sk_embed._fitting import FitOptions, learn_from_rows
 from sk_embed._selection import largest_max_iter
 from sk_embed._settings import checked_dtype
 from sk_embed._sklearn_compat import (
@@ -108,7 +108,7 @@ class EncoderBase(
     }
 
     # The fitted state, or the stream that it is made of when it is first asked for.
-    _learned: Learned | None = None
+    _learned: EncodingOrStream | None = None
 
     def __sklearn_tags__(self) -> Any:
         """Return what scikit-learn should know: categories in, a target needed."""
@@ -190,9 +190,9 @@ class EncoderBase(
         n_subtasks = 1 + largest_max_iter(self.max_iter)
         return fit_task(self, n_subtasks, X=X, y=y, metadata=metadata)
 
-    def _learning(self, seed: int, end_subtask: Callable[[str], bool]) -> Learning:
+    def _fit_options(self, seed: int, end_subtask: Callable[[str], bool]) -> FitOptions:
         """Return how a model is learned, whatever holds its rows."""
-        return Learning(
+        return FitOptions(
             parameters=self.get_params(deep=False),
             feature_names=getattr(self, "feature_names_in_", None),
             before=self._learned,
@@ -217,17 +217,17 @@ class EncoderBase(
             training,
             partial(draw_folds, training, fold_seed),
             is_cross_fitted,
-            self._learning(learning_seed, end_subtask),
+            self._fit_options(learning_seed, end_subtask),
         )
         self._keep(fit.encoding)
         return cross_fitted
 
-    def _keep(self, learned: Learned) -> None:
+    def _keep(self, learned: EncodingOrStream) -> None:
         """Set the fitted state: all that learn do so here."""
         self._learned = learned
 
     @property
-    def _latest(self) -> Learned:
+    def _latest(self) -> EncodingOrStream:
         """What was learned, of a stream without making its tables."""
         check_is_fitted(self)
         assert self._learned is not None  # noqa: S101 - it is fitted

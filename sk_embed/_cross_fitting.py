@@ -118,8 +118,8 @@ def _shuffled_folds(n_folds: int, labels: IntArray, seed: int) -> Folds:
 def fold_numbers(n_folds: int, labels: IntArray, seed: int) -> IntArray:
     """Return the test fold of each row, drawn alike; of few rows some folds have none."""
     numbers = np.empty(len(labels), dtype=np.int32)
-    for number, rows in enumerate(np.array_split(_spread_rows(labels, seed), n_folds)):
-        numbers[rows] = number
+    for fold, rows in enumerate(np.array_split(_spread_rows(labels, seed), n_folds)):
+        numbers[rows] = fold
     return numbers
 
 
@@ -174,9 +174,9 @@ def read_folds(splits: Iterable[tuple[IntArray, IntArray]], n_rows: int) -> Fold
             "rows; pass an int or a splitter such as KFold."
         )
     # An error inside the splitter is its own, which says more than any made of it here.
-    for number, split in enumerate(splits):
-        is_test, mask = _masks(split, number, n_rows)
-        fold_of_row[is_test > 0] = number
+    for fold, split in enumerate(splits):
+        is_test, mask = _masks(split, fold, n_rows)
+        fold_of_row[is_test > 0] = fold
         n_times += is_test
         is_training.append(mask > 0)
     if not is_training:
@@ -193,24 +193,24 @@ def read_folds(splits: Iterable[tuple[IntArray, IntArray]], n_rows: int) -> Fold
         )
     folds = Folds(fold_of_row, np.array(is_training))
     is_tested = fold_of_row == np.arange(len(is_training))[:, None]
-    for number in range(len(is_training)):
-        trains_on_test = (folds.is_training[number] & is_tested[number]).any()
-        if trains_on_test or not folds.is_training[number].any():
+    for fold in range(len(is_training)):
+        trains_on_test = (folds.is_training[fold] & is_tested[fold]).any()
+        if trains_on_test or not folds.is_training[fold].any():
             raise ValueError(
-                f"Fold {number} of `cv` has training rows among its test rows, or no "
+                f"Fold {fold} of `cv` has training rows among its test rows, or no "
                 "training rows at all; pass an int or a splitter such as KFold."
             )
     return folds
 
 
-def _masks(split: Any, number: int, n_rows: int) -> tuple[IntArray, IntArray]:
+def _masks(split: Any, fold: int, n_rows: int) -> tuple[IntArray, IntArray]:
     """Return how often a split holds each row in its test and in its training part."""
     try:
         train, test = split
         return _times(test, n_rows), _times(train, n_rows)
     except (IndexError, TypeError, ValueError) as error:
         raise ValueError(
-            f"`cv` does not give pairs of training and test rows of X (fold {number}: "
+            f"`cv` does not give pairs of training and test rows of X (fold {fold}: "
             f"{error}); pass an int or a splitter such as KFold."
         ) from error
 

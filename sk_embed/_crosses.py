@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._columns.choice import place_among_categorical
 from sk_embed._columns.vocabulary import Vocabulary
-from sk_embed._engine.cells import ListedCells, Pair, codes_of, keys_of
+from sk_embed._engine.cells import CrossRule, ListedCells, Pair, codes_of, keys_of
 from sk_embed._engine.crossed_effects import CrossEffects
 
 
@@ -178,10 +178,10 @@ def cross_table(
     return CrossTable(cross.pair, cells, full, n_totals, cross.explained_variance_ratio)
 
 
-def read_pairs(
+def read_crosses(
     crosses: Any, is_categorical: BoolArray, names: NDArray[Any] | None
-) -> tuple[Pair, ...] | None:
-    """Return the pairs of categorical columns that are asked for, by place among these.
+) -> CrossRule:
+    """Return which pairs of categorical columns are crossed, by place among these.
 
     Parameters
     ----------
@@ -194,8 +194,7 @@ def read_pairs(
 
     Returns
     -------
-    pairs : tuple of tuple of int, or None
-        None where pairs are to be chosen.
+    CrossRule
 
     Raises
     ------
@@ -203,14 +202,14 @@ def read_pairs(
         If a pair is none of two different categorical columns, or is given twice.
     """
     if isinstance(crosses, str):
-        return None if is_categorical.sum() > 1 else ()
+        return CrossRule(is_chosen=bool(is_categorical.sum() > 1))
     pairs: list[Pair] = []
     for pair in crosses or ():
         a, b = _places(pair, is_categorical, names)
         if (a, b) in pairs:
             raise ValueError(f"crosses holds the pair {pair!r} twice; give each once.")
         pairs.append((a, b))
-    return tuple(pairs)
+    return CrossRule(tuple(pairs))
 
 
 def _places(pair: Any, is_categorical: BoolArray, names: NDArray[Any] | None) -> list[int]:

@@ -28,10 +28,10 @@ def require_encoded(
         )
     if found_names is None:
         return
-    for number, (found, name) in enumerate(zip(found_names, names, strict=True)):
+    for j, (found, name) in enumerate(zip(found_names, names, strict=True)):
         if found != name:
             raise ValueError(
-                f"Column {number} of X is {found!r}, but transform gives {name!r} there; "
+                f"Column {j} of X is {found!r}, but transform gives {name!r} there; "
                 "pass the columns of get_feature_names_out() in their order."
             )
 

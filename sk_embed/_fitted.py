@@ -21,7 +21,7 @@ from sk_embed._columns.table import TableColumns
 from sk_embed._columns.target import Target
 from sk_embed._counts import count_name, log_counts
 from sk_embed._cross_fitting import CrossFitted
-from sk_embed._crosses import Cross, CrossTable, read_pairs
+from sk_embed._crosses import Cross, CrossTable, read_crosses
 from sk_embed._decoding import decode
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.online.settings import InitialState
@@ -29,7 +29,7 @@ from sk_embed._names import NamePrior, fill_unknown
 from sk_embed._output_names import column_names
 
 
-class Learned(Protocol):
+class EncodingOrStream(Protocol):
     """What an estimator has learned: an encoding, or a stream that one is made of."""
 
     @property
@@ -317,20 +317,20 @@ class FittedEncoding:
     def _block_names(self, inputs: NDArray[Any]) -> list[Any]:
         return list(inputs[self.columns.is_categorical])
 
-    def to_frame(self, number: int, inputs: NDArray[Any]) -> pd.DataFrame:
+    def to_frame(self, j: int, inputs: NDArray[Any]) -> pd.DataFrame:
         """Return the table of a categorical column, given its place among these."""
-        name, table = self._block_names(inputs)[number], self.embeddings[number]
-        categories = self.categories[number]
+        name, table = self._block_names(inputs)[j], self.embeddings[j]
+        categories = self.categories[j]
         return pd.DataFrame(
             table,
             index=pd.Index(categories, dtype=categories.dtype, name=name),
             columns=column_names(name, self.effect_names, table.shape[1]),
-        ).assign(count=self.columns.vocabularies[number].counts)
+        ).assign(count=self.columns.vocabularies[j].counts)
 
     def cross_to_frame(self, pair: Any, inputs: NDArray[Any]) -> pd.DataFrame:
         """Return the table of a cross, given the names or indices of its columns."""
         is_categorical = self.columns.is_categorical
-        for asked in read_pairs([pair], is_categorical, inputs) or ():
+        for asked in read_crosses([pair], is_categorical, inputs).pairs:
             for cross in self.crosses:
                 if cross.pair == asked:
                     return cross.to_frame(
@@ -373,11 +373,11 @@ class FittedEncoding:
 
         The row of a category that is known by its name alone is -1.
         """
-        number = self.column_number(feature, inputs)
+        j = self.column_number(feature, inputs)
         column = pd.Series([category], dtype=object)
-        codes = self.columns.vocabularies[number].encode(column)
-        row, vector = int(codes[0]), self.tables[number][codes]
-        prior = self.name_priors[number] if self.name_priors else None
+        codes = self.columns.vocabularies[j].encode(column)
+        row, vector = int(codes[0]), self.tables[j][codes]
+        prior = self.name_priors[j] if self.name_priors else None
         is_named = prior is not None and not pd.isna(category) and prior.knows(category)
         if row == UNKNOWN and prior is not None and is_named:
             vector = prior.means(column.to_numpy())
@@ -405,14 +405,14 @@ class FittedEncoding:
             return None
         origin, dtype = np.zeros(1), self.trunk.parameters.dtype
         vectors, effects, weights = [], [], []
-        for number, vocabulary in enumerate(self.columns.vocabularies):
-            of_rows = self.resume.weights[number]
+        for j, vocabulary in enumerate(self.columns.vocabularies):
+            of_rows = self.resume.weights[j]
             weight: NDArray[Any] = vocabulary.counts if of_rows is None else of_rows
-            table, prior = self.tables[number], self.name_priors[number]
+            table, prior = self.tables[j], self.name_priors[j]
             if prior is not None:
                 table = prior.taken_out(table, vocabulary, weight)
-            vectors.append(table @ self.resume.to_trunk[number])
-            of_column = self.resume.effects[number]
+            vectors.append(table @ self.resume.to_trunk[j])
+            of_column = self.resume.effects[j]
             if of_column is None:
                 of_column = self.unit * table[:-1, : len(self.effect_names)]
             effects.append(np.pad(of_column, ((0, 1), (0, 0))))

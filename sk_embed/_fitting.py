@@ -27,7 +27,7 @@ from sk_embed._cross_fitting import (
     choose_fold_vectors,
     needs_folds,
 )
-from sk_embed._crosses import cross_table, read_pairs
+from sk_embed._crosses import cross_table, read_crosses
 from sk_embed._engine.model import (
     LearnedModel,
     ModelSettings,
@@ -37,7 +37,7 @@ from sk_embed._engine.model import (
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.sources import InMemory, RowSource
 from sk_embed._engine.tasks import TaskMap, call, map_in_pool, map_in_turn
-from sk_embed._fitted import FittedEncoding, Learned, ResumeState
+from sk_embed._fitted import EncodingOrStream, FittedEncoding, ResumeState
 from sk_embed._names import (
     NamePrior,
     NameRule,
@@ -59,7 +59,7 @@ from sk_embed._training_data import TrainingData
 from sk_embed._warn import warn
 
 
-class LearnedTable(Protocol):
+class TrainingTable(Protocol):
     """A table whose columns and target are learned, and whose rows are ready."""
 
     @property
@@ -84,7 +84,7 @@ class LearnedTable(Protocol):
 
 
 @dataclass(frozen=True)
-class Learning:
+class FitOptions:
     """How a model is learned, whatever holds its rows.
 
     Parameters
@@ -93,7 +93,7 @@ class Learning:
         Parameters of the estimator, by name.
     feature_names : ndarray of shape (n_columns,) or None
         Names of the columns of X, where all are strings.
-    before : Learned or None
+    before : EncodingOrStream or None
         State that the estimator had before, which ``warm_start`` goes on from.
     seed : int
         Seed of everything that is drawn, but of the folds.
@@ -106,12 +106,12 @@ class Learning:
 
     parameters: dict[str, Any]
     feature_names: NDArray[Any] | None
-    before: Learned | None
+    before: EncodingOrStream | None
     seed: int
     prefix: str | None
     end_subtask: Callable[[str], bool]
 
-    def settings(self, table: LearnedTable) -> ModelSettings:
+    def settings(self, table: TrainingTable) -> ModelSettings:
         """Return the engine's settings for a table, without tables of folds."""
         is_categorical = table.columns.is_categorical
         return model_settings(
@@ -119,7 +119,7 @@ class Learning:
             table.n_rows,
             table.total_weight,
             table.n_in_turn,
-            crosses=read_pairs(
+            crosses=read_crosses(
                 self.parameters["crosses"], is_categorical, self.feature_names
             ),
         )
@@ -151,7 +151,7 @@ class Learning:
         )
 
 
-class Fit(NamedTuple):
+class FitResult(NamedTuple):
     """The fitted state, and the tables that rows of ``fit`` are encoded by.
 
     Parameters
@@ -202,8 +202,8 @@ def learn_from_rows(
     training: TrainingData,
     draw_folds: Callable[[], Folds],
     is_cross_fitted: bool,
-    learning: Learning,
-) -> tuple[Fit, CrossFitted | None]:
+    options: FitOptions,
+) -> tuple[FitResult, CrossFitted | None]:
     """Learn from rows in memory, or in files that are read as if they were.
 
     Parameters
@@ -214,34 +214,34 @@ def learn_from_rows(
         Returns folds over these rows; called where they are needed.
     is_cross_fitted : bool
         Whether training rows are to be encoded without leaking their targets.
-    learning : Learning
+    options : FitOptions
         Parameters, seed and callbacks of this fit.
 
     Returns
     -------
-    fit : Fit
+    fit : FitResult
         The fitted state and all tables.
     cross_fitted : CrossFitted or None
         What training rows are encoded by; None where they are encoded as new rows are.
     """
-    settings, folds = learning.settings(training), None
+    settings, folds = options.settings(training), None
     counts = training.rows.effective_counts()
-    cross_fit_below = learning.parameters["cross_fit_below"]
+    cross_fit_below = options.parameters["cross_fit_below"]
     with_fold_tables = is_cross_fitted and (
-        settings.crosses != () or needs_folds(counts, cross_fit_below)
+        settings.crosses.may_cross or needs_folds(counts, cross_fit_below)
     )
     # Crosses are judged by rows that were held out.
-    if with_fold_tables or settings.crosses != ():
+    if with_fold_tables or settings.crosses.may_cross:
         folds = draw_folds()
         n_fold_tables = len(folds.is_training) if with_fold_tables else 0
         settings = replace(settings, n_fold_tables=n_fold_tables)
     is_training = None if folds is None else folds.is_training
     source = InMemory(training.rows, is_training, training.n_in_reach, training.stack)
-    n_helpers = n_threads(learning.parameters["n_jobs"], training.n_rows) - 1
+    n_helpers = n_threads(options.parameters["n_jobs"], training.n_rows) - 1
     # Numpy's large calls let go of the interpreter's lock.
     with ThreadPoolExecutor(max(n_helpers, 1)) as pool:
         map_tasks = partial(map_in_pool, pool) if n_helpers else map_in_turn
-        fit = learn_from_source(source, training, settings, learning, map_tasks)
+        fit = learn_from_source(source, training, settings, options, map_tasks)
     if not is_cross_fitted:
         return fit, None
     codes, places = training.rows.codes, training.row_numbers
@@ -253,40 +253,40 @@ def learn_from_rows(
 
 def learn_from_source(
     source: RowSource,
-    table: LearnedTable,
+    table: TrainingTable,
     settings: ModelSettings,
-    learning: Learning,
+    options: FitOptions,
     map_tasks: TaskMap,
-) -> Fit:
+) -> FitResult:
     """Learn from a source of rows, wherever they are.
 
     Parameters
     ----------
     source : RowSource
         Rows to learn from, and their folds.
-    table : LearnedTable
+    table : TrainingTable
         Columns and target of these rows.
     settings : ModelSettings
         Settings of the engine, tables of folds included.
-    learning : Learning
+    options : FitOptions
         Parameters, seed and callbacks of this fit.
     map_tasks : callable
         Like ``map``, but may run the tasks side by side.
     """
-    start = learning.start(table.target)
-    rules = learning.name_rules(table.columns)
+    start = options.start(table.target)
+    rules = options.name_rules(table.columns)
     with single_blas_thread():
         model = learn_model(
             source,
             LOSSES[table.target.type](),
             settings,
-            np.random.default_rng(learning.seed),
+            np.random.default_rng(options.seed),
             start=start,
             map_tasks=map_tasks,
-            report=learning.reporter(settings),
+            report=options.reporter(settings),
         )
-    learning.end_subtask("tables")
-    return finish(table.columns, table.target, model, learning.parameters, rules, map_tasks)
+    options.end_subtask("tables")
+    return finish(table.columns, table.target, model, options.parameters, rules, map_tasks)
 
 
 def finish(
@@ -296,7 +296,7 @@ def finish(
     parameters: dict[str, Any],
     name_rules: list[NameRule],
     map_tasks: TaskMap = map_in_turn,
-) -> Fit:
+) -> FitResult:
     """Choose the axes and the unit of the output, and make the fitted state.
 
     Parameters
@@ -351,7 +351,7 @@ def finish(
         name_priors=name_priors,
         with_counts=bool(parameters["counts"]),
     )
-    return Fit(
+    return FitResult(
         encoding, tables, crosses, [cross.effective_counts for cross in model.crosses]
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sk_embed._engine.cells import Pair
+from sk_embed._engine.cells import NO_CROSSES, CrossRule
 from sk_embed._engine.losses import (
     HalfBinomialLoss,
     HalfMultinomialLoss,
@@ -47,7 +47,7 @@ def model_settings(
     total_weight: float,
     n_in_turn: int | None = None,
     *,
-    crosses: tuple[Pair, ...] | None = (),
+    crosses: CrossRule = NO_CROSSES,
     n_fold_tables: int = 0,
 ) -> ModelSettings:
     """Return the engine's settings.
@@ -63,8 +63,8 @@ def model_settings(
     n_in_turn : int, optional
         Number of rows that are learned one after the other, while others are learned at the
         same time; ``n_rows`` unless given.
-    crosses : tuple of pairs of int, or None
-        Pairs of columns that are learned as columns of their own; None chooses them.
+    crosses : CrossRule, optional
+        Pairs of columns that are learned as columns of their own; none unless given.
     n_fold_tables : int
         Folds without which tables are learned as well.
 
@@ -96,7 +96,7 @@ def model_settings(
         alpha=None if alpha == "auto" else float(alpha),
         n_fold_tables=n_fold_tables,
         # Rows that fit into one batch are too few to choose by.
-        crosses=() if crosses is None and n_rows <= batch_size else crosses,
+        crosses=NO_CROSSES if crosses.is_chosen and n_rows <= batch_size else crosses,
         init_scale=parameters["init_scale"],
         main_effects=parameters["main_effects"],
         # Double precision costs next to nothing if all rows are one batch.

@@ -179,11 +179,9 @@ class Spool:
         if like.center is None:
             return replace(like, values=values)
         center, scale = np.empty((2, values.shape[1]))
-        for number in range(values.shape[1]):
-            y = self._collected(len(weight), partial(_output, number=number))
-            values[:, number], center[number], scale[number] = standardised_column(
-                y, weight
-            )
+        for j in range(values.shape[1]):
+            y = self._collected(len(weight), partial(_output, j=j))
+            values[:, j], center[j], scale[j] = standardised_column(y, weight)
         return replace(like, values=values, center=center, scale=scale)
 
     def _write_rows(
@@ -265,9 +263,9 @@ def _mapped_anew(array: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(anew)
 
 
-def _output(part: Part, number: int) -> NDArray[Any]:
+def _output(part: Part, j: int) -> NDArray[Any]:
     """Return a column of a part's target."""
-    column: NDArray[Any] = as_matrix(part.target.values)[:, number]
+    column: NDArray[Any] = as_matrix(part.target.values)[:, j]
     return column
 
 

@@ -19,7 +19,7 @@ from sk_embed._columns.table import (
 )
 from sk_embed._columns.target import LABEL_TYPES, GivenTarget, Target
 from sk_embed._cross_fitting import draw_folds, number_of_folds
-from sk_embed._crosses import read_pairs
+from sk_embed._crosses import read_crosses
 from sk_embed._engine.cells import Pair
 from sk_embed._engine.rows import Rows
 from sk_embed._errors import restore_on_error
@@ -157,8 +157,9 @@ def _new_stream(
     growing = GrowingColumns(
         _without_rows(learned, is_fixed), is_fixed, parameters["handle_unknown"]
     )
-    pairs = read_pairs(parameters["crosses"], learned.is_categorical, names)
-    if pairs is None:
+    rule = read_crosses(parameters["crosses"], learned.is_categorical, names)
+    pairs = rule.pairs
+    if rule.is_chosen:
         context = learned.scaler.transform(learned.numbers(columns))
         rows = Rows(
             table_rows,

@@ -37,7 +37,7 @@ from sk_embed._engine.partitions import summarize
 from sk_embed._engine.sources import Partitioned
 from sk_embed._engine.tasks import map_in_pool
 from sk_embed._errors import restore_on_error
-from sk_embed._fitting import Fit, learn_from_source
+from sk_embed._fitting import FitResult, learn_from_source
 from sk_embed._parts import (
     FoldsOfParts,
     LearnedParts,
@@ -268,22 +268,22 @@ class EmbeddingEncoder(
                 for number, given in enumerate(partitions)
             )
             learned = learn_from_parts(Partitions(parts), layout)
-            learning = self._learning(seed, end_subtask)
-            settings = learning.settings(learned)
+            options = self._fit_options(seed, end_subtask)
+            settings = options.settings(learned)
             require_room(np.array([learned.total_weight]), settings.dtype)
             folds = FoldsOfParts(n_folds, fold_seed)
             blocks = _blocks(parts, learned, folds, settings.dtype, seed)
             del parts
             summary = summarize(blocks)
             counts = summary.effective_counts(blocks.n_codes)
-            has_crosses = settings.crosses != ()
-            if with_folds and (has_crosses or needs_folds(counts, self.cross_fit_below)):
+            may_cross = settings.crosses.may_cross
+            if with_folds and (may_cross or needs_folds(counts, self.cross_fit_below)):
                 settings = replace(settings, n_fold_tables=n_folds)
             folds = folds._replace(n_folds=settings.n_fold_tables)
             source = Partitioned(blocks, summary, N_ROUNDS)
             with ThreadPoolExecutor(_N_HELPERS) as pool:
                 map_tasks = partial(map_in_pool, pool)
-                fit = learn_from_source(source, learned, settings, learning, map_tasks)
+                fit = learn_from_source(source, learned, settings, options, map_tasks)
             self._keep(fit.encoding)
         return _Fitted(partitions, divisions, layout, learned, folds, fit, counts)
 
@@ -396,7 +396,7 @@ class _Fitted(NamedTuple):
     layout: TableLayout
     learned: LearnedParts
     folds: FoldsOfParts
-    fit: Fit
+    fit: FitResult
     counts: list[FloatArray]
 
 

@@ -131,7 +131,7 @@ def make_categorical(
     columns = {
         **_categorical(codes, n_categories, "cat", missing, rng),
         **_categorical(noise_codes, n_categories[:1] * n_noise, "noise", missing, rng),
-        **{f"num_{number}": values for number, values in enumerate(numbers.T)},
+        **{f"num_{j}": values for j, values in enumerate(numbers.T)},
     }
     if n_classes is not None:
         y = np.searchsorted(np.quantile(y, np.arange(1, n_classes) / n_classes), y)
@@ -183,10 +183,10 @@ def _categorical(
 ) -> dict[str, Any]:
     """Return the columns as strings, some of them hidden."""
     columns = {}
-    for number, (column, size) in enumerate(zip(codes, sizes, strict=True)):
+    for j, (column, size) in enumerate(zip(codes, sizes, strict=True)):
         values = _names(size)[column]
         values[rng.random_sample(len(values)) < missing] = None
-        columns[f"{prefix}_{number}"] = values
+        columns[f"{prefix}_{j}"] = values
     return columns
 
 
@@ -194,8 +194,8 @@ def _named(latent: list[FloatArray], strength: FloatArray) -> dict[str, pd.DataF
     names = ["effect", *map(str, range(len(strength)))]
     scale = np.append(1.0, strength)
     return {
-        f"cat_{number}": pd.DataFrame(table * scale, _names(len(table)), names)
-        for number, table in enumerate(latent)
+        f"cat_{j}": pd.DataFrame(table * scale, _names(len(table)), names)
+        for j, table in enumerate(latent)
     }
 
 

@@ -19,6 +19,7 @@ from sk_embed._engine.additive.main_effects import (
 )
 from sk_embed._engine.additive.objective import AdditiveModel
 from sk_embed._engine.additive.partitioned import BlocksModel
+from sk_embed._engine.cells import CrossRule
 from sk_embed._engine.model import ModelSettings, learn_model
 from sk_embed._engine.network.local_sgd import (
     Rounds,
@@ -76,7 +77,9 @@ def settings(width=2, batch_size=32, dtype=np.float32, n_folds=0, crosses=(), **
     }
     training = TrainingSettings(**(chosen | changes))
     dtype = np.dtype(dtype)
-    return ModelSettings(training, (16, 8), 1.0, n_folds, crosses, 0.0, True, dtype)
+    return ModelSettings(
+        training, (16, 8), 1.0, n_folds, CrossRule(crosses), 0.0, True, dtype
+    )
 
 
 # ------------------------------------------------------------------ sums

@@ -67,9 +67,9 @@ def read_numbers(columns: list[pd.Series], names: list[str], n_rows: int) -> Flo
         If a column holds something that is not a finite number.
     """
     values = np.empty((n_rows, len(columns)))
-    for number, (column, name) in enumerate(zip(columns, names, strict=True)):
-        values[:, number] = _read_number(column, name)
-        if np.isinf(values[:, number]).any():
+    for j, (column, name) in enumerate(zip(columns, names, strict=True)):
+        values[:, j] = _read_number(column, name)
+        if np.isinf(values[:, j]).any():
             raise ValueError(
                 f"Context column {name!r} holds an infinite value; replace it, or make "
                 "the column categorical by categorical_features."
@@ -131,13 +131,13 @@ def learn_context(
     values = np.clip(values, -HUGE, HUGE)
     center = np.zeros(len(names))
     scale = np.ones(len(names))
-    for number in range(len(names)):
-        present = ~np.isnan(values[:, number])
+    for j in range(len(names)):
+        present = ~np.isnan(values[:, j])
         if present.any():
-            low, center[number], high = _weighted_quantiles(
-                values[present, number], weight[present], QUARTILES
+            low, center[j], high = _weighted_quantiles(
+                values[present, j], weight[present], QUARTILES
             )
-            scale[number] = robust_scale(high - low, np.ptp(values[present, number]))
+            scale[j] = robust_scale(high - low, np.ptp(values[present, j]))
     with_indicator = np.asarray(np.isnan(values).any(axis=0))
     return ContextScaler(names, center, scale, with_indicator)
 

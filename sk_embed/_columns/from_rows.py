@@ -30,23 +30,23 @@ def from_rows(X: Any) -> list[pd.Series]:
     ValueError
         If it is no table.
     """
-    rows = [_cells(row, number) for number, row in enumerate(X)]
+    rows = [_cells(row, i) for i, row in enumerate(X)]
     n_columns = len(rows[0]) if rows else 0
-    for number, row in enumerate(rows):
+    for i, row in enumerate(rows):
         if len(row) != n_columns:
             raise ValueError(
-                f"X is not a table: its rows differ in shape (row {number} has {len(row)} "
+                f"X is not a table: its rows differ in shape (row {i} has {len(row)} "
                 f"values, but row 0 has {n_columns})."
             )
     return [from_values(values) for values in zip(*rows, strict=True)]
 
 
-def _cells(row: Any, number: int) -> Any:
+def _cells(row: Any, i: int) -> Any:
     if isinstance(row, (list, tuple)):
         return row
     if isinstance(row, Mapping):
         raise ValueError(
-            f"Row {number} of X is a {type(row).__name__}, not a list of values; pass "
+            f"Row {i} of X is a {type(row).__name__}, not a list of values; pass "
             "pandas.DataFrame(X)."
         )
     if isinstance(row, np.ma.MaskedArray):
@@ -58,7 +58,7 @@ def _cells(row: Any, number: int) -> Any:
     except TypeError:
         raise ValueError(
             "Expected 2D array, got 1D array instead: X must be a table of rows and "
-            f"columns, but row {number} is a {type(row).__name__}. Pass [X] if it is a "
+            f"columns, but row {i} is a {type(row).__name__}. Pass [X] if it is a "
             "single row, and [[value] for value in X] if it is a single column."
         ) from None
 

@@ -126,10 +126,10 @@ class SeenNumbers:
         they do not count.
         """
         center, scale = np.zeros(len(names)), np.ones(len(names))
-        for number in np.flatnonzero(self.weight > 0):
-            low, center[number], high = quantiles[number]
-            extent = self.largest[number] - self.smallest[number]
-            scale[number] = robust_scale(high - low, extent)
+        for j in np.flatnonzero(self.weight > 0):
+            low, center[j], high = quantiles[j]
+            extent = self.largest[j] - self.smallest[j]
+            scale[j] = robust_scale(high - low, extent)
         return ContextScaler(names, center, scale, self.has_missing)
 
 
@@ -212,15 +212,15 @@ def next_bits(
     histograms : ndarray of shape (n_columns, n_quantiles, 256)
     """
     histograms = np.zeros((*begins.shape, 2**_BITS))
-    for number, of_column in enumerate(begins):
-        column = np.clip(numbers[:, number], -HUGE, HUGE)
+    for j, of_column in enumerate(begins):
+        column = np.clip(numbers[:, j], -HUGE, HUGE)
         is_present = ~np.isnan(column)
         keys, weights = _ordered_integers(column[is_present]), weight[is_present]
         known = keys >> np.uint64(64 - _BITS * step) if step else np.zeros_like(keys)
         bits = (keys >> np.uint64(64 - _BITS * (step + 1))) & np.uint64(2**_BITS - 1)
         for quantile, begin in enumerate(of_column):
             is_candidate = known == begin
-            histograms[number, quantile] = np.bincount(
+            histograms[j, quantile] = np.bincount(
                 bits[is_candidate].astype(np.intp), weights[is_candidate], 2**_BITS
             )
     return histograms

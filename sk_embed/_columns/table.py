@@ -131,7 +131,7 @@ def learn_columns(
     chosen_features = rules.categorical_features
     is_categorical = categorical_mask(chosen_features, columns, feature_names)
     if feature_names is None:
-        feature_names = np.array([f"x{number}" for number in range(len(columns))])
+        feature_names = np.array([f"x{j}" for j in range(len(columns))])
     all_names = [str(name) for name in feature_names]
     names = [str(name) for name in feature_names[is_categorical]]
     chosen = _chosen(columns, is_categorical)

@@ -124,14 +124,14 @@ def _several_columns(columns: list[NDArray[Any]], names: list[Any]) -> GivenTarg
     return GivenTarget(values, [str(name) for name in names] if are_strings else None)
 
 
-def _numbers(column: NDArray[Any], number: int) -> NDArray[Any]:
+def _numbers(column: NDArray[Any], j: int) -> NDArray[Any]:
     """Return one of several columns, missing as NaN, or raise ValueError."""
-    values = settled(column, f"column {number} of y")
+    values = settled(column, f"column {j} of y")
     if values.dtype == object and pd.isna(values).all():
         return np.full(len(values), np.nan)
     if values.dtype.kind not in "biuf":
         raise ValueError(
-            f"Several columns of y must be numbers, but column {number}, of dtype "
+            f"Several columns of y must be numbers, but column {j}, of dtype "
             f"{column.dtype}, holds {_first_label(values)!r}; fit an encoder for each "
             "column of labels."
         )

@@ -1,4 +1,4 @@
-"""ListedCells: pairs of categories of two columns, as the codes of a column of their own.
+"""Cells: pairs of categories of two columns, as the codes of a column of their own.
 
 A cell's *key* holds the codes of both its categories, ``code_a * 2**32 + code_b``, so that
 it stays the same when either column grows. The cells of a pair of columns that have rows
@@ -19,6 +19,29 @@ from sk_embed._arrays import IntArray
 Pair: TypeAlias = tuple[int, int]
 
 _CODES = np.int64(2**32)
+
+
+class CrossRule(NamedTuple):
+    """Which pairs of columns are crossed: those that are given, or those that folds choose.
+
+    Parameters
+    ----------
+    pairs : tuple of pairs of int
+        Pairs of columns that are given; none where they are chosen.
+    is_chosen : bool
+        Whether pairs are chosen by rows that were held out.
+    """
+
+    pairs: tuple[Pair, ...] = ()
+    is_chosen: bool = False
+
+    @property
+    def may_cross(self) -> bool:
+        """Whether any pair may be crossed, so that folds are needed."""
+        return self.is_chosen or bool(self.pairs)
+
+
+NO_CROSSES = CrossRule()
 # Rows whose cells are found at a time: 8 MiB of keys, and a few copies of them.
 ROWS_OF_A_STRETCH = 2**20
 

@@ -306,16 +306,19 @@ def shrink_to_vectors(
 
 
 def _foretold_of_rows(
-    cross: CrossEffects, means: Sequence[FloatArray], subset: IntArray, cells: IntArray
+    cross: CrossEffects,
+    means: Sequence[FloatArray],
+    subset_of_row: IntArray,
+    cells: IntArray,
 ) -> Foretold:
     """Return what is foretold of each row's cell, by the subset of each row."""
     n_outputs = cross.effects.shape[1]
     effects, told = np.zeros((2, len(cells), n_outputs))
     weight = np.zeros(len(cells))
     # Cells may be as many as rows: the arrays of one subset are there at a time.
-    for number, of_subset in enumerate(means):
-        chosen = np.flatnonzero(subset == number)
-        of_cells = cross.foretold(number, of_subset).of_cells(cells[chosen])
+    for subset, of_subset in enumerate(means):
+        chosen = np.flatnonzero(subset_of_row == subset)
+        of_cells = cross.foretold(subset, of_subset).of_cells(cells[chosen])
         effects[chosen], told[chosen] = of_cells.effects, of_cells.means
         weight[chosen] = of_cells.weight
     return Foretold(effects, told, weight, cross.penalty_ratio)
@@ -328,8 +331,8 @@ def _shrunk(
     if shrinkage == UNSHRUNK:
         return cross
     effects = np.empty((len(means), *cross.effects.shape), cross.effects.dtype)
-    for number, of_subset in enumerate(means):
-        effects[number] = cross.foretold(number, of_subset).shrunk(shrinkage)
+    for subset, of_subset in enumerate(means):
+        effects[subset] = cross.foretold(subset, of_subset).shrunk(shrinkage)
     return cross._replace(effects=effects[0], fold_effects=effects[1:])
 
 

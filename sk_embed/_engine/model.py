@@ -15,7 +15,7 @@ from sk_embed._engine.additive.main_effects import (
     KnownColumns,
     MainEffects,
 )
-from sk_embed._engine.cells import Pair, codes_of
+from sk_embed._engine.cells import CrossRule, codes_of
 from sk_embed._engine.column_vectors import (
     ColumnVectors,
     LearnedTables,
@@ -60,9 +60,8 @@ class ModelSettings:
         Penalty of main effects; None estimates one for each column.
     n_fold_tables : int
         Folds without which tables are learned as well: all or none of the source's.
-    crosses : tuple of pairs of int, or None
-        Pairs of columns that are learned as columns of their own; None chooses them by
-        the folds.
+    crosses : CrossRule
+        Pairs of columns that are learned as columns of their own.
     init_scale : float
         Standard deviation of the tables' random start; 0 starts them at the origin.
     main_effects : bool
@@ -75,7 +74,7 @@ class ModelSettings:
     hidden_layer_sizes: tuple[int, ...]
     alpha: float | None
     n_fold_tables: int
-    crosses: tuple[Pair, ...] | None
+    crosses: CrossRule
     init_scale: float
     main_effects: bool
     dtype: np.dtype
@@ -227,7 +226,7 @@ def _learn_network(
     trunk, curve, confirmed_share = learn_trunk()
     plan = _plan(source, draw_prior(), settings.n_fold_tables)
     learn = _table_learner(source, trunk, loss, plan.prior, settings)
-    learned = _learned_tables(source, plan, _learn_parts(learn, plan.parts, map_tasks))
+    learned = _learned_tables(source, plan, _learn_groups(learn, plan.groups, map_tasks))
     sensitivity = source.sensitivity(trunk, learned.full)
     return _Network(trunk, curve, confirmed_share, learned, sensitivity)
 
@@ -257,8 +256,8 @@ def _learn_additive(
     source: RowSource, loss: Loss, settings: ModelSettings, map_tasks: TaskMap
 ) -> _Additive:
     """Solve the additive model of the columns, and then that with crosses."""
-    has_crosses = settings.crosses != ()
-    n_folds = source.n_folds if has_crosses else settings.n_fold_tables
+    may_cross = settings.crosses.may_cross
+    n_folds = source.n_folds if may_cross else settings.n_fold_tables
     effects = fit_effects(source, loss, settings.alpha, None, n_folds, map_tasks)
     crosses, joint = _learn_crosses(source, loss, effects, settings, map_tasks)
     converged = effects.converged and joint.converged
@@ -282,8 +281,8 @@ def _learn_crosses(
         Effects of columns and cells together; those of the columns are not given out, for
         they hold less where the cells may as well have it.
     """
-    choice = Choice(settings.crosses or (), effects.alpha[:, :0])
-    if settings.crosses is None:
+    choice = Choice(settings.crosses.pairs, effects.alpha[:, :0])
+    if settings.crosses.is_chosen:
         choice = choose_pairs(source, loss, effects)
     if not choice.pairs:
         return [], effects
@@ -308,8 +307,8 @@ def _shrunk_crosses(
     if len(folds) < source.n_folds:
         # No training row is encoded by these, but held-out rows are needed all the same.
         learn = _table_learner(source, trunk, loss, tables.prior, settings)
-        parts = _parts_of_folds(source.n_folds, tables.prior.nbytes)
-        folds = _learn_parts(learn, parts, map_tasks)
+        groups = _groups_of_folds(source.n_folds, tables.prior.nbytes)
+        folds = _learn_groups(learn, groups, map_tasks)
     means = [
         [
             second_difference(
@@ -364,7 +363,7 @@ def prior_table(
     return drawn.astype(settings.dtype)
 
 
-class _Part(NamedTuple):
+class _TableGroup(NamedTuple):
     """Tables that are learned side by side.
 
     Parameters
@@ -383,7 +382,7 @@ class _Plan(NamedTuple):
     """The final tables, before they are learned: see :class:`LearnedTables`."""
 
     prior: FloatArray
-    parts: list[_Part]
+    groups: list[_TableGroup]
     weight: list[FloatArray]
     samples: list[Sample]
     n_folds: int
@@ -397,14 +396,14 @@ def _plan(source: RowSource, prior: FloatArray, n_folds: int) -> _Plan:
     sampled = _sampled_rows(source.n_codes, samples)
     every = slice(None)
     first = np.array([ALL_ROWS, *HALVES])
-    parts = [
+    groups = [
         *_side_by_side(first, [every, sampled, sampled], prior.nbytes),
-        *_parts_of_folds(n_folds, prior.nbytes),
+        *_groups_of_folds(n_folds, prior.nbytes),
     ]
-    return _Plan(prior, parts, weight, samples, n_folds)
+    return _Plan(prior, groups, weight, samples, n_folds)
 
 
-def _parts_of_folds(n_folds: int, n_bytes: int) -> list[_Part]:
+def _groups_of_folds(n_folds: int, n_bytes: int) -> list[_TableGroup]:
     folds = np.array([without_fold(fold) for fold in range(n_folds)], dtype=np.intp)
     return _side_by_side(folds, [slice(None)] * n_folds, n_bytes)
 
@@ -434,18 +433,20 @@ def _table_learner(
     )
 
 
-def _learn_parts(
-    learn: Callable[[IntArray], FloatArray], parts: list[_Part], map_tasks: TaskMap
+def _learn_groups(
+    learn: Callable[[IntArray], FloatArray], groups: list[_TableGroup], map_tasks: TaskMap
 ) -> list[FloatArray]:
-    """Learn the final tables, part by part."""
-    tasks = [partial(_learn_part, learn, part) for part in parts]
+    """Learn the final tables, group by group."""
+    tasks = [partial(_learn_group, learn, group) for group in groups]
     return list(chain.from_iterable(map_tasks(call, tasks)))
 
 
-def _learn_part(learn: Callable[[IntArray], FloatArray], part: _Part) -> list[FloatArray]:
+def _learn_group(
+    learn: Callable[[IntArray], FloatArray], group: _TableGroup
+) -> list[FloatArray]:
     """Learn tables side by side, and cut out of each what is kept."""
-    table = learn(part.subsets)
-    return [table[:, number][kept] for number, kept in enumerate(part.kept)]
+    table = learn(group.subsets)
+    return [table[:, i][kept] for i, kept in enumerate(group.kept)]
 
 
 def _learned_tables(
@@ -468,11 +469,11 @@ def _learned_tables(
 
 def _side_by_side(
     subsets: IntArray, kept: list[IntArray | slice], n_bytes: int
-) -> list[_Part]:
+) -> list[_TableGroup]:
     """Put so many tables, of ``n_bytes`` each, together as memory allows."""
     n_together = _MAX_BYTES_SIDE_BY_SIDE // max(n_bytes, 1)
     n_together = min(max(n_together, 1), _MAX_TABLES_SIDE_BY_SIDE)
     return [
-        _Part(subsets[start : start + n_together], kept[start : start + n_together])
+        _TableGroup(subsets[start : start + n_together], kept[start : start + n_together])
         for start in range(0, len(kept), n_together)
     ]

@@ -41,13 +41,13 @@ def declared_inputs(encoder: Any) -> list[tuple[str, Any]]:
     vocabularies = iter(fitted.columns.vocabularies)
     context_names = iter(fitted.columns.scaler.names)
     inputs = []
-    for number, is_categorical in enumerate(fitted.columns.is_categorical):
+    for j, is_categorical in enumerate(fitted.columns.is_categorical):
         if is_categorical:
             vocabulary = next(vocabularies)
             name, dtype = vocabulary.name, input_dtype(vocabulary)
         else:
             name, dtype = next(context_names), np.dtype(np.float64)
-        inputs.append((name or f"x{number}", type_of(dtype, 1)))
+        inputs.append((name or f"x{j}", type_of(dtype, 1)))
     return inputs
 
 

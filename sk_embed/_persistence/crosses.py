@@ -22,8 +22,8 @@ def crosses_to_json(crosses: Sequence[CrossTable]) -> list[Any]:
 def cross_members(crosses: Sequence[CrossTable]) -> dict[str, bytes]:
     """Return the members that hold the crosses, by name."""
     members: dict[str, bytes] = {}
-    for number, cross in enumerate(crosses):
-        folder = f"crosses/{number}"
+    for place, cross in enumerate(crosses):
+        folder = f"crosses/{place}"
         arrays = {
             "keys": cross.cells.categories,
             "counts": cross.cells.counts.astype(np.int64),
@@ -63,13 +63,13 @@ def restored_crosses(
         If they make no crosses of these columns.
     """
     crosses = []
-    for number, entry in enumerate(entries):
+    for place, entry in enumerate(entries):
         if [type(part) for part in entry] != [int, int, float] or not isfinite(entry[2]):
             raise ValueError("an entry of its 'crosses' is no pair and what it explains")
         a, b, explained = entry
         if not 0 <= a < b < len(vocabularies):
-            raise ValueError(f"its cross {number} is of columns that there are not")
-        folder = f"crosses/{number}"
+            raise ValueError(f"its cross {place} is of columns that there are not")
+        folder = f"crosses/{place}"
         keys = members.array(f"{folder}/keys.npy", "i", (None,))
         counts = members.array(f"{folder}/counts.npy", "i", keys.shape)
         table = members.floats(f"{folder}/table.npy", (len(keys), n_outputs))
@@ -78,7 +78,7 @@ def restored_crosses(
         for codes, j in of_codes:
             is_sound &= bool(((codes >= 0) & (codes < vocabularies[j].n_groups)).all())
         if not is_sound:
-            raise ValueError(f"its cross {number} holds values that are out of range")
+            raise ValueError(f"its cross {place} holds values that are out of range")
         cells = cell_vocabulary((a, b), ListedCells(keys, counts), vocabularies)
         table = np.concatenate([table, np.zeros_like(table, shape=(1, n_outputs))])
         n_totals = n_outputs if with_effects else 0

@@ -24,7 +24,7 @@ def names_to_json(priors: Sequence[NamePrior | None]) -> list[Any]:
 def name_members(priors: Sequence[NamePrior | None]) -> dict[str, bytes]:
     """Return the members that hold the prior means of names, by name of the member."""
     members: dict[str, bytes] = {}
-    for number, prior in enumerate(priors):
+    for j, prior in enumerate(priors):
         if prior is None:
             continue
         arrays = {
@@ -36,7 +36,7 @@ def name_members(priors: Sequence[NamePrior | None]) -> dict[str, bytes]:
             "left_over": prior.left_over,
         }
         members |= {
-            f"columns/{number}/names/{name}.npy": array_to_bytes(array)
+            f"columns/{j}/names/{name}.npy": array_to_bytes(array)
             for name, array in arrays.items()
         }
     return members

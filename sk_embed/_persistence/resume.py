@@ -16,11 +16,11 @@ def resume_members(resume: ResumeState) -> dict[str, bytes]:
         "resume/alpha.npy": resume.alpha,
         "resume/curvature.npy": resume.curvature,
     }
-    for number, to_trunk in enumerate(resume.to_trunk):
-        folder = f"columns/{number}"
+    for j, to_trunk in enumerate(resume.to_trunk):
+        folder = f"columns/{j}"
         arrays[f"{folder}/to_trunk.npy"] = to_trunk
-        arrays[f"{folder}/weights.npy"] = resume.weights[number]
-        arrays[f"{folder}/effects.npy"] = resume.effects[number]
+        arrays[f"{folder}/weights.npy"] = resume.weights[j]
+        arrays[f"{folder}/effects.npy"] = resume.effects[j]
     return {
         name: array_to_bytes(array) for name, array in arrays.items() if array is not None
     }
@@ -72,15 +72,15 @@ def restored_resume(
         )
     return ResumeState(
         to_trunk=[
-            members.floats(f"columns/{number}/to_trunk.npy", (table.shape[1], width))
-            for number, table in enumerate(tables)
+            members.floats(f"columns/{j}/to_trunk.npy", (table.shape[1], width))
+            for j, table in enumerate(tables)
         ],
         alpha=alpha,
         curvature=curvature,
         total_weight=total_weight,
         weights=[
-            _restored_weights(f"columns/{number}/weights.npy", len(table) - 1, members)
-            for number, table in enumerate(tables)
+            _restored_weights(f"columns/{j}/weights.npy", len(table) - 1, members)
+            for j, table in enumerate(tables)
         ],
         effects=_restored_effects(tables, n_outputs, document, members),
     )
@@ -103,6 +103,5 @@ def _restored_effects(
         return [None] * len(tables)
     shapes = [(len(table) - 1, n_outputs) for table in tables]
     return [
-        members.floats(f"columns/{number}/effects.npy", shape)
-        for number, shape in enumerate(shapes)
+        members.floats(f"columns/{j}/effects.npy", shape) for j, shape in enumerate(shapes)
     ]

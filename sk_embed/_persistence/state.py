@@ -102,8 +102,8 @@ def members_of(encoder: Any) -> dict[str, bytes]:
         "context/with_indicator.npy": array_to_bytes(columns.scaler.with_indicator),
         "trunk.npy": array_to_bytes(fitted.trunk.parameters),
     }
-    for number in range(len(columns.vocabularies)):
-        members |= _column_members(fitted, number)
+    for j in range(len(columns.vocabularies)):
+        members |= _column_members(fitted, j)
     members |= cross_members(fitted.crosses)
     members |= name_members(fitted.name_priors)
     members |= _target_members(fitted.target)
@@ -122,15 +122,15 @@ def _target_members(target: Target) -> dict[str, bytes]:
     return members
 
 
-def _column_members(fitted: FittedEncoding, number: int) -> dict[str, bytes]:
-    vocabulary = fitted.columns.vocabularies[number]
-    folder = f"columns/{number}"
+def _column_members(fitted: FittedEncoding, j: int) -> dict[str, bytes]:
+    vocabulary = fitted.columns.vocabularies[j]
+    folder = f"columns/{j}"
     arrays = {
         "counts": vocabulary.counts.astype(np.int64),
         "is_infrequent": vocabulary.is_infrequent,
-        "embeddings": fitted.embeddings[number],
-        "explained_variance_ratio": fitted.explained_variance_ratio[number],
-        "reliability": fitted.reliability[number],
+        "embeddings": fitted.embeddings[j],
+        "explained_variance_ratio": fitted.explained_variance_ratio[j],
+        "reliability": fitted.reliability[j],
     }
     owner = f"Column {vocabulary.name!r}"
     return {
@@ -226,8 +226,8 @@ def _restored_encoding(
     if not all(map(isfinite, [unit, *loss_curve])) or unit <= 0:
         raise ValueError("its 'unit' or 'loss_curve' is out of range")
     columns = [
-        _restored_column(names[place], f"columns/{number}", len(effect_names), members)
-        for number, place in enumerate(np.flatnonzero(is_categorical))
+        _restored_column(names[place], f"columns/{j}", len(effect_names), members)
+        for j, place in enumerate(np.flatnonzero(is_categorical))
     ]
     learned = TableColumns(is_categorical, [c.vocabulary for c in columns], scaler)
     crosses = restored_crosses(

@@ -85,17 +85,15 @@ def place_labels(
     taken = [_corners(artist.get_window_extent(renderer)) for artist in obstacles]
     taken += _marks(ax, points, radii * figure.dpi / 72)
     texts, n_fixed = [], len(taken)
-    for number, label in enumerate(labels):
+    for i, label in enumerate(labels):
         # As it will be drawn: a bold label is longer.
-        style = text_kw | (first_kw if number == 0 else {})
-        text = ax.annotate(
-            label, points[number], (0, 0), textcoords="offset points", **style
-        )
-        own_mark = len(obstacles) + number
+        style = text_kw | (first_kw if i == 0 else {})
+        text = ax.annotate(label, points[i], (0, 0), textcoords="offset points", **style)
+        own_mark = len(obstacles) + i
         others = np.array(taken[:own_mark] + taken[own_mark + 1 :]).reshape(-1, 4)
-        distance = radii[number] + _GAP
+        distance = radii[i] + _GAP
         has_room = _find_room(text, distance, others, inside, renderer)
-        if not has_room and number == 0:
+        if not has_room and i == 0:
             not_marks = np.array(taken[: len(obstacles)] + taken[n_fixed:]).reshape(-1, 4)
             has_room = _find_room(text, distance, not_marks, inside, renderer)
         if has_room:

@@ -39,14 +39,14 @@ def read_points(
 ) -> Points:
     """Read the points of a column; parameters as of ``EmbeddingDisplay``."""
     table = encoder.to_frame(feature)
-    number = encoder._column_number(feature)
-    n_axes = len(encoder.explained_variance_ratio_[number])
+    j = encoder._column_number(feature)
+    n_axes = len(encoder.explained_variance_ratio_[j])
     names = list(table.columns[:-1])
     effects, axes = names[: len(names) - n_axes], names[len(names) - n_axes :]
     x, y = _chosen(columns, effects, axes, feature)
-    drawn = _by_label(table, encoder.infrequent_categories_[number])
+    drawn = _by_label(table, encoder.infrequent_categories_[j])
     n_drawn = min(max_points, len(drawn))
-    shares = dict(zip(axes, encoder.explained_variance_ratio_[number], strict=True))
+    shares = dict(zip(axes, encoder.explained_variance_ratio_[j], strict=True))
     noun = "category" if len(table) == 1 else "categories"
     title = f"{table.index.name}: {len(table):,} {noun}"
     if n_drawn < len(drawn):

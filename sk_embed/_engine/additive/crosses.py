@@ -68,8 +68,8 @@ def cells_of(
         # Few possible cells are counted, which is faster than sorting the rows.
         keys = codes_a.astype(np.int64) * n_codes_b + codes_b
         has_rows = np.bincount(keys, minlength=n_keys) > 0
-        number = np.cumsum(has_rows) - 1
-        return Cells(number[keys], np.flatnonzero(has_rows))
+        cell_of_key = np.cumsum(has_rows) - 1
+        return Cells(cell_of_key[keys], np.flatnonzero(has_rows))
     # A stable sort by a of rows that are sorted by b sorts them by cell.
     order = by_code_b.take(rows_by_code(codes_a.take(by_code_b)))
     keys = codes_a.take(order).astype(np.int64) * n_codes_b + codes_b.take(order)
@@ -195,10 +195,10 @@ def candidate_of(rows: HeldOutRows, pair: Pair) -> Candidate | None:
 def usable_columns(rows: HeldOutRows) -> list[int]:
     """Return the columns of two categories and more that other folds mostly know."""
     return [
-        number
-        for number, column in enumerate(rows.columns)
+        j
+        for j, column in enumerate(rows.columns)
         if column.n_used > 1
-        and unknown_share(rows.codes[number], rows.n_codes[number], rows) < _MOSTLY_UNKNOWN
+        and unknown_share(rows.codes[j], rows.n_codes[j], rows) < _MOSTLY_UNKNOWN
     ]
 
 

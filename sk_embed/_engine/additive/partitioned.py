@@ -34,7 +34,7 @@ class BlocksModel(AdditiveObjective):
         Loss whose weighted sum over rows is minimised.
     outputs : slice
         Outputs that are solved, tied to each other by the loss.
-    number : int
+    subset : int
         Number of the subset of rows that is used: see :class:`Block`.
     cell_parents : ndarray of int32 of shape (n_cells, 2), optional
         Two categories of each code of the last columns, if these are pairs of others.
@@ -46,17 +46,17 @@ class BlocksModel(AdditiveObjective):
         summary: RowSummary,
         loss: Loss,
         outputs: slice,
-        number: int = 0,
+        subset: int = 0,
         cell_parents: IntArray | None = None,
     ) -> None:
-        self._target = summary.target_sum[number, outputs]
+        self._target = summary.target_sum[subset, outputs]
         n_rows = summary.n_rows
         n_outputs = len(self._target)
         super().__init__(loss, blocks.n_codes, summary.n_context, n_outputs, n_rows)
         self.cell_parents = cell_parents
         self._blocks = blocks
-        self._weight = float(summary.weight[number])
-        self._which = loss, outputs, number, n_rows
+        self._weight = float(summary.weight[subset])
+        self._which = loss, outputs, subset, n_rows
         self._constant_curvature: Curvature | None = None
 
     @property
@@ -131,12 +131,12 @@ def _curvature(
 
 
 def _model(
-    block: Block, loss: Loss, outputs: slice, number: int, n_rows: int
+    block: Block, loss: Loss, outputs: slice, subset: int, n_rows: int
 ) -> AdditiveModel:
     rows = block.rows
     targets = np.ascontiguousarray(rows.targets[:, outputs])
     rows = Rows(rows.codes, rows.n_codes, rows.context, targets, rows.weight)
-    return AdditiveModel(rows, loss, block.is_used[number], n_rows)
+    return AdditiveModel(rows, loss, block.is_used[subset], n_rows)
 
 
 def _at(block: Block, model: AdditiveModel, where: FloatArray | None) -> Evaluation:

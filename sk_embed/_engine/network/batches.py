@@ -118,7 +118,7 @@ def random_order(rng: np.random.Generator, n_rows: int, n_in_reach: int) -> IntA
         return rng.permutation(rows)
     n_stretches = -(-n_rows * _STRETCHES_IN_REACH // n_in_reach)
     stretches = np.array_split(rows, n_stretches)
-    order = np.concatenate([stretches[number] for number in rng.permutation(n_stretches)])
+    order = np.concatenate([stretches[i] for i in rng.permutation(n_stretches)])
     for start in range(0, n_rows, n_in_reach):
         rng.shuffle(order[start : start + n_in_reach])
     return order

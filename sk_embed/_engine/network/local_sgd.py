@@ -176,9 +176,9 @@ def learn_trunk_in_rounds(
     for epoch in range(settings.max_epochs):
         every_row, rate = np.arange(1), settings.table_learning_rate
         tables, total_loss = Tables.begin(every_row, rate, draw_prior()), 0.0
-        for number in range(rounds.n_rounds):
+        for round_ in range(rounds.n_rounds):
             seeds = rounds.seed, epoch
-            part = RoundSlice(seeds, number, rounds.n_rounds, settings.batch_size)
+            part = RoundSlice(seeds, round_, rounds.n_rounds, settings.batch_size)
             learned, of_loss, *of_trunk = blocks.sum_over(
                 _trunk_round, part, state, tables, loss, settings
             )
@@ -211,9 +211,9 @@ def learn_tables_in_rounds(
     tables = Tables.begin(subsets, settings.table_learning_rate, prior)
     mean = SweepMean(settings.n_sweeps)
     for sweep in range(settings.n_sweeps):
-        for number in range(rounds.n_rounds):
+        for round_ in range(rounds.n_rounds):
             seeds, batch_size = (rounds.seed, sweep), settings.sweep_batch_size
-            part = RoundSlice(seeds, number, rounds.n_rounds, batch_size)
+            part = RoundSlice(seeds, round_, rounds.n_rounds, batch_size)
             (learned,) = blocks.sum_over(_table_round, part, trunk, tables, loss)
             tables = tables.after_round(learned)
         mean.add(tables.vectors)

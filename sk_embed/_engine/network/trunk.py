@@ -208,12 +208,12 @@ class Trunk:
         _, weights, _, last = self._layers
         if last is not None:
             below, upstream = last, delta
-            for number in range(len(self.hidden_layer_sizes) - 1, 0, -1):
-                at_layer = scratch.array(f"delta {number}", n_rows, len(below))
+            for layer in range(len(self.hidden_layer_sizes) - 1, 0, -1):
+                at_layer = scratch.array(f"delta {layer}", n_rows, len(below))
                 np.matmul(upstream, below.T, out=at_layer)
-                at_layer *= activations.hidden[number] > 0
+                at_layer *= activations.hidden[layer] > 0
                 deltas.append(at_layer)
-                below, upstream = weights[number], at_layer
+                below, upstream = weights[layer], at_layer
             first[:, self._first_width :] = delta
             np.matmul(upstream, below.T, out=first[:, : self._first_width])
             # One long product is twice as fast as one of the hidden columns alone.

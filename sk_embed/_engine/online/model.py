@@ -245,14 +245,14 @@ class StreamModel:
         slopes = sensitivity(local.rows, self.trunk, self._store.vectors[local.table_rows])
         columns = [
             stream_column(
-                self.effects.effects(rows, number),
+                self.effects.effects(rows, j),
                 self._store.vectors[rows],
                 self._weight.values[rows],
                 partial(self._halves.tables, rows),
-                slopes.metrics[number],
+                slopes.metrics[j],
                 self.settings.main_effects,
             )
-            for number, rows in enumerate(rows_of_columns)
+            for j, rows in enumerate(rows_of_columns)
         ]
         return columns, slopes.context
 
