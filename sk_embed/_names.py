@@ -28,6 +28,8 @@ from sk_embed._warn import warn
 _Tables = TypeVar("_Tables", bound=OutputTables)
 # Those categories with most rows tell what names say.
 _MAX_CATEGORIES = 5_000
+# Names whose n-grams are counted together, so few that these stay in the processor's cache.
+_NAMES_AT_A_TIME = 2**12
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,9 @@ class NamePrior:
         -------
         means : ndarray of shape (n_values, width)
         """
-        grams = self.grams.transform(names_of(values, self.with_others))
-        return means_of(grams, self.weights, self.offset).astype(self.weights.dtype)
+        names = names_of(values, self.with_others)
+        means = _means_of_names(self.grams, names, self.weights, self.offset)
+        return means.astype(self.weights.dtype)
 
     def knows(self, value: Any) -> bool:
         """Return whether a value has a name, of which some n-gram is known."""
@@ -164,17 +167,28 @@ def learn_name_prior(
     priors = learn_prior_means(weights, stacked[:, learned], shrinkage, rule.is_tested)
     if priors is None:
         return None, tables
-    if len(names) > n_learned:
-        weights = grams.transform(names)
-    for table, n_rows, *of_table in zip(
-        stacked, counts, priors.weights, priors.offsets, strict=True
-    ):
-        means = means_of(weights, *of_table)
+    # The means of all tables side by side.
+    side_by_side = np.hstack(list(priors.weights)), priors.offsets.ravel()
+    of_learned = means_of(weights, *side_by_side)
+    of_others = _means_of_names(grams, names[n_learned:], *side_by_side)
+    means = np.hsplit(np.vstack([of_learned, of_others]), len(stacked))
+    for table, n_rows, of_table in zip(stacked, counts, means, strict=True):
         table[rows] = shrink_to(
-            means, table[rows], n_rows[rows], noise_ratio, priors.left_over
+            of_table, table[rows], n_rows[rows], noise_ratio, priors.left_over
         )
     prior = _name_prior(grams, priors, tables, rule)
     return prior, replace(tables, full=stacked[0], folds=stacked[1:])
+
+
+def _means_of_names(
+    grams: NameGrams, names: list[str], weights: FloatArray, offset: FloatArray
+) -> FloatArray:
+    """Return prior means of names, shape (n_names, width)."""
+    means = np.empty((len(names), len(offset)))
+    for start in range(0, len(names), _NAMES_AT_A_TIME):
+        part = slice(start, start + _NAMES_AT_A_TIME)
+        means[part] = means_of(grams.transform(names[part]), weights, offset)
+    return means
 
 
 def _name_prior(

@@ -205,16 +205,15 @@ def _grams(
 ) -> tuple[IntArray, IntArray]:
     """Return the number of each n-gram, and whose it is."""
     keys, owners = [], []
-    for size in SIZES:
-        n_grams = max(len(characters) - size + 1, 0)
-        key = np.zeros(n_grams, np.int64)
-        is_known = np.ones(n_grams, bool)
-        for place in range(size):
-            of_place = characters[place : place + n_grams]
-            key += of_place * (n_characters + 1) ** place
-            is_known &= of_place != _UNKNOWN
+    key, is_known = characters, characters != _UNKNOWN
+    for size in range(2, max(SIZES) + 1):
+        # An n-gram is one that is shorter by a character, and the next character.
+        last = characters[size - 1 :]
+        key = key[: len(last)] + last * (n_characters + 1) ** (size - 1)
+        is_known = is_known[: len(last)] & (last != _UNKNOWN)
         # Those that reach into the next name are none.
-        is_within = of_name[:n_grams] == of_name[size - 1 :]
-        keys.append(np.where(is_known, key, _UNKNOWN)[is_within])
-        owners.append(of_name[:n_grams][is_within])
+        is_within = of_name[: len(last)] == of_name[size - 1 :]
+        if size in SIZES:
+            keys.append(np.where(is_known, key, _UNKNOWN)[is_within])
+            owners.append(of_name[: len(last)][is_within])
     return np.concatenate(keys), np.concatenate(owners)
