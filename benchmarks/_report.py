@@ -126,9 +126,18 @@ def against_each(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).T.reindex(columns=list(MODELS)).rename_axis("other")
 
 
+def _of_all_splits(wide: pd.DataFrame) -> pd.DataFrame:
+    """Return scores without those of encoders that lack some of a cell's splits.
+
+    Means of other splits cannot be compared, and the best of them would be chance.
+    """
+    n_splits = wide.groupby(level=_CELL).transform("count")
+    return wide.where(n_splits.eq(n_splits.max(axis=1), axis=0))
+
+
 def margins(scores: pd.DataFrame) -> pd.Series:
     """Return the differences of ours to the encoder that is best in the cell's mean."""
-    wide = by_encoder(scores)
+    wide = _of_all_splits(by_encoder(scores))
     others = wide.drop(columns=[OURS, LEAKING], errors="ignore").dropna(how="all")
     wide = wide.loc[others.index]
     best = others.groupby(level=_CELL).mean().idxmax(axis=1)
@@ -184,7 +193,7 @@ def report_encoders(scores: pd.DataFrame) -> str:
 
 def means_of_cells(scores: pd.DataFrame) -> pd.DataFrame:
     """Return mean scores of each cell and encoder, and ours beside the best other."""
-    wide = by_encoder(scores)
+    wide = _of_all_splits(by_encoder(scores))
     means = wide.groupby(level=_CELL).mean()
     ours = [name for name in (LEAKING, OURS) if name in means]
     means = means[[*means.columns.drop(ours), *ours]]

@@ -7,7 +7,7 @@
   same with the names exchanged at random;
 - in how many of 100 such tables, of 400 categories, exchanged names say anything.
 
-``python benchmarks/names.py --data FOLDER [--tables NAME ...] [--draws N]`` compares the
+``python benchmarks/names.py --data FOLDER [--tables NAME ...] [--splits N]`` compares the
 tables of a folder with ``catalog.json`` without and with names, split as the catalog says
 and at random, and with skrub's StringEncoder beside TargetEncoder.
 """
@@ -96,12 +96,12 @@ def print_exchanged(n_tables: int) -> None:
     print(f"\nExchanged names change {n_changed} of {n_tables} tables.")
 
 
-def scores_of(table: Any, seed: int) -> Iterator[tuple[str, str, float]]:
+def scores_of(
+    table: Any, train: Any, test: Any, seed: int
+) -> Iterator[tuple[str, str, float]]:
     """Yield encoder, model and score of one split of a table."""
     from _encoders import _fit_transformed, _folds, _joined, _together, string_beside_target
-    from _tables import splits
 
-    train, test = next(iter(splits(table, 1)))
     encoded = {}
     for names in (False, "auto"):
         encoder = EmbeddingEncoder(
@@ -139,19 +139,19 @@ def scores_of(table: Any, seed: int) -> Iterator[tuple[str, str, float]]:
             yield encoder_name, model_name, score
 
 
-def print_tables(folder: Path, tables: list[str] | None, n_draws: int) -> None:
+def print_tables(folder: Path, tables: list[str] | None, n_splits: int) -> None:
     """Print scores of tables, as they come."""
-    from _tables import load_tables
+    from _tables import load_tables, splits
 
-    print("| table | split | draw | encoder | model | value |")
+    print("| table | split by | split | encoder | model | value |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for draw in range(n_draws):
-        for split in ("catalog", "random"):
-            for table in load_tables(folder, tables, N_ROWS, split, draw):
-                if split == "catalog" and table.split_by == "random":
-                    continue
-                for encoder, model, value in scores_of(table, draw):
-                    row = table.name, table.split_by, draw, encoder, model, f"{value:.4f}"
+    for kind in ("catalog", "random"):
+        for table in load_tables(folder, tables, N_ROWS, kind):
+            if kind == "catalog" and table.split_by == "random":
+                continue
+            for number, (train, test) in enumerate(splits(table, n_splits)):
+                for encoder, model, value in scores_of(table, train, test, number):
+                    row = table.name, table.split_by, number, encoder, model, f"{value:.4f}"
                     print("|", " | ".join(map(str, row)), "|", flush=True)
 
 
@@ -159,10 +159,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--tables", nargs="*")
-    parser.add_argument("--draws", type=int, default=2)
+    parser.add_argument("--splits", type=int, default=3)
     arguments = parser.parse_args()
     if arguments.data is None:
         print_simulated()
         print_exchanged(100)
     else:
-        print_tables(arguments.data, arguments.tables, arguments.draws)
+        print_tables(arguments.data, arguments.tables, arguments.splits)

@@ -51,7 +51,7 @@ NAMES = {
     "CatBoost": "CatBoostEncoder",
     "JamesStein": "JamesSteinEncoder",
     "WOE": "WOEEncoder (two classes)",
-    "GLMM": "GLMMEncoder (small regressions)",
+    "GLMM": "GLMMEncoder (regressions)",
     "String + Target": "StringEncoder beside TargetEncoder",
     "TableVectorizer": "TableVectorizer",
     LEAKING: "EmbeddingEncoder, fit(X, y).transform(X)",

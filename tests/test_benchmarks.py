@@ -92,6 +92,19 @@ def test_margins_are_to_the_encoder_that_is_best_in_the_mean():
     np.testing.assert_allclose(_report.margins(scores), [-0.1, 0.2])
 
 
+def test_an_encoder_that_lacks_splits_is_not_the_best_other():
+    import _report
+
+    ours, target = scores_of({"a": [0.5, 0.7]}), scores_of({"a": [0.4, 0.6]}, "Target")
+    scores = pd.concat([ours, target, scores_of({"a": [0.9]}, "OneHot")])
+    np.testing.assert_allclose(_report.margins(scores), [0.1, 0.1])
+    assert _report.means_of_cells(scores)["best other"].tolist() == ["Target"]
+    # Beside ours alone it is compared on the split that it has.
+    assert _report.against_each(scores).loc["OneHot", "boosting"].mean == pytest.approx(
+        -0.4
+    )
+
+
 def test_means_are_of_the_splits_on_which_ours_is_measured():
     import _report
 
