@@ -153,7 +153,7 @@ def learn_prior_means(
     choice = _choose(regression, _MIN_STANDARD_ERRORS_TO_GO_ON if is_tested else -np.inf)
     if choice is not None and basis.shape[1] == _FEW[1]:
         basis = _leading_directions(grams, *_ENOUGH)
-        features = grams @ basis
+        features = (grams.astype(np.float32) @ basis).astype(np.float64)
         regression = _regress(features[known], table, weight)
     choice = _choose(regression, _MIN_STANDARD_ERRORS if is_tested else -np.inf)
     if choice is None:
@@ -252,12 +252,13 @@ def _leading_directions(grams: csr_array, n_names: int, n_components: int) -> Fl
     mark = first @ rng.standard_normal(first.shape[1], dtype=np.float32)
     drawn[np.argsort(mark, kind="stable")] = rng.standard_normal(shape, dtype=np.float32)
     subspace, _ = np.linalg.qr(first @ (transposed @ drawn))
-    reached = transposed @ subspace
+    # Sparse products take less time than those of n-grams by directions.
+    products = subspace.T @ (first @ (transposed @ subspace))
     n_kept = min(n_components, n)
-    values, vectors = np.linalg.eigh(reached.T @ reached)
+    values, vectors = np.linalg.eigh(products)
     values, vectors = values[-n_kept:], vectors[:, -n_kept:]
     kept = values > _SINGLE_RANK_TOLERANCE * values[-1]
-    return (reached @ (vectors[:, kept] / np.sqrt(values[kept]))).astype(np.float64)
+    return transposed @ (subspace @ (vectors[:, kept] / np.sqrt(values[kept])))
 
 
 def _solve(
