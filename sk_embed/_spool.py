@@ -135,7 +135,7 @@ class Spool:
             )
         learned = learn_from_parts(self, layout)
         settings = model_settings(layout.parameters, learned.n_rows, learned.total_weight)
-        weight = self._collected(learned.n_rows, attrgetter("weight"))
+        weight = weight_of_each(self._collected(learned.n_rows, attrgetter("weight")))
         require_room(weight, settings.dtype)
         target = self._standardised(learned.target, weight, settings.dtype)
         arrays = self._write_rows(learned, target, settings.dtype)

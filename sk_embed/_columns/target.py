@@ -359,11 +359,15 @@ def standardised_column(
             f"target_type='continuous' but y is not numeric ({error})."
         ) from error
     # Scaled to about one before it is squared, so that no unit of y overflows.
-    size = np.abs(numbers).max() or 1.0
+    size = max(numbers.max(), -numbers.min()) or 1.0
     numbers = numbers / size
     center = np.average(numbers, weights=weight)
-    numbers = numbers - center
-    deviation = np.sqrt(np.average(numbers**2, weights=weight))
+    numbers -= center
+    # In place, for there may be as many rows as memory holds.
+    squares = numbers**2
+    squares *= weight
+    deviation = np.sqrt(squares.sum() / weight.sum())
     is_constant = deviation <= 1e-12
     scale = 1.0 if is_constant else float(deviation)
-    return numbers / scale, float(size * center), float(size * scale)
+    numbers /= scale
+    return numbers, float(size * center), float(size * scale)

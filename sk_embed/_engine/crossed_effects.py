@@ -46,7 +46,11 @@ from sk_embed._engine.cells import ListedCells, Pair, cell_codes, keys_of
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.rows import ALL_ROWS, Rows, without_fold
 from sk_embed._engine.sources import RowSource
-from sk_embed._engine.tasks import TaskMap, batched, call
+from sk_embed._engine.tasks import TaskMap, batched, call, map_in_turn
+
+# Coefficients of an output up to which folds are solved side by side: a solution takes
+# about twenty arrays of them, 160 MiB. More are bound by memory's speed in any case.
+_MAX_COEFFICIENTS_SIDE_BY_SIDE = 2**20
 
 
 class CrossEffects(NamedTuple):
@@ -86,9 +90,16 @@ class CrossEffects(NamedTuple):
     penalty_ratio: FloatArray
 
     def first_folds(self, n_folds: int) -> CrossEffects:
-        """Return the effects of all rows and without each of the first folds."""
+        """Return the effects of all rows and without each of the first folds.
+
+        They are copied where some are left out, so that these can be freed.
+        """
+        if n_folds == len(self.fold_effects):
+            return self
         return self._replace(
-            fold_effects=self.fold_effects[:n_folds], weight=self.weight[: 1 + n_folds]
+            effects=self.effects.copy(),
+            fold_effects=self.fold_effects[:n_folds].copy(),
+            weight=self.weight[: 1 + n_folds].copy(),
         )
 
     def foretold(self, subset: int, means: FloatArray) -> Foretold:
@@ -215,6 +226,8 @@ def fit_effects(
     ``known`` is the model of the first columns, where it is solved already.
     """
     fits = fit_all_rows(source, loss, alpha, known)
+    if int(source.n_codes.sum()) > _MAX_COEFFICIENTS_SIDE_BY_SIDE:
+        map_tasks = map_in_turn
     folds = map_tasks(call, fold_tasks(source, loss, fits, n_folds, known))
     return stack_fits(fits, batched(folds, len(fits)))
 
@@ -274,8 +287,10 @@ def shrink_to_vectors(
     effects: MainEffects,
     crosses: Sequence[CrossEffects],
     means: Sequence[Sequence[FloatArray]],
-) -> list[CrossEffects]:
+) -> None:
     """Shrink the effects of cells to what vectors foretell, as far as held-out rows gain.
+
+    They are overwritten: there may be as many cells as rows.
 
     Parameters
     ----------
@@ -299,10 +314,8 @@ def shrink_to_vectors(
         for cross, of_cross in zip(crosses, means, strict=True)
     ]
     found = shrinkages(held_out, residuals)
-    return [
-        _shrunk(cross, of_cross, shrinkage)
-        for cross, of_cross, shrinkage in zip(crosses, means, found, strict=True)
-    ]
+    for cross, of_cross, shrinkage in zip(crosses, means, found, strict=True):
+        _shrink(cross, of_cross, shrinkage)
 
 
 def _foretold_of_rows(
@@ -324,16 +337,13 @@ def _foretold_of_rows(
     return Foretold(effects, told, weight, cross.penalty_ratio)
 
 
-def _shrunk(
-    cross: CrossEffects, means: Sequence[FloatArray], shrinkage: Shrinkage
-) -> CrossEffects:
-    """Return a cross with shrunk effects, of all rows and without each fold."""
+def _shrink(cross: CrossEffects, means: Sequence[FloatArray], shrinkage: Shrinkage) -> None:
+    """Shrink the effects of a cross, of all rows and without each fold."""
     if shrinkage == UNSHRUNK:
-        return cross
-    effects = np.empty((len(means), *cross.effects.shape), cross.effects.dtype)
-    for subset, of_subset in enumerate(means):
-        effects[subset] = cross.foretold(subset, of_subset).shrunk(shrinkage)
-    return cross._replace(effects=effects[0], fold_effects=effects[1:])
+        return
+    effects = [cross.effects, *cross.fold_effects]
+    for subset, (of_subset, known) in enumerate(zip(effects, means, strict=True)):
+        of_subset[:] = cross.foretold(subset, known).shrunk(shrinkage)
 
 
 def _cells_of_rows(rows: Rows, cross: CrossEffects) -> IntArray:

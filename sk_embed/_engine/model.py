@@ -163,9 +163,8 @@ def learn_model(
     network, additive = map_tasks(call, [learning_network, solving])
 
     n_kept = settings.n_fold_tables
-    crosses = additive.crosses
-    if crosses and source.n_folds:
-        crosses = _shrunk_crosses(source, loss, settings, network, additive, map_tasks)
+    if additive.crosses and source.n_folds:
+        _shrink_crosses(source, loss, settings, network, additive, map_tasks)
     columns = column_vectors(
         source.n_codes,
         network.tables,
@@ -180,13 +179,13 @@ def learn_model(
     columns = [replace(c, reliability=c.reliability * trust) for c in columns]
     return LearnedModel(
         columns=columns,
-        crosses=[of_pair.first_folds(n_kept) for of_pair in crosses],
+        crosses=[of_pair.first_folds(n_kept) for of_pair in additive.crosses],
         context_sensitivity=np.empty(0) if is_one_batch else network.sensitivity.context,
         trunk=network.trunk,
         loss_curve=network.loss_curve,
         main_effects_converged=additive.converged,
-        alpha=additive.joint.alpha,
-        curvature=additive.joint.curvature,
+        alpha=additive.alpha,
+        curvature=additive.curvature,
     )
 
 
@@ -240,15 +239,16 @@ class _Additive(NamedTuple):
         Effects of the columns alone, of all rows and without each fold.
     crosses : list of CrossEffects
         Effects of the pairs' cells.
-    joint : MainEffects
-        Effects of columns and cells together.
+    alpha, curvature : ndarray of shape (n_groups, n_columns + n_crosses)
+        Penalty and curvature of each column and cross, of the model of both together.
     converged : bool
-        Whether both were solved to the tolerance, for all folds.
+        Whether both models were solved to the tolerance, for all folds.
     """
 
     effects: MainEffects
     crosses: list[CrossEffects]
-    joint: MainEffects
+    alpha: FloatArray
+    curvature: FloatArray
     converged: bool
 
 
@@ -261,7 +261,7 @@ def _learn_additive(
     effects = fit_effects(source, loss, settings.alpha, None, n_folds, map_tasks)
     crosses, joint = _learn_crosses(source, loss, effects, settings, map_tasks)
     converged = effects.converged and joint.converged
-    return _Additive(effects, crosses, joint, converged)
+    return _Additive(effects, crosses, joint.alpha, joint.curvature, converged)
 
 
 def _learn_crosses(
@@ -293,15 +293,15 @@ def _learn_crosses(
     return list(crossed.effects(joint, loss)), joint
 
 
-def _shrunk_crosses(
+def _shrink_crosses(
     source: RowSource,
     loss: Loss,
     settings: ModelSettings,
     network: _Network,
     additive: _Additive,
     map_tasks: TaskMap,
-) -> list[CrossEffects]:
-    """Return the crosses, shrunk to what the vectors foretell of their cells."""
+) -> None:
+    """Shrink the effects of crosses to what the vectors foretell of their cells."""
     trunk, tables = network.trunk, network.tables
     folds = tables.folds
     if len(folds) < source.n_folds:
@@ -318,7 +318,7 @@ def _shrunk_crosses(
         ]
         for cross in additive.crosses
     ]
-    return shrink_to_vectors(source, loss, additive.effects, additive.crosses, means)
+    shrink_to_vectors(source, loss, additive.effects, additive.crosses, means)
 
 
 def n_table_passes(settings: ModelSettings) -> int:

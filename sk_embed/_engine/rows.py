@@ -58,7 +58,19 @@ class Rows:
 
     def mean(self, values: FloatArray) -> FloatArray:
         """Return the weighted mean over rows, in double precision: sums are long."""
-        return np.average(values, axis=0, weights=self.weight.astype(np.float64))
+        return np.average(values, axis=0, weights=self._double_weight)
+
+    @cached_property
+    def _has_one_weight(self) -> bool:
+        """Whether all weights are one number that is seen from each row."""
+        return self.weight.strides == (0,)
+
+    @property
+    def _double_weight(self) -> FloatArray:
+        """Weight of each row in double precision."""
+        if not self._has_one_weight:
+            return self.weight.astype(np.float64)
+        return np.broadcast_to(self.weight[:1].astype(np.float64), self.weight.shape)
 
     def context_variance(self) -> FloatArray:
         """Return the weighted variance of each context column, shape (n_context,).
@@ -71,7 +83,7 @@ class Rows:
         return self._mean_by_blocks(lambda block: (self.context[block] - center) ** 2)
 
     def _mean_by_blocks(self, values_of: Callable[[slice], FloatArray]) -> FloatArray:
-        weight = self.weight.astype(np.float64)
+        weight = self._double_weight
         n_in_block = _ROWS_OF_A_BLOCK if self.context.shape[1] > 1 else len(self)
         total = values_of(slice(0, 0)).astype(np.float64)
         for start in range(0, len(self), n_in_block):
@@ -161,10 +173,11 @@ class Rows:
 
     def effective_counts(self) -> list[FloatArray]:
         """Return the effective number of rows of each code of each column."""
-        weight = self.weight.astype(np.float64)
+        weight = self._double_weight
         return [
             effective_number(
-                *(np.bincount(codes, w, n_codes) * 1.0 for w in (weight, weight**2))
+                sums_of_codes(codes, n_codes, lambda rows: weight[rows]),
+                sums_of_codes(codes, n_codes, lambda rows: weight[rows] ** 2),
             )
             for codes, n_codes in zip(self.codes.T, self.n_codes, strict=True)
         ]
@@ -206,6 +219,31 @@ def joined(parts: Sequence[Rows], n_codes: IntArray) -> Rows:
             for name in ("codes", "context", "targets", "weight")
         },
     )
+
+
+def sums_of_codes(
+    codes: IntArray, n_codes: int, weight_of: Callable[[slice], FloatArray]
+) -> FloatArray:
+    """Return the weight of the rows of each code, summed in double precision.
+
+    These are the bits of ``numpy.bincount``, without copies of all rows in the types that
+    it asks for.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_rows,)
+        Code of each row.
+    n_codes : int
+        Number of codes, with and without rows.
+    weight_of : callable
+        Returns the weights of a stretch of the rows.
+    """
+    sums = np.zeros(n_codes)
+    for start in range(0, len(codes), _ROWS_OF_A_BLOCK):
+        rows = slice(start, start + _ROWS_OF_A_BLOCK)
+        weight = weight_of(rows).astype(np.float64, copy=False)
+        np.add.at(sums, codes[rows].astype(np.intp), weight)
+    return sums
 
 
 def effective_number(weight: FloatArray, squares: FloatArray) -> FloatArray:

@@ -56,7 +56,7 @@ from sk_embed._engine.partitions import (
     summarize,
     with_cells,
 )
-from sk_embed._engine.rows import Rows
+from sk_embed._engine.rows import ALL_ROWS, HALVES, Rows, sums_of_codes, without_fold
 
 # Puts stretches of rows, which come one after the other, on top of each other: returns an
 # array of int32 of this shape, in memory or in a file that is read as if it were.
@@ -209,11 +209,17 @@ class InMemory:
         """Draw halves, and the row order of each sweep of the final tables."""
         half_rng, order_rng, self._epoch_rng = rng.spawn(3)
         n_rows = len(self.rows)
-        drawn, in_first = half_rng.permutation(n_rows), np.zeros(n_rows, dtype=bool)
-        in_first[drawn[: n_rows // 2]] = True
-        self._held_out = drawn[: round(HELD_OUT_SHARE * n_rows)]
-        every = np.ones_like(in_first)
-        self._is_used = np.stack([every, in_first, ~in_first, *self._is_training])
+        drawn = half_rng.permutation(np.arange(n_rows, dtype=np.int32))
+        self._held_out = drawn[: round(HELD_OUT_SHARE * n_rows)].copy()
+        first, second = HALVES
+        self._is_used = np.zeros((without_fold(self.n_folds), n_rows), dtype=bool)
+        self._is_used[ALL_ROWS] = True
+        self._is_used[first, drawn[: n_rows // 2]] = True
+        np.logical_not(self._is_used[first], out=self._is_used[second])
+        self._is_used[without_fold(0) :] = self._is_training
+        # One array of all rows and folds is enough.
+        self._is_training = self._is_used[without_fold(0) :]
+        del drawn
         self._orders = [self._permutation(order_rng) for _ in range(n_sweeps)]
 
     def _permutation(self, rng: np.random.Generator) -> IntArray:
@@ -221,9 +227,13 @@ class InMemory:
 
     def weight_of_codes(self, subset: int) -> list[FloatArray]:
         """Return the weight of each code's rows in a subset, (n_codes,) for each column."""
-        rows, weight = self.rows, self.rows.weight * self._is_used[subset]
+        rows, is_used = self.rows, self._is_used[subset]
+
+        def weight_of(stretch: slice) -> FloatArray:
+            return rows.weight[stretch] * is_used[stretch]
+
         return [
-            np.bincount(codes, weight, n).astype(weight.dtype)
+            sums_of_codes(codes, n, weight_of).astype(rows.weight.dtype)
             for codes, n in zip(rows.codes.T, rows.n_codes, strict=True)
         ]
 

@@ -313,6 +313,8 @@ def stack_fits(fits: list[AdditiveFit], folds: list[list[Solved]]) -> MainEffect
 
 
 def _of_all_outputs(groups: list[Solved]) -> Solved:
+    if len(groups) == 1:
+        return groups[0]
     effects, dense, converged = zip(*groups, strict=True)
     return Solved(np.hstack(effects), np.hstack(dense), all(converged))
 

@@ -153,8 +153,8 @@ def minimize(
     for step_number in range(_MAX_NEWTON_STEPS):
         curvature = model.curvature(at)
         inverse = Preconditioner(curvature, penalty, model.n_codes, model.cell_parents)
-        gradient = at.penalized_gradient(penalty)
-        norm = inverse.norm(gradient)
+        downhill = -at.penalized_gradient(penalty)
+        norm = inverse.norm(downhill)
         if step_number == 0:
             null_norm = inverse.norm(model.null_model.penalized_gradient(penalty))
             # If the null model is the solution, the norm is the rounding of sums over rows,
@@ -169,9 +169,7 @@ def minimize(
         # No step need be more exact than the end.
         cg_tolerance = max(forcing, gradient_tolerance / norm / 2)
         hessian = partial(model.hessian_product, at=at, penalty=penalty)
-        step, predicted_norm = conjugate_gradients(
-            hessian, -gradient, inverse, cg_tolerance
-        )
+        step, predicted_norm = conjugate_gradients(hessian, downhill, inverse, cg_tolerance)
         norm_before = norm
         lower = _line_search(model, penalty, at, step)
         if lower is None:
@@ -250,6 +248,7 @@ def conjugate_gradients(
         step_size = energy / curvature
         solution += step_size * direction
         residual -= step_size * image
+        del image  # makes room for the arrays of the preconditioner
         preconditioned = preconditioner(residual)
         new_energy = _inner(residual, preconditioned)
         direction *= new_energy / energy

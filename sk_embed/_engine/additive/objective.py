@@ -52,7 +52,8 @@ class Evaluation(NamedTuple):
     gradient : ndarray of the coefficients' shape
         Gradient of ``value`` in the coefficients.
     mean : ndarray of shape (n_rows, n_outputs)
-        Expected target, on which the Hessian depends; empty where the rows are elsewhere.
+        Expected target, on which the Hessian depends; zeros where it does not, empty where
+        the rows are elsewhere.
     """
 
     coefficients: FloatArray
@@ -294,7 +295,8 @@ class AdditiveModel(AdditiveObjective):
         """Evaluate the objective at given coefficients, without the penalty."""
         value = 0.0
         gradient = np.zeros_like(coefficients)
-        mean = np.empty((len(self.rows), self.n_outputs), self.hessian_dtype)
+        shape = len(self.rows), self.n_outputs
+        mean = np.empty(shape, self.hessian_dtype) if self._keeps_mean else None
         for chunk in self._chunks():
             raw_prediction = chunk.product(coefficients)
             if self._offset is not None:
@@ -302,9 +304,17 @@ class AdditiveModel(AdditiveObjective):
             losses = self.loss.loss(chunk.y_true, raw_prediction)
             value += float(losses @ chunk.weight[:, 0])
             expected = self.loss.inverse_link(raw_prediction)
-            mean[chunk.rows] = expected
+            if mean is not None:
+                mean[chunk.rows] = expected
             chunk.add_pulled_back((expected - chunk.y_true) * chunk.weight, gradient)
+        if mean is None:
+            mean = np.broadcast_to(np.zeros((), self.hessian_dtype), shape)
         return Evaluation(coefficients, value, gradient, mean)
+
+    @property
+    def _keeps_mean(self) -> bool:
+        """Whether each row's mean is kept: for the Hessian, or for the sums of a stream."""
+        return not self.loss.has_constant_curvature or self._prior is not None
 
     def hessian_product(
         self, direction: FloatArray, at: Evaluation, penalty: FloatArray
@@ -317,7 +327,9 @@ class AdditiveModel(AdditiveObjective):
                 mean[chunk.rows], chunk.product(narrow)
             )
             chunk.add_pulled_back(hessian_direction * chunk.weight, result)
-        return result + penalty * direction
+        product = penalty * direction
+        product += result
+        return product
 
     def curvature(self, at: Evaluation) -> Curvature:
         """Return the Hessian's diagonal, and its block of intercept and slopes."""

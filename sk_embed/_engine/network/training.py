@@ -34,6 +34,8 @@ _CONTEXT_OF_UNIT_DECAY = 20
 # Rows of a batch of final tables, beyond which a batch that holds each row once for each
 # of eight tables leaves the processor's cache.
 _MAX_SWEEP_BATCH_SIZE = 1024
+# Rows whose losses are computed at a time: a few MiB.
+_ROWS_OF_A_STRETCH = 65_536
 
 
 @dataclass(frozen=True)
@@ -362,8 +364,13 @@ class LossCurve:
 
 def constant_loss(rows: Rows, loss: Loss) -> float:
     """Return the weighted mean loss of the best constant prediction."""
-    raw_prediction = np.broadcast_to(loss.link(rows.mean(rows.targets)), rows.targets.shape)
-    losses = loss.loss(rows.targets, raw_prediction)
+    constant = loss.link(rows.mean(rows.targets))
+    losses = np.empty(len(rows))
+    # A stretch at a time, for the losses of rows are made of several arrays of their size.
+    for start in range(0, len(rows), _ROWS_OF_A_STRETCH):
+        targets = rows.targets[start : start + _ROWS_OF_A_STRETCH]
+        raw_prediction = np.broadcast_to(constant, targets.shape)
+        losses[start : start + len(targets)] = loss.loss(targets, raw_prediction)
     return float(rows.mean(losses))
 
 
