@@ -65,7 +65,7 @@ class DiagonalWithCells:
     ) -> None:
         self._parents, self._n_others = parents, len(diagonal) - len(parents)
         others, cells = self._divided(diagonal)
-        of_others, of_cells = self._divided(penalty + np.zeros_like(diagonal))
+        of_others, of_cells = self._divided(np.broadcast_to(penalty, diagonal.shape))
         multiplicity = self._multiplicity(others, cells)
         inverse = _reciprocal(multiplicity * cells + of_cells)
         # The curvature that is left of a category's, without a difference that cancels

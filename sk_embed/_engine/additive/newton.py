@@ -150,9 +150,18 @@ def minimize(
     finest, roughest = _FORCING_RANGE
     forcing = finest if model.loss.has_constant_curvature else roughest
     gradient_tolerance = predicted_norm = norm_before = 0.0
+    curvature = model.curvature(at)
+    precondition = partial(
+        Preconditioner,
+        penalty=penalty,
+        n_codes=model.n_codes,
+        cell_parents=model.cell_parents,
+    )
+    inverse = precondition(curvature)
     for step_number in range(_MAX_NEWTON_STEPS):
-        curvature = model.curvature(at)
-        inverse = Preconditioner(curvature, penalty, model.n_codes, model.cell_parents)
+        if step_number > 0 and not model.loss.has_constant_curvature:
+            curvature = model.curvature(at)
+            inverse = precondition(curvature)
         downhill = -at.penalized_gradient(penalty)
         norm = inverse.norm(downhill)
         if step_number == 0:
@@ -172,6 +181,7 @@ def minimize(
         step, predicted_norm = conjugate_gradients(hessian, downhill, inverse, cg_tolerance)
         norm_before = norm
         lower = _line_search(model, penalty, at, step)
+        del step, hessian, downhill  # there may be as many coefficients as rows
         if lower is None:
             # No step lowers the objective: the floor of float arithmetic.
             return Solution(at, curvature, norm <= _FLOOR / tolerance * gradient_tolerance)
