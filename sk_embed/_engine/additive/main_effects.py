@@ -173,9 +173,9 @@ def by_output(of_groups: FloatArray, loss: Loss, n_outputs: int) -> FloatArray:
     of_groups : ndarray of shape (n_groups, n_columns)
         A number for each column and group of outputs that the loss ties to each other.
     loss : Loss
-        The loss.
+        Loss that ties outputs to each other, or not.
     n_outputs : int
-        Number of outputs.
+        Number of outputs of the target.
 
     Returns
     -------
