@@ -103,24 +103,24 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
         times are an error.
     hidden_layer_sizes : "auto" or tuple of int, default="auto"
         Hidden layers of the network; "auto" is (64, 32).
-    learning_rate_init : float, default=1e-3
+    learning_rate_init : float, default=1.5e-3
         Step size of the network's weights (Adam), 1 at most: larger steps diverge.
     alpha : float or "auto", default="auto"
         Penalty on the squares of main effects; "auto" estimates one for each column by
         empirical Bayes, from the size of its effects and the noise.
     batch_size : int or "auto", default="auto"
-        Rows of a batch; "auto" is the power of two from 64 to 1024 that makes about 256
+        Rows of a batch; "auto" is the power of two from 64 to 1024 that makes about 128
         batches of the rows.
     max_iter : int or "auto", default="auto"
-        Passes over the rows for the network, at most; "auto" is as many as take 6,000
-        batches, from 2 to 20; over few rows (below 9,400) as many as take 3,000, up to
-        60.
+        Passes over the rows for the network, at most; "auto" is as many as visit 192,000
+        rows, from 20 to 60, but no more than take 6,000 batches, and at least 2.
     tol : float, default=1e-3
         Smallest fall of the progressive validation loss that counts, as a share of the
         loss of a constant prediction.
     n_iter_no_change : int or "auto", default="auto"
         Stop after so many passes without such a fall, once the loss is below that of a
-        constant prediction; "auto" is as many as take 1,500 batches, from 1 to 4.
+        constant prediction; "auto" is a quarter of what "auto" is for ``max_iter``,
+        from 1 to 4.
     crosses : "auto", None or list of pairs of columns, default="auto"
         Pairs of categorical columns, by names or indices, that are learned as columns of
         their own: one effect for each pair of categories, beyond the main effects of both,
@@ -309,7 +309,7 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
         max_categories: int | None = None,
         target_type: str = "auto",
         hidden_layer_sizes: str | tuple[int, ...] = "auto",
-        learning_rate_init: float = 1e-3,
+        learning_rate_init: float = 1.5e-3,
         alpha: float | str = "auto",
         batch_size: int | str = "auto",
         max_iter: int | str = "auto",

@@ -19,6 +19,7 @@ from sk_embed._engine.name_prior import (
     PriorMeans,
     learn_prior_means,
     means_of,
+    names_may_tell,
     shrink_back,
     shrink_to,
 )
@@ -28,6 +29,8 @@ from sk_embed._warn import warn
 _Tables = TypeVar("_Tables", bound=OutputTables)
 # Those categories with most rows tell what names say.
 _MAX_CATEGORIES = 5_000
+# Those of them that tell first whether names say anything at all.
+_MAX_CATEGORIES_OF_FIRST_LOOK = 1_000
 # Names whose n-grams are counted together, so few that these stay in the processor's cache.
 _NAMES_AT_A_TIME = 2**12
 
@@ -154,16 +157,21 @@ def learn_name_prior(
     has_name = _has_name(vocabulary, rule.with_others)
     if not rule.is_used or has_name.sum() < MIN_CATEGORIES:
         return None, tables
-    names = names_of(vocabulary.categories[has_name], rule.with_others)
-    rows = vocabulary.groups[has_name]
+    values, rows = vocabulary.categories[has_name], vocabulary.groups[has_name]
     # Names of most rows come first.
     order = np.argsort(-counts[0, rows], kind="stable")
-    rows, names = rows[order], [names[place] for place in order]
+    values, rows = values[order], rows[order]
     n_learned = min(int(np.sum(counts[0, rows] > 0)), _MAX_CATEGORIES)
-    learned, stacked = rows[:n_learned], np.stack([tables.full, *tables.folds])
-    grams, weights = learn_grams(names[:n_learned])
-    noise_ratio = tables.noise_ratio
+    learned, noise_ratio = rows[:n_learned], tables.noise_ratio
     shrinkage = (counts / (counts + noise_ratio))[:, learned]
+    if rule.is_tested:
+        few = slice(min(n_learned, _MAX_CATEGORIES_OF_FIRST_LOOK))
+        _, weights = learn_grams(names_of(values[few], rule.with_others))
+        if not names_may_tell(weights, tables.full[learned[few]], shrinkage[0, few]):
+            return None, tables
+    names = names_of(values, rule.with_others)
+    grams, weights = learn_grams(names[:n_learned])
+    stacked = np.stack([tables.full, *tables.folds])
     priors = learn_prior_means(weights, stacked[:, learned], shrinkage, rule.is_tested)
     if priors is None:
         return None, tables

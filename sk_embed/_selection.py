@@ -25,14 +25,14 @@ _ROUNDING = 1e-9
 # The trunk is learned after so many steps, however many passes over the rows they make; but
 # a pass is what an honest table is learned in, so that one more than the first is needed.
 _MAX_STEPS = 6_000
-_PASSES = (2, 20)
-# More than 20 passes are for few rows, of which 20 are not half of these steps: where many
-# numbers bend effects learning goes on; beyond, the trunk learns rows by their numbers.
-_STEPS_OF_FEW_ROWS = 3_000
-_PASSES_OVER_FEW_ROWS = 60
-# And so many steps without a fall of the loss are enough to stop.
-_PATIENCE_IN_STEPS = 1_500
-_PATIENCE = (1, 4)
+_MIN_PASSES = 2
+# Where that would be more passes: as many as visit so many rows, 20 to 60. Over few rows
+# learning goes on where many numbers bend effects; beyond, the trunk learns rows by their
+# numbers.
+_MAX_VISITS = 192_000
+_PASSES = (20, 60)
+# And a quarter of these passes without a fall of the loss is enough to stop, up to so many.
+_MAX_PATIENCE = 4
 # Over a chunk of a stream, while the trunk has taken fewer steps than that: each row is new
 # to the trunk but once.
 _MAX_CHUNK_PASSES = 4
@@ -44,7 +44,7 @@ _MAX_SWEEPS = 3
 # most a sixteenth of a pass old.
 N_ROUNDS = 16
 # Number of batches in an epoch that gives the trunk's optimiser enough steps.
-_BATCHES_PER_EPOCH = 256
+_BATCHES_PER_EPOCH = 128
 _BATCH_SIZES = (64, 1024)
 
 
@@ -97,26 +97,25 @@ def output_unit(context_sensitivity: FloatArray) -> float:
 
 
 def auto_batch_size(n_rows: int) -> int:
-    """Return the power of two that cuts the rows into about 256 batches, 64 to 1024."""
-    wanted = 2 ** int(np.log2(max(n_rows / _BATCHES_PER_EPOCH, 1)))
+    """Return the power of two that cuts the rows into about 128 batches, 64 to 1024."""
+    wanted = 2 ** round(np.log2(max(n_rows / _BATCHES_PER_EPOCH, 1)))
     return int(np.clip(wanted, *_BATCH_SIZES))
 
 
-def auto_max_iter(n_batches: int) -> int:
-    """Return the passes that take about 6,000 steps, 2 to 20; if more, 3,000, up to 60."""
-    least, most = _PASSES
-    of_few_rows = min(round(_STEPS_OF_FEW_ROWS / n_batches), _PASSES_OVER_FEW_ROWS)
-    return int(np.clip(round(_MAX_STEPS / n_batches), least, max(most, of_few_rows)))
+def auto_max_iter(n_rows: int, n_batches: int) -> int:
+    """Return the passes that visit 192,000 rows, 20 to 60, in at most 6,000 steps."""
+    passes = int(np.clip(round(_MAX_VISITS / n_rows), *_PASSES))
+    return max(min(passes, round(_MAX_STEPS / n_batches)), _MIN_PASSES)
 
 
 def largest_max_iter(max_iter: int | str) -> int:
     """Return what ``max_iter`` may become, before the rows are known."""
-    return _PASSES_OVER_FEW_ROWS if isinstance(max_iter, str) else max_iter
+    return _PASSES[1] if isinstance(max_iter, str) else max_iter
 
 
-def auto_patience(n_batches: int) -> int:
-    """Return the passes that take about 1,500 steps, 1 to 4."""
-    return int(np.clip(round(_PATIENCE_IN_STEPS / n_batches), *_PATIENCE))
+def auto_patience(n_rows: int, n_batches: int) -> int:
+    """Return a quarter of :func:`auto_max_iter`, 1 to 4."""
+    return int(np.clip(round(auto_max_iter(n_rows, n_batches) / 4), 1, _MAX_PATIENCE))
 
 
 def auto_chunk_passes(n_batches: int, n_steps: int) -> int:

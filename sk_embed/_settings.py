@@ -79,14 +79,18 @@ def model_settings(
     batch_size = auto_batch_size(n_in_turn) if batch_size == "auto" else int(batch_size)
     n_batches = -(-n_in_turn // batch_size)
     max_iter, patience = parameters["max_iter"], parameters["n_iter_no_change"]
+    if max_iter == "auto":
+        max_iter = auto_max_iter(n_in_turn, n_batches)
+    if patience == "auto":
+        patience = auto_patience(n_in_turn, n_batches)
     training = TrainingSettings(
         width=table_width(parameters["n_components"]),
         table_learning_rate=_TABLE_LEARNING_RATE,
         learning_rate=parameters["learning_rate_init"],
         weight_decay=_weight_decay(total_weight),
-        max_epochs=auto_max_iter(n_batches) if max_iter == "auto" else max_iter,
+        max_epochs=max_iter,
         tolerance=parameters["tol"],
-        patience=auto_patience(n_batches) if patience == "auto" else patience,
+        patience=patience,
         n_sweeps=sweeps_for_tables(n_rows),
         batch_size=batch_size,
     )

@@ -84,9 +84,9 @@ def test_batch_size_is_a_power_of_two_within_bounds(n_rows):
     assert 64 <= batch_size <= 1024
 
 
-@pytest.mark.parametrize("n_rows", [20_000, 50_000, 100_000, 250_000])
-def test_batch_size_cuts_the_rows_into_about_256_batches(n_rows):
-    assert 256 / 2 <= n_rows / auto_batch_size(n_rows) <= 256 * 2
+@pytest.mark.parametrize("n_rows", [12_000, 20_000, 50_000, 100_000, 180_000])
+def test_batch_size_cuts_the_rows_into_about_128_batches(n_rows):
+    assert 128 / 1.5 <= n_rows / auto_batch_size(n_rows) <= 128 * 1.5
 
 
 def test_batch_size_never_falls_with_the_rows():
@@ -171,23 +171,25 @@ def test_auto_wants_more_than_the_least_share_and_the_least_reliability():
 
 
 @pytest.mark.parametrize(
-    ("n_batches", "max_iter", "patience"),
+    ("n_rows", "n_batches", "max_iter", "patience"),
     [
-        (1, 60, 4),
-        (50, 60, 4),
-        (75, 40, 4),
-        (150, 20, 4),
-        (300, 20, 4),
-        (400, 15, 4),
-        (1_000, 6, 2),
-        (10_000, 2, 1),
+        (64, 1, 60, 4),
+        (3_200, 50, 60, 4),
+        (4_800, 75, 40, 4),
+        (9_600, 150, 20, 4),
+        (12_000, 94, 20, 4),
+        (100_000, 98, 20, 4),
+        (400_000, 400, 15, 4),
+        (10**6, 1_000, 6, 2),
+        (10**7, 10_000, 2, 1),
+        (1_000, 1_000, 6, 2),
     ],
 )
-def test_passes_take_about_as_many_batches_within_their_bounds(
-    n_batches, max_iter, patience
+def test_passes_visit_as_many_rows_within_their_bounds(
+    n_rows, n_batches, max_iter, patience
 ):
-    assert auto_max_iter(n_batches) == max_iter
-    assert auto_patience(n_batches) == patience
+    assert auto_max_iter(n_rows, n_batches) == max_iter
+    assert auto_patience(n_rows, n_batches) == patience
 
 
 @pytest.mark.parametrize(
@@ -210,7 +212,7 @@ def test_passes_over_a_chunk_are_what_is_left_of_the_steps(n_batches, n_steps, n
 
 def test_no_number_of_batches_takes_more_passes_than_are_announced():
     announced = largest_max_iter("auto")
-    assert max(auto_max_iter(n) for n in range(1, 2_000)) == announced
+    assert max(auto_max_iter(64 * n, n) for n in range(1, 2_000)) == announced
     assert largest_max_iter(7) == 7
 
 

@@ -42,6 +42,8 @@ MIN_CATEGORIES = 30
 # Names and principal components that features are made of: few, then enough. Three hundred
 # components would predict no better on most tables, and take twice as long.
 _FEW, _ENOUGH = (300, 50), (1_000, 200)
+# Fewer still, by which most columns are found to have names that say nothing.
+_FIRST_LOOK = (150, 40)
 # Directions beyond the components by which a random subspace is larger: with one step of
 # the power method it holds the first components, but for some of the last.
 _N_SPARE_DIRECTIONS = 8
@@ -118,6 +120,28 @@ class _Regression(NamedTuple):
         residual = self.targets - self.features @ self.coefficients(penalty)
         own = self.features**2 @ (1 / (self.squares[:, None] + penalty))
         return residual / np.maximum(1 - self.share[:, None] - own, _MIN_WEIGHT_OF_OTHERS)
+
+
+def names_may_tell(grams: csr_array, table: FloatArray, shrinkage: FloatArray) -> bool:
+    """Return whether very few features of names predict vectors at all.
+
+    Most columns have names that say nothing, which this finds at little cost.
+
+    Parameters
+    ----------
+    grams : sparse array of shape (n_categories, n_grams)
+        Weights of the n-grams of each name; the names that say most come first.
+    table : ndarray of shape (n_categories, width)
+        Vectors, shrunk to the origin.
+    shrinkage : ndarray of shape (n_categories,)
+        Factor by which they are shrunk, zero for categories that have no rows.
+    """
+    known = np.flatnonzero(shrinkage > 0)
+    if len(known) < MIN_CATEGORIES or not grams.shape[1]:
+        return False
+    features = grams[known] @ _principal_directions(grams, *_FIRST_LOOK)
+    regression = _regress(features, table[known], shrinkage[known])
+    return _choose(regression, _MIN_STANDARD_ERRORS_TO_GO_ON) is not None
 
 
 def learn_prior_means(
