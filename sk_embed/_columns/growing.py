@@ -15,6 +15,7 @@ from sk_embed._columns.lookup import UNKNOWN, as_keys
 from sk_embed._columns.sorting import sorting_order
 from sk_embed._columns.table import TableColumns
 from sk_embed._columns.vocabulary import Vocabulary, insert_missing
+from sk_embed._growing import GrowingArray
 
 
 class Coded(NamedTuple):
@@ -52,7 +53,7 @@ class GrowingVocabulary:
         known[pd.isna(known)] = None
         self._values: list[Any] = known.tolist()
         self._code_of = {key: code for code, key in enumerate(as_keys(known))}
-        self.counts: list[int] = vocabulary.counts.tolist()
+        self._counts = GrowingArray(vocabulary.counts)
 
     def __len__(self) -> int:
         return len(self._values)
@@ -92,22 +93,25 @@ class GrowingVocabulary:
         behind = enumerate(as_keys(as_array(new)), start=len(self))
         self._code_of |= {key: code for code, key in behind}
         self._values += new
-        self.counts += [0] * len(new)
+        self._counts.grow(len(new))
 
     def count(self, codes: IntArray) -> None:
         """Count the rows of a chunk."""
         different, n_rows = np.unique(codes[codes >= 0], return_counts=True)
-        for code, n in zip(different.tolist(), n_rows.tolist(), strict=True):
-            self.counts[code] += n
+        self._counts.values[different] += n_rows
 
     def as_vocabulary(self) -> Vocabulary:
         """Return the categories so far, for looking them up."""
-        present = [value for value in self._values if value is not None]
+        present, code_of, missing = self._values, None, self._code_of.get(None)
+        if missing is None:
+            code_of = self._code_of
+        else:
+            present = present[:missing] + present[missing + 1 :]
         values = narrowed(as_array(present))
-        if None in self._code_of:
-            values = insert_missing(values, self._code_of[None])
-        counts = np.array(self.counts, dtype=np.intp)
-        return Vocabulary(self.name, values, counts, np.zeros(len(values), dtype=bool))
+        if missing is not None:
+            values = insert_missing(values, missing)
+        counts, shared = self._counts.values.astype(np.intp), np.zeros(len(values), bool)
+        return Vocabulary(self.name, values, counts, shared, code_of)
 
 
 class GrowingColumns:

@@ -28,15 +28,20 @@ class Lookup:
     ----------
     values : ndarray of shape (n_values,)
         Known values, all different, none missing: numbers or times of numpy, or objects.
+    place_of : dict, optional
+        Places of the values as keys, if they are objects, and perhaps of others behind
+        them, of which more may come: a dict that a stream keeps in any case.
     """
 
-    def __init__(self, values: NDArray[Any]) -> None:
-        self._dtype = values.dtype
+    def __init__(
+        self, values: NDArray[Any], place_of: dict[Any, int] | None = None
+    ) -> None:
+        self._dtype, self._n_values = values.dtype, len(values)
         self._place_of: dict[Any, int] | None = None
         self._index: pd.Index | None = None
         self._knows_tuples = values.dtype == object and _has_tuples(values.tolist())
         if values.dtype.kind not in _FAMILIES:
-            self._place_of = _places_of(values)
+            self._place_of = _places_of(values) if place_of is None else place_of
         else:
             self._index = pd.Index(_without_unit(values))
             # pandas fills an index's hash table at its first use, which is not safe when
@@ -70,7 +75,9 @@ class Lookup:
         # Tuples among the values are looked into only if some are known.
         asked = as_keys(keys) if self._knows_tuples else as_objects(keys).tolist()
         found = map(place_of.get, asked, repeat(UNKNOWN))
-        return np.fromiter(found, dtype=np.intp, count=len(keys))
+        places = np.fromiter(found, dtype=np.intp, count=len(keys))
+        places[places >= self._n_values] = UNKNOWN
+        return places
 
 
 def _without_unit(values: NDArray[Any]) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from numbers import Integral
 from typing import Any
 
@@ -52,12 +52,15 @@ class Vocabulary:
         Rows of each category in fit.
     is_infrequent : ndarray of bool of shape (n_categories,)
         Categories that share one vector.
+    code_of : dict, optional
+        Code of each category as a key, of a stream that has no missing values.
     """
 
     name: str
     categories: NDArray[Any]
     counts: IntArray
     is_infrequent: BoolArray
+    code_of: InitVar[dict[Any, int] | None] = None
     _lookup: Lookup = field(init=False, repr=False, compare=False)
     _missing_code: int = field(init=False, repr=False, compare=False)
 
@@ -117,10 +120,10 @@ class Vocabulary:
             return None
         return self.categories[self.is_infrequent]
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, code_of: dict[Any, int] | None) -> None:
         is_missing = pd.isna(self.categories)
         missing = int(np.argmax(is_missing)) if is_missing.any() else UNKNOWN
-        lookup = Lookup(self.categories[~is_missing])
+        lookup = Lookup(self.categories[~is_missing], code_of)
         object.__setattr__(self, "_lookup", lookup)
         object.__setattr__(self, "_missing_code", missing)
 
@@ -139,7 +142,7 @@ class Vocabulary:
         is_infrequent = np.unpackbits(state["is_infrequent"], count=n_categories)
         counts = state["counts"].astype(np.intp)
         vars(self).update(state, counts=counts, is_infrequent=is_infrequent.astype(bool))
-        self.__post_init__()
+        self.__post_init__(None)
 
     def encode(self, column: pd.Series) -> IntArray:
         """Return the code of each value: its place in ``categories``, or UNKNOWN."""

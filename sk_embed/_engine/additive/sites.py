@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._engine.growing import GrowingArray
+from sk_embed._growing import GrowingArray
 
 
 class SiteSums(NamedTuple):

@@ -24,7 +24,6 @@ from sk_embed._engine.additive.online import StreamEffects, first_intercept
 from sk_embed._engine.cells import ListedCells, Pair
 from sk_embed._engine.column_vectors import ColumnVectors
 from sk_embed._engine.crossed_effects import CrossEffects
-from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.network.batches import RowOrder
 from sk_embed._engine.network.optimizers import RowAdagrad
@@ -40,6 +39,7 @@ from sk_embed._engine.online.settings import (
 )
 from sk_embed._engine.online.tables import TableStore
 from sk_embed._engine.rows import LocalRows, Rows, joined
+from sk_embed._growing import GrowingArray
 
 # Number of rows that stand for the stream where axes are found.
 _RECENT_ROWS = 4_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
-from sk_embed._engine.growing import GrowingArray
 from sk_embed._engine.network.optimizers import RowAdagrad
 from sk_embed._engine.online.settings import ACCUMULATOR
+from sk_embed._growing import GrowingArray
 
 
 class TableStore:

@@ -8,12 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SMALLEST = 16
+# Share of its length by which a full array grows: as that of Python's lists, little of
+# which is ever unused.
+_GROWTH = 1 / 8
 
 
 class GrowingArray:
     """An array that rows are appended to, at a cost that does not depend on its length.
 
-    The memory behind it doubles when it is full, so that a row is copied about once.
+    The memory behind it grows by an eighth when it is full, so that a row is copied about
+    eight times, however many come.
 
     Parameters
     ----------
@@ -34,8 +38,9 @@ class GrowingArray:
         """Append ``n_rows`` rows that hold ``fill``."""
         length = self._length + n_rows
         if length > len(self._buffer):
-            shape = (max(length, 2 * len(self._buffer), _SMALLEST), *self._buffer.shape[1:])
-            buffer = np.empty(shape, self._buffer.dtype)
+            larger = len(self._buffer) + int(_GROWTH * len(self._buffer))
+            n_rows_in_all = max(length, larger, _SMALLEST)
+            buffer = np.empty((n_rows_in_all, *self._buffer.shape[1:]), self._buffer.dtype)
             buffer[: self._length] = self.values
             self._buffer = buffer
         self._buffer[self._length : length] = fill
