@@ -224,7 +224,8 @@ def learn_from_rows(
     cross_fitted : CrossFitted or None
         What training rows are encoded by; None where they are encoded as new rows are.
     """
-    settings, folds = options.settings(training), None
+    settings = options.settings(training)
+    fold_of_row = is_training = None
     counts = training.rows.effective_counts()
     cross_fit_below = options.parameters["cross_fit_below"]
     with_fold_tables = is_cross_fitted and (
@@ -232,11 +233,13 @@ def learn_from_rows(
     )
     # Crosses are judged by rows that were held out.
     if with_fold_tables or settings.crosses.may_cross:
-        folds = draw_folds()
-        n_fold_tables = len(folds.is_training) if with_fold_tables else 0
+        fold_of_row, is_training = draw_folds()
+        n_fold_tables = len(is_training) if with_fold_tables else 0
         settings = replace(settings, n_fold_tables=n_fold_tables)
-    is_training = None if folds is None else folds.is_training
     source = InMemory(training.rows, is_training, training.n_in_reach, training.stack)
+    # There may be as many rows as memory holds.
+    del is_training
+    fold_of_row = fold_of_row if with_fold_tables else None
     n_helpers = n_threads(options.parameters["n_jobs"], training.n_rows) - 1
     # Numpy's large calls let go of the interpreter's lock.
     with ThreadPoolExecutor(max(n_helpers, 1)) as pool:
@@ -245,10 +248,10 @@ def learn_from_rows(
     if not is_cross_fitted:
         return fit, None
     codes, places = training.rows.codes, training.row_numbers
-    if folds is None or not with_fold_tables:
+    if fold_of_row is None:
         return fit, CrossFitted([], [], codes, np.zeros(len(places), np.int8), places)
     vectors = fit.fold_vectors(counts, cross_fit_below)
-    return fit, CrossFitted(*vectors, codes, folds.of_row, places)
+    return fit, CrossFitted(*vectors, codes, fold_of_row, places)
 
 
 def learn_from_source(
