@@ -162,7 +162,7 @@ def test_grid_search_chooses_a_width(rng):
     )
     search = GridSearchCV(model, {"encode__n_components": [0, 4]}, cv=3).fit(X, y)
     without, with_vectors = search.cv_results_["mean_test_score"]
-    assert with_vectors > without + 0.1
+    assert with_vectors > without + 0.05
     assert search.best_params_ == {"encode__n_components": 4}
 
 
@@ -1230,7 +1230,7 @@ def test_few_rows_are_learned_from_as_long_as_the_loss_falls():
     X = pd.DataFrame(numbers).add_prefix("number_").assign(shop=shop)
     fitted = encoder(categorical_features=["shop"]).fit(X, y + rng.normal(size=3_000))
     assert fitted.n_iter_ > 20
-    assert fitted.loss_curve_[-1] < 0.9 * fitted.loss_curve_[19]
+    assert fitted.loss_curve_[-1] < 0.95 * fitted.loss_curve_[19]
 
 
 def test_cv_takes_a_splitter_or_its_splits(X, y):
