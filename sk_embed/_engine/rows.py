@@ -232,7 +232,7 @@ def sums_of_codes(
     Parameters
     ----------
     codes : ndarray of shape (n_rows,)
-        Code of each row.
+        Code of each row's category.
     n_codes : int
         Number of codes, with and without rows.
     weight_of : callable
