@@ -26,9 +26,9 @@ _ROUNDING = 1e-9
 # a pass is what an honest table is learned in, so that one more than the first is needed.
 _MAX_STEPS = 6_000
 _MIN_PASSES = 2
-# Number of visits to rows that limits the passes where the steps would be more of them, 20 to
-# 60 passes. Over few rows learning goes on where many numbers bend effects; beyond, the trunk
-# learns rows by their numbers.
+# Number of visits to rows that limits the passes where the steps would be more of them,
+# 20 to 60 passes. Over few rows learning goes on where many numbers bend effects; beyond,
+# the trunk learns rows by their numbers.
 _MAX_VISITS = 192_000
 _PASSES = (20, 60)
 # And a quarter of these passes without a fall of the loss is enough to stop, up to so many.
