@@ -51,9 +51,9 @@ NAMES = {
     "CatBoost": "CatBoostEncoder",
     "JamesStein": "JamesSteinEncoder",
     "WOE": "WOEEncoder (two classes)",
-    "GLMM": "GLMMEncoder (regressions)",
-    "String + Target": "StringEncoder beside TargetEncoder",
-    "TableVectorizer": "TableVectorizer",
+    "GLMM": "GLMMEncoder (regressions, one split)",
+    "String + Target": "StringEncoder beside TargetEncoder (one split)",
+    "TableVectorizer": "TableVectorizer (one split)",
     LEAKING: "EmbeddingEncoder, fit(X, y).transform(X)",
 }
 # The README's rows: the encoders that are used most, and no encoder at all.
