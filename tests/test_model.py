@@ -11,6 +11,7 @@ from scipy.spatial.distance import pdist
 from sk_embed._engine import model
 from sk_embed._engine.additive.main_effects import fit_all_rows
 from sk_embed._engine.axes import effect_slopes
+from sk_embed._engine.cells import CrossRule
 from sk_embed._engine.column_vectors import (
     SubsetTable,
     TablesOfColumn,
@@ -50,7 +51,7 @@ def settings(batch_size=32, **changes):
         "hidden_layer_sizes": (8, 4),
         "alpha": None,
         "n_fold_tables": 0,
-        "crosses": (),
+        "crosses": CrossRule(()),
         "init_scale": 0.0,
         "main_effects": True,
         "dtype": np.dtype(np.float64),
