@@ -45,6 +45,7 @@ def cat_boost(
         allow_writing_files=False,
         verbose=False,
     )
+    X = pd.DataFrame(X)
     categories = [name for name in X if not pd.api.types.is_numeric_dtype(X[name])]
     if validation is None:
         return model.fit(X, y, cat_features=categories), n_trees

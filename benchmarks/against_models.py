@@ -56,6 +56,7 @@ RIVALS = {
     "Target + HistGradientBoosting": Rival(target, hist_gradient_boosting),
     "Embedding + HistGradientBoosting": Rival(embedding, hist_gradient_boosting),
     "Embedding + LightGBM": Rival(embedding, light_gbm),
+    "Embedding + CatBoost": Rival(embedding, cat_boost),
 }
 KEYS = [*CONDITIONS, "split", "rival"]
 VALUES = ["score", "seconds", "trees"]
