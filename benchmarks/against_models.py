@@ -3,11 +3,11 @@
 ``python benchmarks/against_models.py FOLDER [--tables a,b] [--rivals a,b] [--out DIR]``
 
 The folder is one of `quality.py`'s. Every rival gets the table as it is, with missing
-numbers, and is tuned alike: the number of trees, 2,000 at most of a rate of 0.05, is the
-one with the least loss on an inner fifth of the training rows (of the groups; by time the
-last fifth), after which the rival is fitted on all training rows with so many trees.
-An encoder is part of its rival: it is fitted on the inner training rows while trees are
-counted, then on all training rows.
+numbers, and is tuned alike: trees of the library's default size or of eight leaves at most,
+2,000 at most of a rate of 0.05, whichever size and number have the least loss on an inner
+fifth of the training rows (of the groups; by time the last fifth), after which the rival is
+fitted on all training rows with so many such trees. An encoder is part of its rival: it is
+fitted on the inner training rows while trees are counted, then on all training rows.
 
 Seconds are processor time of one thread for all of this and the prediction, so that other
 work on the machine counts little. Writes ``models.csv``, one line for each table, split
@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from _boosting import (
-    MAX_TREES,
     Booster,
+    best_trees,
     cat_boost,
     frequent_categories,
     hist_gradient_boosting,
@@ -59,7 +59,7 @@ RIVALS = {
     "Embedding + CatBoost": Rival(embedding, cat_boost),
 }
 KEYS = [*CONDITIONS, "split", "rival"]
-VALUES = ["score", "seconds", "trees"]
+VALUES = ["score", "seconds", "trees", "small"]
 
 
 def measure(
@@ -73,12 +73,13 @@ def measure(
     inner, validation = inner_split(train, seed)
     X, X_validation = encode(task, inner, validation, seed)
     evaluation = (X_validation, validation.y)
-    _, n_trees = boost(task, X, inner.y, MAX_TREES, seed, evaluation)
+    trees = best_trees(boost, task, X, inner.y, seed, evaluation)
     X, X_test = encode(task, train, test, seed)
-    model, _ = boost(task, X, train.y, n_trees, seed, None)
+    model = boost(task, X, train.y, trees, seed, None).model
     score = score_of(task, model, X_test, test.y)
-    seconds = time.process_time() - start
-    return [{"score": score, "seconds": round(seconds, 2), "trees": n_trees}]
+    seconds = round(time.process_time() - start, 2)
+    of_trees = {"trees": trees.number, "small": int(trees.small)}
+    return [{"score": score, "seconds": seconds, **of_trees}]
 
 
 def score_of(task: str, model: Any, X: Any, y: np.ndarray) -> float:

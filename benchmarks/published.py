@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _boosting import MAX_TREES, hist_gradient_boosting
+from _boosting import Trees, hist_gradient_boosting
 from _encoders import ENCODERS
 from _records import Records
 from _report import report_published
@@ -120,11 +120,9 @@ class FoldOfTable:
         inner, validation = inner_split(self._train, seed)
         X_inner, X_validation = self._encode(task, inner, validation, seed)
         evaluation = (X_validation, validation.y)
-        _, n_trees = hist_gradient_boosting(
-            task, X_inner, inner.y, MAX_TREES, seed, evaluation
-        )
-        model, _ = hist_gradient_boosting(task, X, self._train.y, n_trees, seed, None)
-        return model
+        grown = hist_gradient_boosting(task, X_inner, inner.y, Trees(), seed, evaluation)
+        trees = Trees(grown.n_trees)
+        return hist_gradient_boosting(task, X, self._train.y, trees, seed, None).model
 
 
 def run(folder: Path, settings: argparse.Namespace, records: Records) -> None:
