@@ -42,7 +42,7 @@ class EncodingOrStream(Protocol):
 
     @property
     def loss_curve(self) -> list[float]:
-        """Progressive loss of each pass over the rows, or of each chunk."""
+        """Validation loss of each pass over the rows, or of each chunk."""
 
     @property
     def n_iter(self) -> int:
@@ -111,7 +111,7 @@ class FittedEncoding:
     trunk : Trunk
         The network above the tables, from which ``warm_start`` goes on.
     loss_curve : list of float
-        Progressive loss of each pass, or of each chunk.
+        Validation loss of each pass, or of each chunk.
     resume : ResumeState or None
         State that ``partial_fit`` goes on from; None where it cannot.
     crosses : list of CrossTable

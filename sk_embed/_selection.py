@@ -26,12 +26,12 @@ _ROUNDING = 1e-9
 # a pass is what an honest table is learned in, so that one more than the first is needed.
 _MAX_STEPS = 6_000
 _MIN_PASSES = 2
-# Number of visits to rows that limits the passes where the steps would be more of them,
-# 20 to 60 passes. Over few rows learning goes on where many numbers bend effects; beyond,
-# the trunk learns rows by their numbers.
+# Most visits to rows, unless these are fewer than 20 passes or more than 60: few rows need
+# more passes where numbers bend effects; beyond 60 the trunk learns rows by their numbers.
 _MAX_VISITS = 192_000
 _PASSES = (20, 60)
-# And a quarter of these passes without a fall of the loss is enough to stop, up to so many.
+# Learning stops after a quarter of these passes without a fall of the loss, but after so
+# many at most.
 _MAX_PATIENCE = 4
 # Over a chunk of a stream, while the trunk has taken fewer steps than that: each row is new
 # to the trunk but once.

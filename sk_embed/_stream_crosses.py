@@ -34,7 +34,7 @@ class StreamCrosses:
     pairs : sequence of tuple of int
         Numbers of two columns each.
     cells : sequence of Vocabulary
-        ListedCells of each pair that are known at first.
+        Cells of each pair that are known at first.
     """
 
     def __init__(self, pairs: Sequence[Pair], cells: Sequence[Vocabulary]) -> None:

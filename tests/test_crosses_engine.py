@@ -87,7 +87,7 @@ def test_a_cross_is_the_column_that_the_pair_would_make(loss, n_outputs, rng):
     source = in_memory(replace(rows, n_codes=np.array([5, 4])))
     crossed = cross(source, [(0, 1)])
     joint = effects_of(crossed.source, loss, 2.0)
-    (of_cells,) = crossed.effects(joint)
+    (of_cells,) = crossed.effects(joint, loss)
     cells = 3 * rows.codes[:, 0] + rows.codes[:, 1]
     by_hand = rows.with_columns(cells[:, None], np.array([12]))
     expected = np.hstack([w.effects for w in fit_all_rows(InMemory(by_hand), loss, 2.0)])
@@ -100,11 +100,11 @@ def test_a_cross_is_the_column_that_the_pair_would_make(loss, n_outputs, rng):
 def test_a_folds_cells_are_learned_without_its_rows(rng):
     rows, _ = draw_cells(rng, 500)
     crossed = cross(in_memory(rows), [(0, 1)])
-    (before,) = crossed.effects(effects_of(crossed.source, alpha=1.0))
+    (before,) = crossed.effects(effects_of(crossed.source, alpha=1.0), SQUARED)
     is_held_out = (np.arange(500) % N_FOLDS == 2)[:, None]
     other = replace(rows, targets=np.where(is_held_out, -5.0, rows.targets))
     crossed = cross(in_memory(other), [(0, 1)])
-    (after,) = crossed.effects(effects_of(crossed.source, alpha=1.0))
+    (after,) = crossed.effects(effects_of(crossed.source, alpha=1.0), SQUARED)
     assert_allclose(after.fold_effects[2], before.fold_effects[2], atol=1e-6)
     assert np.abs(after.fold_effects[1] - before.fold_effects[1]).max() > 0.1
 
@@ -112,7 +112,7 @@ def test_a_folds_cells_are_learned_without_its_rows(rng):
 def test_independent_cells_are_found_again(rng):
     rows, cells = draw_cells(rng, 8_000)
     crossed = cross(in_memory(rows), [(0, 1)])
-    (found,) = crossed.effects(effects_of(crossed.source))
+    (found,) = crossed.effects(effects_of(crossed.source), SQUARED)
     a, b = codes_of(found.cells.keys)
     centred = cells - cells.mean(axis=0) - cells.mean(axis=1, keepdims=True)
     assert np.corrcoef(found.effects[:-1, 0], centred[a, b])[0, 1] > 0.95
@@ -147,7 +147,7 @@ def test_rows_that_are_not_listed_change_no_cell(rng):
     unlisted = replace(rows, codes=codes)
     crossed = cross(in_memory(unlisted), [(0, 1)])
     assert crossed.source.n_codes[-1] == len(crossed.cells[0].keys) + 1
-    (found,) = crossed.effects(effects_of(crossed.source, alpha=1.0))
+    (found,) = crossed.effects(effects_of(crossed.source, alpha=1.0), SQUARED)
     assert_array_equal(found.effects[-1], 0)
     assert_array_equal(found.fold_effects[:, -1], 0)
 
@@ -160,8 +160,8 @@ def test_crosses_of_partitions_are_those_of_the_rows_together(loss, n_outputs, r
     partitioned = Partitioned(blocks, summarize(blocks), 2)
     found, expected = (cross(s, [(0, 1)]) for s in (partitioned, in_memory(rows)))
     assert_array_equal(found.cells[0].keys, expected.cells[0].keys)
-    (a,) = found.effects(effects_of(found.source, loss, 1.0))
-    (b,) = expected.effects(effects_of(expected.source, loss, 1.0))
+    (a,) = found.effects(effects_of(found.source, loss, 1.0), loss)
+    (b,) = expected.effects(effects_of(expected.source, loss, 1.0), loss)
     assert_allclose(a.effects, b.effects, atol=1e-5)
     assert_allclose(a.effective_counts, b.effective_counts)
     assert a.explained_variance_ratio == pytest.approx(b.explained_variance_ratio)

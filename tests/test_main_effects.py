@@ -204,9 +204,10 @@ def test_empty_model_predicts_the_weighted_mean(loss, n_outputs, rng):
     rows = draw_rows(rng, loss, n_outputs)
     weights = rng.uniform(size=40)
     model = model_of(rows, loss, weights)
-    mean = loss.inverse_link(model.null_coefficients()[0])
+    coefficients = model.null_coefficients()
     expected = np.average(rows.targets, axis=0, weights=weights)
-    assert_allclose(mean, expected, rtol=1e-10)
+    assert_allclose(loss.inverse_link(coefficients[0]), expected, rtol=1e-10)
+    assert not coefficients[1:].any()
 
 
 # ------------------------------------------------------------------ solutions

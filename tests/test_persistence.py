@@ -344,6 +344,8 @@ def golden_encoder():
         remainder="passthrough",
         min_frequency=18,
         hidden_layer_sizes=(3,),
+        # The default when the file was written; a file keeps its parameters.
+        learning_rate_init=1e-3,
         max_iter=2,
         warm_start=True,
         random_state=0,

@@ -73,7 +73,9 @@ def test_few_functions_have_many_parameters():
 
 
 def test_files_are_short():
-    lengths = {path: len((ROOT / path).read_text().splitlines()) for path in TREES}
+    lengths = {
+        path: len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in TREES
+    }
     assert {path: n for path, n in lengths.items() if n > LONGEST_FILE} == {}
 
 

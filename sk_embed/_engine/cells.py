@@ -19,10 +19,12 @@ from sk_embed._arrays import IntArray
 Pair: TypeAlias = tuple[int, int]
 
 _CODES = np.int64(2**32)
+# Rows whose cells are found at a time: 8 MiB of keys, and a few copies of them.
+ROWS_OF_A_STRETCH = 2**20
 
 
 class CrossRule(NamedTuple):
-    """Which pairs of columns are crossed: those that are given, or those that folds choose.
+    """Which pairs of columns to cross: given ones, or ones that held-out rows choose.
 
     Parameters
     ----------
@@ -42,8 +44,6 @@ class CrossRule(NamedTuple):
 
 
 NO_CROSSES = CrossRule()
-# Rows whose cells are found at a time: 8 MiB of keys, and a few copies of them.
-ROWS_OF_A_STRETCH = 2**20
 
 
 def keys_of(first: IntArray, second: IntArray) -> IntArray:

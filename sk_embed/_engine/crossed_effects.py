@@ -123,7 +123,7 @@ class Crossed(NamedTuple):
     pairs : sequence of tuple of int
         Numbers of two columns each.
     cells : list of ListedCells
-        ListedCells of each pair that have rows.
+        Cells of each pair that have rows.
     """
 
     columns: RowSource

@@ -174,7 +174,8 @@ def learn_model(
         map_tasks,
     )
     is_one_batch = source.n_rows <= settings.training.batch_size
-    # Halves of the rows agree on what the trunk remembers of them as well.
+    # Halves of the rows agree on what the trunk remembers of them as well. The share is
+    # that of all it explains, numbers included: beside strong numbers it lowers little.
     trust = np.nan if is_one_batch else network.confirmed_share
     columns = [replace(c, reliability=c.reliability * trust) for c in columns]
     return LearnedModel(

@@ -210,6 +210,7 @@ class InMemory:
         half_rng, order_rng, self._epoch_rng = rng.spawn(3)
         n_rows = len(self.rows)
         drawn = half_rng.permutation(np.arange(n_rows, dtype=np.int32))
+        # These are of the first half as well, of which the second trunk knows nothing.
         self._held_out = drawn[: round(HELD_OUT_SHARE * n_rows)].copy()
         first, second = HALVES
         self._is_used = np.zeros((without_fold(self.n_folds), n_rows), dtype=bool)

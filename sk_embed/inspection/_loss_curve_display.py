@@ -13,7 +13,7 @@ from sk_embed.inspection._matplotlib import BLUE, PLAIN, figure_of
 
 
 class LossCurveDisplay:
-    """The progressive validation loss of each epoch.
+    """The validation loss of each epoch.
 
     A row's loss is measured just before the network learns from it, with vectors that
     have not seen it: where the curve still falls, more epochs (``max_iter``) may help.
@@ -21,7 +21,7 @@ class LossCurveDisplay:
     Parameters
     ----------
     loss_curve : array-like of shape (n_epochs,)
-        Progressive validation loss of each epoch.
+        Validation loss of each epoch, of the encoder's ``loss_curve_``.
 
     Attributes
     ----------
@@ -97,6 +97,6 @@ class LossCurveDisplay:
         (self.line_,) = self.ax_.plot(epochs, self.loss_curve, **style)
         self.ax_.xaxis.get_major_locator().set_params(integer=True)
         self.ax_.set_xlabel("Epoch", **PLAIN)
-        self.ax_.set_ylabel("Progressive validation loss", **PLAIN)
+        self.ax_.set_ylabel("Validation loss", **PLAIN)
         self.ax_.grid(alpha=0.3)
         return self

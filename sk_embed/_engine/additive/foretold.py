@@ -16,8 +16,8 @@ the effect of the row's cell without the row's fold, ::
     sum_i r_i u_i - h_i u_i^2 / 2
 
 The effects stay as they are unless this is above that of any q with g = 0 by two standard
-errors: rows tell that by the difference that each of them makes. An effect that is merely
-shrunk further would be no better foretold, and not what its penalty says.
+errors: rows tell that by the difference that each of them makes. How far an effect is
+shrunk without a prediction is the penalty's business.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Foretold(NamedTuple):
 
 
 class Shrinkage(NamedTuple):
-    """Factor of the rows that weigh as much as the penalty, and of what is foretold."""
+    """Factor q of the penalty, and slope g of what is foretold, as above."""
 
     factor: float
     slope: float

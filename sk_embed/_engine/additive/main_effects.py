@@ -87,9 +87,9 @@ class MainEffects(NamedTuple):
         Rows of a category that weigh as much as the prior of its column: the noise
         variance of a row over the variance of the column's effects.
     curvature : ndarray of shape (n_groups, n_columns)
-        Mean second derivative of the loss of a row of weight 1. ``alpha / curvature`` are
-        the rows that effects are shrunk by: where ``alpha`` is no estimate, others than
-        ``noise_ratio``.
+        Mean second derivative of the loss of a row of weight 1. ``alpha / curvature`` is
+        the number of rows that weigh as much as the penalty that was solved with;
+        ``noise_ratio`` is that of the next estimate, another where ``alpha`` is given.
     """
 
     full: Solved

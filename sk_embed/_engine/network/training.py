@@ -268,8 +268,11 @@ def run_pass(
         delta *= weight[:, None]
         deltas = trunk.backward(activations, delta, scratch)
         at_vectors = trunk.input_gradient(deltas, n_columns * width, scratch)
-        step = chosen, y_true, raw_prediction, weight, activations, delta, deltas
-        learn(BatchGradients(*step))
+        learn(
+            BatchGradients(
+                chosen, y_true, raw_prediction, weight, activations, delta, deltas
+            )
+        )
         gradient = scatter(at_vectors.reshape(-1, width), slots.ravel(), len(vectors))
         tables.update(batch.table_rows, values, gradient.reshape(values.shape))
 
