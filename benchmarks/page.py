@@ -9,6 +9,7 @@ prose between the tables is written by hand.
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 
 import pandas as pd
 from _picture import draw_margins
@@ -58,6 +59,7 @@ NAMES = {
 }
 # The README's rows: the encoders that are used most, and no encoder at all.
 IN_README = ("Target", "OneHot", "Ordinal", "CatBoost", "native")
+WIDTH_OF_TEXT = 92
 MODEL_NAMES = {
     "boosting": "gradient boosting",
     "forest": "random forest",
@@ -157,7 +159,7 @@ def readme_table() -> str:
 
 
 def about_cat_boost() -> str:
-    """Return what CatBoost is beside trees behind the encoder, in two sentences."""
+    """Return in a sentence how trees behind the encoder compare with CatBoost."""
     table = against_models(of_catalog(pd.read_csv(RESULTS / "models.csv")))
     cells = {
         name: table.loc[f"Embedding + {name}", "CatBoost"]
@@ -168,11 +170,12 @@ def about_cat_boost() -> str:
         f"{cell['time'].removesuffix(' x')} of its time"
         for cell in cells.values()
     )
-    return (
-        "Beside CatBoost, which has its own categories, HistGradientBoosting behind "
-        f"`EmbeddingEncoder` is ahead on {trees}; and CatBoost behind it, of numbers "
-        f"alone, on {same}.\n"
+    text = (
+        "Beside CatBoost with categories of its own, HistGradientBoosting behind "
+        f"`EmbeddingEncoder` is ahead on {trees}; CatBoost itself behind it, with numbers "
+        f"alone, on {same}."
     )
+    return f"{fill(text, WIDTH_OF_TEXT)}\n"
 
 
 def in_readme(text: str, table: str) -> str:
