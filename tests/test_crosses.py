@@ -400,3 +400,19 @@ def test_partitions_have_the_crosses_of_memory(table, monkeypatch):
     assert_allclose(a["shop*day_effect"], b["shop*day_effect"], atol=1e-3)
     names = ["shop_effect", "day_effect", "shop*day_effect"]
     assert_allclose(encoded["shop*day_total"], encoded[names].sum(axis=1), atol=1e-5)
+
+
+def test_partitions_have_about_the_cells_of_memory_beside_a_network(table, monkeypatch):
+    dd = pytest.importorskip("dask.dataframe")
+    import dask
+
+    from sk_embed.dask import EmbeddingEncoder as DaskEncoder
+
+    X, y, _ = table
+    monkeypatch.setattr("sk_embed.dask.N_ROUNDS", 2)
+    frame = dd.from_pandas(X.assign(y=y), npartitions=2)
+    memory = encoder(crosses=[("shop", "day")]).fit(X, y)
+    with dask.config.set(scheduler="synchronous"):
+        partitions = DaskEncoder(**memory.get_params()).fit(frame[list(X)], frame["y"])
+    effects = (e.to_frame(("shop", "day"))["shop*day_effect"] for e in (memory, partitions))
+    assert np.corrcoef(*effects)[0, 1] > 0.99
