@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from sk_embed._engine.losses import HalfSquaredError
 from sk_embed._engine.network.batches import RowOrder
 from sk_embed._engine.network.optimizers import RowAdagrad
-from sk_embed._engine.network.training import TrunkLearner, leave_frozen, run_pass
+from sk_embed._engine.network.passes import TrunkLearner, leave_frozen, run_pass
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.rows import Rows
 

@@ -46,6 +46,7 @@ TESTS = {
     "sk_embed/_engine/model.py": "golden model",
     "sk_embed/_engine/network/trunk.py": "network golden",
     "sk_embed/_engine/network/optimizers.py": "optimizers golden",
+    "sk_embed/_engine/network/passes.py": "golden training",
     "sk_embed/_engine/network/training.py": "golden training",
 }
 

@@ -22,7 +22,7 @@ from sk_embed._engine.network.batches import (
     scatter,
 )
 from sk_embed._engine.network.optimizers import RowAdagrad
-from sk_embed._engine.network.training import TrunkLearner, leave_frozen, run_pass
+from sk_embed._engine.network.passes import TrunkLearner, leave_frozen, run_pass
 
 each_loss = pytest.mark.parametrize(
     ("loss", "n_outputs"), LOSS_CASES.values(), ids=LOSS_CASES

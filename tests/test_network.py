@@ -15,8 +15,8 @@ from engine_data import (
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sk_embed._engine.network.batches import RowOrder, copies_for_tables, scatter
+from sk_embed._engine.network.passes import look_up
 from sk_embed._engine.network.scratch import Scratch
-from sk_embed._engine.network.training import look_up
 
 each_size = pytest.mark.parametrize(
     "hidden_layer_sizes", [(), (5,), (6, 4), (5, 4, 3)], ids=str

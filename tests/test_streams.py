@@ -572,7 +572,7 @@ def test_a_network_that_diverges_changes_nothing(rng, monkeypatch):
     later = X.assign(a="other"), -y
     with monkeypatch.context() as patched:
         patched.setattr(
-            "sk_embed._engine.network.training.TrunkLearner.pop_loss", lambda _: np.nan
+            "sk_embed._engine.network.passes.TrunkLearner.pop_loss", lambda _: np.nan
         )
         with pytest.raises(ValueError, match="The network diverged"):
             stream.partial_fit(*later)

@@ -24,16 +24,18 @@ from sk_embed import EmbeddingEncoder
 from sk_embed._engine.network.batches import RowOrder
 from sk_embed._engine.network.optimism import SecondTrunk
 from sk_embed._engine.network.optimizers import RowAdagrad
-from sk_embed._engine.network.training import (
+from sk_embed._engine.network.passes import (
     BatchGradients,
-    TrainingSettings,
     TrunkLearner,
-    constant_loss,
-    learn_tables,
-    learn_trunk,
     leave_frozen,
     look_up,
     run_pass,
+)
+from sk_embed._engine.network.training import (
+    TrainingSettings,
+    constant_loss,
+    learn_tables,
+    learn_trunk,
 )
 from sk_embed._engine.network.trunk import Trunk
 

@@ -41,7 +41,9 @@ from sk_embed._engine.network.sensitivity import (
     sensitivity,
 )
 from sk_embed._engine.network.training import (
+    UNMEASURED,
     LearnedTrunk,
+    Optimism,
     TrainingSettings,
     learn_tables,
     learn_trunk,
@@ -288,10 +290,10 @@ class InMemory:
             order = self._permutation(self._epoch_rng)
             return RowOrder(rows, order, settings.batch_size), draw_prior()
 
-        second = None
+        optimism: Optimism = UNMEASURED
         if may_remember_rows(rows) and self.n_rows > settings.batch_size:
-            second = SecondTrunk(rows, self._held_out, trunk, loss, settings)
-        return learn_trunk(rows, draw_epoch, trunk, loss, settings, report, second)
+            optimism = SecondTrunk(rows, self._held_out, trunk, loss, settings)
+        return learn_trunk(rows, draw_epoch, trunk, loss, settings, report, optimism)
 
     def learn_tables(
         self,

@@ -32,15 +32,17 @@ from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.network.batches import RowOrder
 from sk_embed._engine.network.optimizers import RowAdagrad
-from sk_embed._engine.network.training import (
+from sk_embed._engine.network.passes import (
     BatchGradients,
+    TrunkLearner,
+    leave_frozen,
+    run_pass,
+)
+from sk_embed._engine.network.training import (
     LearnedTrunk,
     LossCurve,
     SweepMean,
     TrainingSettings,
-    TrunkLearner,
-    leave_frozen,
-    run_pass,
 )
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.partitions import Block, Blocks, PartialSums, RowSummary, RowSums

@@ -23,12 +23,8 @@ from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.network.batches import RowOrder
 from sk_embed._engine.network.optimizers import RowAdagrad
-from sk_embed._engine.network.training import (
-    BatchGradients,
-    TrainingSettings,
-    TrunkLearner,
-    run_pass,
-)
+from sk_embed._engine.network.passes import BatchGradients, TrunkLearner, run_pass
+from sk_embed._engine.network.training import TrainingSettings
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.rows import Rows
 
@@ -90,19 +86,21 @@ class SecondTrunk:
         # Loss of each row in the present epoch, by the other trunk and by this one.
         self._losses = np.zeros((2, len(rows)))
 
+    def begin(self, prior: FloatArray) -> None:
+        """Start the tables at the same prior as the other trunk's."""
+        self._tables = RowAdagrad(prior.copy(), self._table_learning_rate)
+
     def note(self, step: BatchGradients) -> None:
         """Note the losses of a batch before the other trunk learns it."""
         self._losses[0, step.rows] = self._loss.loss(step.y_true, step.raw_prediction)
 
-    def of_epoch(self, order: RowOrder, prior: FloatArray) -> float:
+    def of_epoch(self, order: RowOrder) -> float:
         """Learn an epoch as the other trunk did, and return the optimism of its loss.
 
         Parameters
         ----------
         order : RowOrder
             The order in which the rows were visited.
-        prior : ndarray of shape (sum(n_codes), width)
-            The stacked table that the epoch started from.
 
         Returns
         -------
@@ -110,8 +108,9 @@ class SecondTrunk:
             Weighted mean over the held-out rows.
         """
         every_row = np.broadcast_to(True, (1, len(self._rows)))
-        tables = RowAdagrad(prior.copy(), self._table_learning_rate)
-        run_pass(self._rows, every_row, order, self.trunk, self._loss, tables, self._learn)
+        run_pass(
+            self._rows, every_row, order, self.trunk, self._loss, self._tables, self._learn
+        )
         seen, unseen = self._losses[:, self._held_out]
         return float(np.average(unseen - seen, weights=self._rows.weight[self._held_out]))
 

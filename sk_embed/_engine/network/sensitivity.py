@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray
-from sk_embed._engine.network.training import context_scale, look_up
+from sk_embed._engine.network.passes import context_scale, look_up
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.rows import Rows
 

@@ -18,7 +18,7 @@ from sk_embed._engine.column_vectors import (
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.network.batches import RowOrder
 from sk_embed._engine.network.optimizers import RowAdagrad
-from sk_embed._engine.network.training import leave_frozen, run_pass
+from sk_embed._engine.network.passes import leave_frozen, run_pass
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.online.settings import StreamSettings
 from sk_embed._engine.online.tables import TableStore

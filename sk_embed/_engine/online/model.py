@@ -27,8 +27,8 @@ from sk_embed._engine.crossed_effects import CrossEffects
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.network.batches import RowOrder
 from sk_embed._engine.network.optimizers import RowAdagrad
+from sk_embed._engine.network.passes import TrunkLearner, look_up, run_pass
 from sk_embed._engine.network.sensitivity import sensitivity
-from sk_embed._engine.network.training import TrunkLearner, look_up, run_pass
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.online.columns import Halves, stream_column
 from sk_embed._engine.online.settings import (
