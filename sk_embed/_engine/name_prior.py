@@ -276,7 +276,7 @@ def _leading_directions(grams: csr_array, n_names: int, n_components: int) -> Fl
     mark = first @ rng.standard_normal(first.shape[1], dtype=np.float32)
     drawn[np.argsort(mark, kind="stable")] = rng.standard_normal(shape, dtype=np.float32)
     subspace, _ = np.linalg.qr(first @ (transposed @ drawn))
-    # Sparse products take less time than those of n-grams by directions.
+    # Multiplying names by n-grams stays sparse; directions of n-grams would not be.
     products = subspace.T @ (first @ (transposed @ subspace))
     n_kept = min(n_components, n)
     values, vectors = np.linalg.eigh(products)
@@ -290,15 +290,15 @@ def _solve(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the coefficients of the features, and the prediction of none.
 
-    As of :class:`_Regression`, without principal axes, for penalties that are known.
+    The same as :meth:`_Regression.solve`, by Cholesky factors, for known penalties.
     """
     features, targets, center = _weighted(features, table, weight)
     products, moments = features.T @ features, features.T @ targets
     weights = np.zeros_like(moments)
-    for number in np.flatnonzero(np.isfinite(penalty)):
-        penalized = products + penalty[number] * np.eye(len(products))
+    for j in np.flatnonzero(np.isfinite(penalty)):
+        penalized = products + penalty[j] * np.eye(len(products))
         factor = cho_factor(penalized, overwrite_a=True, check_finite=False)
-        weights[:, number] = cho_solve(factor, moments[:, number], check_finite=False)
+        weights[:, j] = cho_solve(factor, moments[:, j], check_finite=False)
     return weights, -center @ weights
 
 
