@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from sk_embed._arrays import FloatArray, IntArray
 _ROWS_OF_A_BLOCK = 65_536
 # Rows to which the offsets of the columns are added at a time.
 _ROWS_OF_TILED_OFFSETS = 1_024
+
+# Codes up to which rows in memory keep them as row numbers in the stack: 16 MiB.
+_MAX_CODES_KEPT = 2**22
 
 # Numbers of subsets of the rows: all of them, two disjoint halves, then all rows without
 # those of each fold.
@@ -42,6 +45,9 @@ class Rows:
     cell_parents : ndarray of int32 of shape (n_cells, 2), optional
         Two categories of each code of the last columns, if these are pairs of others, as
         rows of the stack of all tables.
+    may_keep_stacked : bool, default=False
+        Whether codes are kept as rows of the stack as well, if they are not too many. They
+        are read some hundred times.
     """
 
     codes: IntArray
@@ -50,6 +56,7 @@ class Rows:
     targets: FloatArray
     weight: FloatArray
     cell_parents: IntArray | None = None
+    may_keep_stacked: bool = False
 
     @cached_property
     def offsets(self) -> IntArray:
@@ -99,11 +106,21 @@ class Rows:
 
     def stacked_codes(self, rows: IntArray) -> IntArray:
         """Return the codes of some rows as row numbers in the stack of all tables."""
+        if self._kept_stacked is not None:
+            return self._kept_stacked.take(rows, axis=0)
         return self._stacked(self.codes.take(rows, axis=0))
 
     def stacked_codes_of(self, rows: slice) -> IntArray:
-        """Return the same for a stretch of rows."""
+        """Return the same for a stretch of rows; the result must not be written to."""
+        if self._kept_stacked is not None:
+            return self._kept_stacked[rows]
         return self._stacked(self.codes[rows])
+
+    @cached_property
+    def _kept_stacked(self) -> IntArray | None:
+        """Codes of all rows as row numbers in the stack, if they are kept."""
+        is_kept = self.may_keep_stacked and self.codes.size <= _MAX_CODES_KEPT
+        return self._stacked(self.codes) if is_kept else None
 
     def _stacked(self, codes: IntArray) -> IntArray:
         # One long sum is several times faster than one short sum for each row.
@@ -184,6 +201,8 @@ class Rows:
 
     def with_outputs(self, outputs: slice) -> Rows:
         """Return the rows with some columns of the target alone."""
+        if self.targets[:, outputs].shape == self.targets.shape:
+            return self
         return replace(self, targets=np.ascontiguousarray(self.targets[:, outputs]))
 
     def __len__(self) -> int:
@@ -212,13 +231,11 @@ def without_fold(fold: int) -> int:
 
 def joined(parts: Sequence[Rows], n_codes: IntArray) -> Rows:
     """Return the rows of several parts, one behind the other, with these ``n_codes``."""
-    return Rows(
-        n_codes=n_codes,
-        **{
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in ("codes", "context", "targets", "weight")
-        },
-    )
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("codes", "context", "targets", "weight")
+    }
+    return Rows(n_codes=n_codes, **arrays)
 
 
 def sums_of_codes(

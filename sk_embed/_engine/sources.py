@@ -180,7 +180,7 @@ class InMemory:
         n_in_reach: int | None = None,
         stack: Stack = stacked_in_memory,
     ) -> None:
-        self.rows, self._stack = rows, stack
+        self.rows, self._stack = replace(rows, may_keep_stacked=True), stack
         self._n_in_reach = len(rows) if n_in_reach is None else n_in_reach
         none = np.empty((0, len(rows)), dtype=bool)
         self._is_training = none if is_training is None else is_training
