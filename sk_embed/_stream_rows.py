@@ -61,7 +61,7 @@ class StoreRows:
             is_known = (codes >= 0) & (codes < len(rows))
             store[:] = np.where(codes < 0, other, codes - len(rows) + first)
             store[is_known] = rows.values[codes[is_known]]
-            n_new += len(of_values.new)
+            n_new += of_values.n_new
         return found, n_new
 
     def grow(self, coded: Sequence[Coded]) -> None:
@@ -69,9 +69,8 @@ class StoreRows:
         first = self.n_known
         parts = zip(self._rows, self._vocabularies, coded, strict=True)
         for rows, vocabulary, of_values in parts:
-            end = first + len(of_values.new)
-            vocabulary.grow(of_values.new)
-            vocabulary.count(of_values.codes)
-            rows.grow(len(of_values.new), np.arange(first, end, dtype=np.int32))
+            end = first + of_values.n_new
+            vocabulary.grow(of_values)
+            rows.grow(of_values.n_new, np.arange(first, end, dtype=np.int32))
             first = end
         self.n_known = first

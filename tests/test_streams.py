@@ -126,6 +126,24 @@ def test_values_are_known_whatever_their_dtype(rng):
     assert [len(c) for c in stream.categories_] == [20, 30]
 
 
+@pytest.mark.parametrize("later", [[0.5, 3.0], ["x", 3], [True, 3], [2**70, 3], [None, 3]])
+def test_values_of_any_kind_may_follow_integers(later, rng):
+    values = [[5, 3, 1], [2**62, 3, 5], later, [7, *later], [-1, 5, later[0]]]
+    stream, met = encoder(categorical_features=["a"]), []
+    for chunk in values:
+        X = pd.DataFrame({"a": np.resize(pd.Series(chunk, dtype=object), 30)})
+        if all(type(value) is int and value < 2**63 for value in chunk):
+            X = X.astype(np.int64)
+        stream.partial_fit(X, rng.normal(size=30))
+        new = [v for v in chunk if v is not None and v not in met]
+        met += sorted(new, key=lambda value: (isinstance(value, str), value))
+        met += [None] * (None in chunk and None not in met)
+        found = [None if pd.isna(v) else v for v in stream.categories_[0].tolist()]
+        assert found == met
+        assert_array_equal(stream.to_frame("a")["count"] > 0, True)
+        assert stream.transform(X).any(axis=1).all()
+
+
 def test_dates_are_categories_as_in_fit(rng):
     X, y = draw(rng)
     X["a"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(X["b"] % 7, unit="D")
@@ -600,6 +618,32 @@ def test_rare_categories_cannot_be_told_from_a_chunk(name, rng):
 
 
 # ------------------------------------------------------------------ cost
+
+
+@pytest.mark.parametrize("n_components", ["auto", 2])
+def test_a_stream_keeps_what_a_chunk_needs_of_each_category(n_components, rng):
+    n_categories, n_halves = 30_000, 10_000 if n_components == "auto" else 0
+    X = pd.DataFrame({"a": rng.permutation(n_categories), "b": 0, "z": 0.0})
+    stream = encoder(n_components=n_components)
+    for chunk in chunks(X, rng.normal(size=n_categories), 10):
+        stream.partial_fit(*chunk)
+    # Floats of a vector, of the state of its optimiser, of a main effect's evidence and of
+    # a weight; a category, its place and its count; its places in the stores.
+    of_each = 4 * (8 + 8 + 2 + 1) + (8 + 4 + 8) + 4 * (1 + (n_halves > 0))
+    of_halves = 4 * 2 * (8 + 8)
+    needed = of_each * n_categories + of_halves * n_halves
+    learned = stream._learned
+    assert size_of((learned.model, learned.columns, learned._rows)) < 1.1 * needed
+
+
+def test_the_first_categories_tell_how_far_halves_agree(rng, monkeypatch):
+    X, y = draw(rng, 9_000, n_a=60, n_b=40)
+    known = learned(X, y)
+    monkeypatch.setattr("sk_embed._engine.online.columns._MOST_KEPT", 30)
+    stream = learned(X, y)
+    # The numbers act by the categories of the first column alone.
+    assert_allclose(stream.reliability_[0][0], known.reliability_[0][0], atol=0.05)
+    assert_allclose(effects(stream), effects(known), rtol=1e-6)
 
 
 @pytest.mark.slow

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._columns.comparable import factorize
-from sk_embed._columns.exact import as_array, as_objects, narrowed
-from sk_embed._columns.lookup import UNKNOWN, as_keys
+from sk_embed._columns.growing_values import growing_values, narrowed_objects
+from sk_embed._columns.lookup import UNKNOWN, code_behind_missing
 from sk_embed._columns.sorting import sorting_order
 from sk_embed._columns.table import TableColumns
 from sk_embed._columns.vocabulary import Vocabulary, insert_missing
@@ -26,12 +26,20 @@ class Coded(NamedTuple):
     codes : ndarray of shape (n_rows,)
         Code of each value, those of new categories behind those known; UNKNOWN only
         where categories are listed.
-    new : list
-        New categories, sorted, None for missing.
+    new : ndarray of shape (n_new_values,)
+        New categories, sorted, without missing.
+    is_missing_new : bool
+        Whether missing is a new category too, behind these.
     """
 
     codes: IntArray
-    new: list[Any]
+    new: NDArray[Any]
+    is_missing_new: bool
+
+    @property
+    def n_new(self) -> int:
+        """Number of new categories."""
+        return len(self.new) + self.is_missing_new
 
 
 class GrowingVocabulary:
@@ -49,14 +57,13 @@ class GrowingVocabulary:
 
     def __init__(self, vocabulary: Vocabulary, is_fixed: bool) -> None:
         self.name, self.is_fixed = vocabulary.name, is_fixed
-        known = np.array(as_objects(vocabulary.categories))
-        known[pd.isna(known)] = None
-        self._values: list[Any] = known.tolist()
-        self._code_of = {key: code for code, key in enumerate(as_keys(known))}
+        is_missing = pd.isna(vocabulary.categories)
+        self._values = growing_values(vocabulary.categories[~is_missing])
+        self._missing = int(np.argmax(is_missing)) if is_missing.any() else UNKNOWN
         self._counts = GrowingArray(vocabulary.counts)
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._counts)
 
     def __getstate__(self) -> dict[str, Any]:
         """Give the categories as an array: not every format has keys of their types."""
@@ -75,43 +82,37 @@ class GrowingVocabulary:
         """
         codes, uniques = factorize(column, self.name)
         occurs = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(uniques)))
-        places, values = occurs, as_objects(uniques[occurs])
-        if (codes < 0).any():
-            places, values = np.append(places, len(uniques)), np.append(values, [None])
-        keys = as_keys(values)
-        is_new = np.array([key not in self._code_of for key in keys], dtype=bool)
-        new = _sorted(values[is_new]) if is_new.any() and not self.is_fixed else []
-        behind = {key: len(self) + n for n, key in enumerate(as_keys(as_array(new)))}
+        values = uniques[occurs]
+        places = self._values.places(values)
+        known = code_behind_missing(places, self._missing)
         code_of_unique = np.full(len(uniques) + 1, UNKNOWN, dtype=np.int32)
-        code_of_unique[places] = [
-            self._code_of.get(key, behind.get(key, UNKNOWN)) for key in keys
-        ]
-        return Coded(code_of_unique.take(codes), new)
+        code_of_unique[occurs], code_of_unique[-1] = known, self._missing
+        if self.is_fixed:
+            return Coded(code_of_unique.take(codes), values[:0], False)
+        is_new = places == UNKNOWN
+        order = np.flatnonzero(is_new)[sorting_order(narrowed_objects(values[is_new]))]
+        code_of_unique[occurs[order]] = len(self) + np.arange(len(order))
+        is_missing_new = self._missing == UNKNOWN and bool((codes < 0).any())
+        if is_missing_new:
+            code_of_unique[-1] = len(self) + len(order)
+        return Coded(code_of_unique.take(codes), values[order], is_missing_new)
 
-    def grow(self, new: list[Any]) -> None:
-        """Append new categories."""
-        behind = enumerate(as_keys(as_array(new)), start=len(self))
-        self._code_of |= {key: code for code, key in behind}
-        self._values += new
-        self._counts.grow(len(new))
-
-    def count(self, codes: IntArray) -> None:
-        """Count the rows of a chunk."""
-        different, n_rows = np.unique(codes[codes >= 0], return_counts=True)
+    def grow(self, coded: Coded) -> None:
+        """Append the new categories of a chunk, and count its rows."""
+        self._values = self._values.appended(coded.new)
+        if coded.is_missing_new:
+            self._missing = len(self) + len(coded.new)
+        self._counts.grow(coded.n_new)
+        different, n_rows = np.unique(coded.codes[coded.codes >= 0], return_counts=True)
         self._counts.values[different] += n_rows
 
     def as_vocabulary(self) -> Vocabulary:
         """Return the categories so far, for looking them up."""
-        present, code_of, missing = self._values, None, self._code_of.get(None)
-        if missing is None:
-            code_of = self._code_of
-        else:
-            present = present[:missing] + present[missing + 1 :]
-        values = narrowed(as_array(present))
-        if missing is not None:
-            values = insert_missing(values, missing)
+        values, place_of = self._values.as_array(), self._values.place_of
+        if self._missing != UNKNOWN:
+            values = insert_missing(values, self._missing)
         counts, shared = self._counts.values.astype(np.intp), np.zeros(len(values), bool)
-        return Vocabulary(self.name, values, counts, shared, code_of)
+        return Vocabulary(self.name, values, counts, shared, place_of)
 
 
 class GrowingColumns:
@@ -159,11 +160,3 @@ class GrowingColumns:
 
     def _without_vocabularies(self) -> TableColumns:
         return TableColumns(self.is_categorical, [], self.scaler)
-
-
-def _sorted(new: NDArray[Any]) -> list[Any]:
-    """Return new categories as fit sorts them, missing last."""
-    is_missing = pd.isna(new)
-    present = new[~is_missing]
-    ordered: list[Any] = present[sorting_order(narrowed(present))].tolist()
-    return ordered + [None] * int(is_missing.sum())

@@ -80,6 +80,14 @@ class Lookup:
         return places
 
 
+def code_behind_missing(places: IntArray, missing_code: int) -> IntArray:
+    """Return the codes of values, given their places among those that are not missing."""
+    if missing_code == UNKNOWN:
+        return places
+    codes: IntArray = places + (places >= missing_code)
+    return codes
+
+
 def _without_unit(values: NDArray[Any]) -> NDArray[Any]:
     """Return times as the integers that count their unit."""
     return values.view(np.int64) if values.dtype.kind in "Mm" else values

@@ -14,7 +14,7 @@ from sk_embed._arrays import BoolArray, IntArray
 from sk_embed._columns.comparable import SHORT, factorize, one_by_one
 from sk_embed._columns.exact import as_plain_array
 from sk_embed._columns.from_rows import from_values
-from sk_embed._columns.lookup import UNKNOWN, Lookup
+from sk_embed._columns.lookup import UNKNOWN, Lookup, code_behind_missing
 from sk_embed._columns.sorting import sorting_order
 from sk_embed._warn import warn
 
@@ -52,15 +52,16 @@ class Vocabulary:
         Rows of each category in fit.
     is_infrequent : ndarray of bool of shape (n_categories,)
         Categories that share one vector.
-    code_of : dict, optional
-        Code of each category as a key, of a stream that has no missing values.
+    place_of : dict, optional
+        Place of each category among those that are not missing, as
+        :class:`~sk_embed._columns.lookup.Lookup` reads it, of a stream.
     """
 
     name: str
     categories: NDArray[Any]
     counts: IntArray
     is_infrequent: BoolArray
-    code_of: InitVar[dict[Any, int] | None] = None
+    place_of: InitVar[dict[Any, int] | None] = None
     _lookup: Lookup = field(init=False, repr=False, compare=False)
     _missing_code: int = field(init=False, repr=False, compare=False)
 
@@ -120,10 +121,10 @@ class Vocabulary:
             return None
         return self.categories[self.is_infrequent]
 
-    def __post_init__(self, code_of: dict[Any, int] | None) -> None:
+    def __post_init__(self, place_of: dict[Any, int] | None) -> None:
         is_missing = pd.isna(self.categories)
         missing = int(np.argmax(is_missing)) if is_missing.any() else UNKNOWN
-        lookup = Lookup(self.categories[~is_missing], code_of)
+        lookup = Lookup(self.categories[~is_missing], place_of)
         object.__setattr__(self, "_lookup", lookup)
         object.__setattr__(self, "_missing_code", missing)
 
@@ -149,10 +150,9 @@ class Vocabulary:
         split = one_by_one if len(column) <= SHORT else factorize
         codes, values = split(column, self.name)
         places = self._lookup.places(values)
-        if self._missing_code != UNKNOWN:
-            # The lookup, which does not hold it, counts on behind it.
-            places = places + (places >= self._missing_code)
-        known = np.append(places, self._missing_code)
+        known = np.append(
+            code_behind_missing(places, self._missing_code), self._missing_code
+        )
         return known.take(codes)
 
     def check(

@@ -27,6 +27,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.additive.main_effects import (
@@ -85,18 +86,19 @@ class Update(NamedTuple):
 
     Parameters
     ----------
-    chosen, cells : ndarray of shape (n_chosen,), (n_cells,)
-        Coefficients of the chunk: intercept and slopes, then its categories; and those of
-        its cells, which are counted by themselves.
+    table_rows, cells : ndarray of shape (n_categories,), (n_cells,)
+        Categories of the chunk, as rows of the store, and its cells, which are counted by
+        themselves.
     sums : SiteSums
-        Sums of the sites of all chunks, of categories and of cells.
+        Sums of the sites of all chunks: of intercept and slopes, then of these categories
+        and of these cells.
     alpha : ndarray of shape (n_columns, n_outputs)
         Penalty on the effects of each column and output.
     moments : Moments
         Running sums from which the penalties are estimated.
     """
 
-    chosen: IntArray
+    table_rows: IntArray
     cells: IntArray
     sums: SiteSums
     alpha: FloatArray
@@ -118,6 +120,8 @@ class StreamEffects:
         Number of a coefficient's rows after which earlier evidence counts a half.
     n_crosses : int
         Number of pairs of columns that are learned as columns of their own.
+    dtype : dtype-like
+        Type in which the evidence on categories and cells is kept.
     """
 
     def __init__(
@@ -127,6 +131,7 @@ class StreamEffects:
         alpha: float | None,
         half_life: float,
         n_crosses: int = 0,
+        dtype: DTypeLike = np.float64,
     ) -> None:
         self._loss = loss
         self._half_life = half_life
@@ -134,26 +139,27 @@ class StreamEffects:
         self.alpha: FloatArray | None = None
         self._n_columns, n_outputs = first.codes.shape[1], first.targets.shape[1]
         self._n_dense = 1 + first.context.shape[1]
-        self._evidence = SiteStore(self._n_dense, n_outputs)
-        self._cells = SiteStore(0, n_outputs)
+        self._dense = SiteStore(self._n_dense, n_outputs)
+        self._categories = SiteStore(0, n_outputs, dtype)
+        self._cells = SiteStore(0, n_outputs, dtype)
         none = np.zeros((self._n_columns + n_crosses, n_outputs))
         no_noise = np.zeros(n_outputs)
         self._moments = Moments(none, none, no_noise, no_noise)
 
     def grow(self, n_rows: int, n_cells: int = 0) -> None:
         """Make room for further categories and cells."""
-        self._evidence.grow(n_rows)
+        self._categories.grow(n_rows)
         self._cells.grow(n_cells)
 
     def cut(self, n_rows: int, n_cells: int = 0) -> None:
         """Keep the first categories and cells alone."""
-        self._evidence.cut(self._n_dense + n_rows)
+        self._categories.cut(n_rows)
         self._cells.cut(n_cells)
 
     def effects(self, rows: IntArray, column: int) -> FloatArray:
         """Return the effects of a column's categories, given their store rows."""
         assert self.alpha is not None  # noqa: S101 - something was learned
-        sums = self._evidence.of(self._n_dense + rows)
+        sums = self._categories.of(rows)
         return _mean(sums.evidence, sums.curvature + self.alpha[column])
 
     def cell_effects(self, cells: IntArray, cross: int) -> FloatArray:
@@ -176,8 +182,8 @@ class StreamEffects:
         """
         alpha = self._first_alpha(chunk) if self.alpha is None else self.alpha
         prior, weight = _prior(chunk, alpha), _weights(chunk)
-        chosen = np.append(np.arange(self._n_dense), self._n_dense + table_rows)
-        known = self._evidence.of(chosen).beside(self._cells.of(cells))
+        of_categories = self._categories.of(table_rows).beside(self._cells.of(cells))
+        known = self._dense.of(np.arange(self._n_dense)).beside(of_categories)
         others = known.faded(0.5 ** (weight / self._half_life))
         center = _mean(others.evidence, others.curvature + prior)
         if not others.curvature[: self._n_dense].any():
@@ -193,12 +199,14 @@ class StreamEffects:
         )
         if self._given_alpha is None:
             alpha = _alpha(moments, self._loss)
-        return Update(chosen, cells, sums, alpha, moments)
+        return Update(table_rows, cells, sums, alpha, moments)
 
     def commit(self, update: Update) -> None:
         """Take over what a chunk changes."""
-        of_columns, of_cells = update.sums.cut(len(update.chosen))
-        self._evidence.put(update.chosen, of_columns)
+        dense, of_categories = update.sums.cut(self._n_dense)
+        of_columns, of_cells = of_categories.cut(len(update.table_rows))
+        self._dense.put(np.arange(self._n_dense), dense)
+        self._categories.put(update.table_rows, of_columns)
         self._cells.put(update.cells, of_cells)
         self.alpha, self._moments = update.alpha, update.moments
 
@@ -212,8 +220,8 @@ class StreamEffects:
         alpha : ndarray of shape (n_columns + n_crosses, n_outputs)
             Penalty of each column and cross.
         """
-        self._evidence.start_from(self._n_dense, *columns)
-        self._cells.start_from(0, *cells)
+        self._categories.start_from(columns)
+        self._cells.start_from(cells)
         self.alpha = alpha
 
     def _first_alpha(self, chunk: Rows) -> FloatArray:

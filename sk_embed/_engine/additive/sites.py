@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._growing import GrowingArray
@@ -57,11 +58,15 @@ class SiteStore:
     ----------
     n_coefficients, n_outputs : int
         Shape of the coefficients at first.
+    dtype : dtype-like
+        Type in which the sums are kept; they are computed in double precision.
     """
 
-    def __init__(self, n_coefficients: int, n_outputs: int) -> None:
+    def __init__(
+        self, n_coefficients: int, n_outputs: int, dtype: DTypeLike = np.float64
+    ) -> None:
         shape = (n_coefficients, len(SiteSums._fields), n_outputs)
-        self._sums = GrowingArray(np.zeros(shape))
+        self._sums = GrowingArray(np.zeros(shape, dtype))
 
     def grow(self, n_coefficients: int) -> None:
         """Make room for further coefficients."""
@@ -73,22 +78,14 @@ class SiteStore:
 
     def of(self, chosen: IntArray) -> SiteSums:
         """Return copies of the sums of some coefficients."""
-        return SiteSums(*np.moveaxis(self._sums.values[chosen], 1, 0))
+        return SiteSums(*np.moveaxis(self._sums.values[chosen].astype(np.float64), 1, 0))
 
     def put(self, chosen: IntArray, sums: SiteSums) -> None:
         """Put the sums of some coefficients back."""
         self._sums.values[chosen] = np.stack(sums, axis=1)
 
-    def start_from(self, first: int, evidence: FloatArray, curvature: FloatArray) -> None:
-        """Hold what was learned otherwise.
-
-        Parameters
-        ----------
-        first : int
-            Number of the first coefficient that is held; there are none behind them.
-        evidence, curvature : ndarray of shape (n_rows, n_outputs)
-            Sums of each coefficient that is held from now on.
-        """
-        self.cut(first)
-        self.grow(len(evidence))
-        self._sums.values[first:] = np.stack([evidence, curvature], axis=1)
+    def start_from(self, sums: SiteSums) -> None:
+        """Hold what was learned otherwise, and nothing else."""
+        self.cut(0)
+        self.grow(len(sums.evidence))
+        self._sums.values[:] = np.stack(sums, axis=1)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.column_vectors import (
     ColumnVectors,
+    Sample,
     SubsetTable,
     TablesOfColumn,
     in_canonical_axes,
@@ -23,13 +24,18 @@ from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.online.settings import StreamSettings
 from sk_embed._engine.online.tables import TableStore
 from sk_embed._engine.rows import LocalRows
+from sk_embed._growing import GrowingArray
+
+# Number of categories of a column over which the agreement of two halves is told well
+# enough: the standard error of a correlation is 0.01 at most.
+_MOST_KEPT = 10_000
 
 
 def stream_column(
     effects: FloatArray,
     table: FloatArray,
     weight: FloatArray,
-    half_tables: Callable[[IntArray], list[FloatArray]],
+    halves: HalvesOfColumn,
     metric: FloatArray,
     main_effects: bool,
 ) -> ColumnVectors:
@@ -43,9 +49,8 @@ def stream_column(
         Vectors in the trunk's coordinates.
     weight : ndarray of shape (n_categories,)
         Weight of each category's rows.
-    half_tables : callable
-        Returns for some categories the vectors that two halves of the rows learned, or
-        an empty list.
+    halves : HalvesOfColumn
+        Categories that the axes are found by, and what two halves of the rows learned.
     metric : ndarray of shape (width, width)
         Metric of the column's vectors.
     main_effects : bool
@@ -57,13 +62,12 @@ def stream_column(
     effects = (effects - mean) * has_rows
     # A category that is listed, but has no rows yet, is at the origin.
     table = table * has_rows.astype(np.float64)
-    sample = sample_categories(weight)
-    halves = np.empty((0, len(sample.codes), table.shape[1]))
-    halves = np.array(half_tables(sample.codes) or halves, dtype=np.float64)
+    sample, tables = halves
+    none = np.empty((0, len(sample.codes), table.shape[1]))
     learned = TablesOfColumn(
         full=SubsetTable(table, effects, weight),
         folds=[],
-        halves=halves,
+        halves=np.array(tables or none, dtype=np.float64),
         prior=np.broadcast_to(0.0, table.shape),
         sample=sample,
         noise_ratio=float("nan"),
@@ -83,30 +87,57 @@ def _padded(column: ColumnVectors, width: int) -> ColumnVectors:
     )
 
 
-class Halves:
-    """Vectors that two halves of the rows learn, each by itself, under the same trunk.
-
-    Every other row of a chunk is of the first half.
+class HalvesOfColumn(NamedTuple):
+    """Categories that a column's axes are found by, and the vectors of two halves of rows.
 
     Parameters
     ----------
+    sample : Sample
+        Categories that stand for all of the column.
+    tables : list of ndarray of shape (n_sampled, width)
+        Vectors of these that each half learned; none if halves are not learned.
+    """
+
+    sample: Sample
+    tables: list[FloatArray]
+
+
+class Halves:
+    """Vectors that two halves of the rows learn, each by itself, under the same trunk.
+
+    Every other row of a chunk is of the first half. They are kept of the first categories
+    of each column alone, which are mostly the frequent ones: these tell how far two halves
+    agree. All others begin anew in each chunk, for those that are kept to be learned
+    beside.
+
+    Parameters
+    ----------
+    n_columns : int
+        Number of categorical columns of the stream.
     width : int
         Length of a vector; 0 learns none.
     settings : StreamSettings
         Settings of the stream, of which the rates are used.
     """
 
-    def __init__(self, width: int, settings: StreamSettings) -> None:
+    def __init__(self, n_columns: int, width: int, settings: StreamSettings) -> None:
         self._width, self._settings = width, settings
         self._store = TableStore.empty(2 * width, settings.dtype)
+        # Place of each row of the model's store in this one, whose first row stays blank,
+        # for all that are not kept.
+        self._places = GrowingArray(np.empty(0, dtype=np.int32))
+        self._store.grow(1)
+        self._n_kept = np.zeros(n_columns, dtype=np.intp)
 
     def grow(self, n_rows: int) -> None:
-        """Make room for further categories, at the origin."""
-        self._store.grow(n_rows)
+        """Make room for further categories, of which none is kept yet."""
+        if self._width > 0:
+            self._places.grow(n_rows)
 
     def cut(self, n_rows: int) -> None:
         """Keep the first categories alone."""
-        self._store.cut(n_rows)
+        if self._width > 0:
+            self._places.cut(n_rows)
 
     def learned(
         self,
@@ -119,21 +150,48 @@ class Halves:
         """Return the chunk's tables after a pass over it; nothing is changed yet."""
         if self._width == 0:
             return None
-        rows = local.rows
-        tables = self._store.take(local.table_rows, self._settings.table_learning_rate)
+        rows, rate = local.rows, self._settings.table_learning_rate
+        tables = self._store.take(self._places.values[local.table_rows], rate)
         in_first = np.arange(len(rows)) % 2 == 0
         order = RowOrder(rows, rng.permutation(len(rows)).astype(np.int32), batch_size)
         is_used = np.stack([in_first, ~in_first])
         run_pass(rows, is_used, order, trunk, loss, tables, leave_frozen)
         return tables
 
-    def commit(self, tables: RowAdagrad | None, table_rows: IntArray) -> None:
-        """Take over the tables of a chunk."""
-        if tables is not None:
-            self._store.put(table_rows, tables)
+    def commit(self, tables: RowAdagrad | None, local: LocalRows) -> None:
+        """Take over the tables of a chunk, of the categories that are kept."""
+        if tables is None:
+            return
+        first_codes = np.cumsum(local.rows.n_codes)[:-1]
+        for j, of_column in enumerate(np.split(local.table_rows, first_codes)):
+            self._keep_first(j, of_column)
+        self._store.put(self._places.values[local.table_rows], tables)
+        self._store.clear(0)
 
-    def tables(self, rows: IntArray, codes: IntArray) -> list[FloatArray]:
-        """Return both halves' vectors of some of a column's categories, or nothing."""
+    def _keep_first(self, column: int, rows: IntArray) -> None:
+        """Keep a column's categories from now on, given their rows, while there is room."""
+        places, first = self._places.values, len(self._store)
+        new = rows[places[rows] == 0][: _MOST_KEPT - self._n_kept[column]]
+        places[new] = np.arange(first, first + len(new))
+        self._store.grow(len(new))
+        self._n_kept[column] += len(new)
+
+    def of_column(self, rows: IntArray, weight: FloatArray) -> HalvesOfColumn:
+        """Return both halves' vectors of the categories that a column's axes are found by.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_categories,)
+            Row of each category in the model's store.
+        weight : ndarray of shape (n_categories,)
+            Weight of each category's rows.
+        """
         if self._width == 0:
-            return []
-        return np.split(self._store.vectors[rows[codes]], 2, axis=1)
+            return HalvesOfColumn(sample_categories(weight), [])
+        places = self._places.values[rows]
+        # A category without rows is blank in either half.
+        known = np.flatnonzero((places > 0) | (weight == 0))
+        sample = sample_categories(weight[known])
+        sample = Sample(known[sample.codes], sample.counts)
+        tables = np.split(self._store.vectors[places[sample.codes]], 2, axis=1)
+        return HalvesOfColumn(sample, tables)

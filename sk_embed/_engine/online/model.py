@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
@@ -74,11 +73,17 @@ class StreamModel:
         )
         self.trunk.initialize(rng, intercept=first_intercept(first, loss))
         self.effects = StreamEffects(
-            loss, first, settings.alpha, settings.half_life, settings.n_crosses
+            loss,
+            first,
+            settings.alpha,
+            settings.half_life,
+            settings.n_crosses,
+            settings.dtype,
         )
         self._store = TableStore.empty(settings.width, settings.dtype)
-        self._halves = Halves(settings.width if settings.with_halves else 0, settings)
-        self._weight = GrowingArray(np.zeros(0))
+        width_of_halves = settings.width if settings.with_halves else 0
+        self._halves = Halves(n_columns, width_of_halves, settings)
+        self._weight = GrowingArray(np.zeros(0, settings.dtype))
         self._adam: tuple[FloatArray, FloatArray, int] | None = None
         self._recent = first.part(np.arange(0))
         self.total_weight = 0.0
@@ -99,7 +104,7 @@ class StreamModel:
         """
         self.trunk = trunk.copy()
         self.effects.resume(*start.sums(self.loss))
-        self._weight = GrowingArray(start.weight.astype(np.float64))
+        self._weight = GrowingArray(start.weight.astype(self.settings.dtype))
         self.total_weight = start.total_weight
         squares = self._squared_gradients(first, start.vectors)
         squares = np.repeat(squares, start.n_codes, axis=0)
@@ -185,7 +190,7 @@ class StreamModel:
         trunk, tables, loss, adam = self._passes(local, settings, rng)
         halves = self._halves.learned(local, trunk, self.loss, settings.batch_size, rng)
         # From here on nothing fails.
-        self._halves.commit(halves, local.table_rows)
+        self._halves.commit(halves, local)
         self.effects.commit(update)
         self._store.put(local.table_rows, tables)
         self._recent = _last_rows(self._recent, chunk)
@@ -243,17 +248,18 @@ class StreamModel:
         """
         local = self._recent.with_local_codes()
         slopes = sensitivity(local.rows, self.trunk, self._store.vectors[local.table_rows])
-        columns = [
-            stream_column(
+        columns = []
+        for j, rows in enumerate(rows_of_columns):
+            weight = self._weight.values[rows].astype(np.float64)
+            column = stream_column(
                 self.effects.effects(rows, j),
                 self._store.vectors[rows],
-                self._weight.values[rows],
-                partial(self._halves.tables, rows),
+                weight,
+                self._halves.of_column(rows, weight),
                 slopes.metrics[j],
                 self.settings.main_effects,
             )
-            for j, rows in enumerate(rows_of_columns)
-        ]
+            columns.append(column)
         return columns, slopes.context
 
     def crosses(

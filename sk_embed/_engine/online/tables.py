@@ -67,3 +67,8 @@ class TableStore:
         """Put back rows that have learned."""
         self.vectors[rows] = table.table
         self._accumulator.values[rows] = table.accumulator
+
+    def clear(self, row: int) -> None:
+        """Put a row at the origin, without history."""
+        self.vectors[row] = 0
+        self._accumulator.values[row] = ACCUMULATOR
