@@ -128,7 +128,8 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
         in the residuals of rows that the model has not learned from, under the folds of
         ``cv`` (by :meth:`fit`, which knows no groups: under five shuffled folds, unless
         ``cv`` is a number), the largest first, at most as many as there are categorical
-        columns, and twelve; none if the rows fit into one batch, too few to tell.
+        columns, and twelve; none if the rows fit into one batch, too few to tell. Of more
+        than 60,000 rows 30,000 choose, and as many others must confirm each pair.
     names : "auto", bool or list of columns, default="auto"
         Columns, by names or indices, whose categories are shrunk to what their names say
         instead of to the origin: a prior mean that is predicted from the name's groups of

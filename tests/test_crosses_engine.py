@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -10,7 +11,13 @@ from engine_data import BINOMIAL, LOSS_CASES, SQUARED, draw_rows, make_rows
 from numpy.testing import assert_allclose, assert_array_equal
 from test_blocks import cut
 
-from sk_embed._engine.additive.crosses import HeldOutRows, choose_crosses
+from sk_embed._engine import crossed_effects
+from sk_embed._engine.additive.crosses import (
+    HeldOutRows,
+    candidate_of,
+    choose_crosses,
+    confirmed,
+)
 from sk_embed._engine.additive.main_effects import KnownColumns, fit_all_rows, stack_fits
 from sk_embed._engine.cells import cell_codes, codes_of, keys_of, listed_cells
 from sk_embed._engine.crossed_effects import (
@@ -218,6 +225,42 @@ def test_additive_tables_and_noise_have_hardly_ever_a_cross():
         kept += bool(choose_pairs(source, SQUARED, effects_of(source)).pairs)
     # 2 on average; more than 6 come less than once in a hundred times.
     assert kept <= 6
+
+
+def held_out(rows):
+    shape = len(rows.n_codes), rows.targets.shape[1]
+    folds, nothing = np.arange(len(rows)) % N_FOLDS, np.zeros(rows.targets.shape)
+    return HeldOutRows(rows, folds, nothing, SQUARED, np.ones(shape))
+
+
+def test_other_rows_confirm_pairs_that_act_and_hardly_any_that_do_not(rng):
+    codes = rng.integers(6, size=(4_000, 13))
+    cells = rng.normal(size=(6, 6))[codes[:, 0], codes[:, 1]]
+    target = cells + rng.normal(size=4_000)
+    first, second = (
+        held_out(make_rows(codes[half], target[half], n_codes=[6] * 13))
+        for half in (slice(2_000), slice(2_000, None))
+    )
+    candidates = [candidate_of(first, pair) for pair in combinations(range(13), 2)]
+    kept = confirmed(candidates, second)
+    assert kept[0].pair == (0, 1)
+    # 4 of 77 on average; more than 11 come less than once in a thousand times.
+    assert len(kept[1:]) <= 11
+
+
+def test_rows_beyond_those_that_are_screened_must_confirm_pairs(rng, monkeypatch):
+    rows, _ = draw_cells(rng, 4_000)
+    source = in_memory(rows)
+    effects = effects_of(source)
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    monkeypatch.setattr(
+        crossed_effects,
+        "choose_crosses",
+        lambda screened: [candidate_of(screened, pair) for pair in pairs],
+    )
+    assert choose_pairs(source, SQUARED, effects).pairs == pairs
+    monkeypatch.setattr(crossed_effects, "MAX_ROWS_SCREENED", 1_500)
+    assert choose_pairs(source, SQUARED, effects).pairs == [(0, 1)]
 
 
 def test_a_column_nested_in_another_makes_no_pair(rng):

@@ -22,6 +22,7 @@ from sk_embed._engine.additive.crosses import (
     MAX_ROWS_SCREENED,
     HeldOutRows,
     choose_crosses,
+    confirmed,
 )
 from sk_embed._engine.additive.foretold import (
     UNSHRUNK,
@@ -190,7 +191,8 @@ def choose_pairs(source: RowSource, loss: Loss, effects: MainEffects) -> Choice:
 
     Their penalties follow from products of folds that share no rows. The fixed point of
     empirical Bayes would set some to infinity, and effects of next to nothing are no less
-    than others for trees to split on.
+    than others for trees to split on. Where there are more rows than are screened, others
+    must confirm what these say: there the cells of a pair that says nothing cost most.
 
     Parameters
     ----------
@@ -201,16 +203,36 @@ def choose_pairs(source: RowSource, loss: Loss, effects: MainEffects) -> Choice:
     effects : MainEffects
         Main effects of the columns alone, of all rows and without each fold.
     """
-    rows, fold_of_row = source.held_out_sample(MAX_ROWS_SCREENED)
-    prediction = held_out_prediction(rows, fold_of_row, effects)
+    rows, fold_of_row = source.held_out_sample(2 * MAX_ROWS_SCREENED)
+    n_outputs = effects.full.effects.shape[1]
+    alpha = by_output(effects.alpha, loss, n_outputs)
+
+    def held_out(chosen: IntArray) -> HeldOutRows:
+        part, folds = rows.part(chosen), fold_of_row[chosen]
+        prediction = held_out_prediction(part, folds, effects)
+        return HeldOutRows(part, folds, prediction, loss, alpha)
+
+    screened, confirming = _screened_and_confirming(len(rows))
+    taken = choose_crosses(held_out(screened))
+    if taken and len(confirming):
+        taken = confirmed(taken, held_out(confirming))
     groups = output_groups(source, loss)
-    alpha = by_output(effects.alpha, loss, prediction.shape[1])
-    held_out = HeldOutRows(rows, fold_of_row, prediction, loss, alpha)
-    taken = choose_crosses(held_out)
     prior = np.array([candidate.prior for candidate in taken])
-    prior = prior.reshape(len(taken), prediction.shape[1])
+    prior = prior.reshape(len(taken), n_outputs)
     penalties = np.stack([prior[:, outputs].mean(axis=1) for outputs in groups])
     return Choice([candidate.pair for candidate in taken], penalties)
+
+
+def _screened_and_confirming(n_rows: int) -> tuple[IntArray, IntArray]:
+    """Return the rows that choose pairs, and as many others, if there are, that confirm."""
+    rows = np.arange(n_rows)
+    if n_rows <= 2 * MAX_ROWS_SCREENED:
+        return rows, rows[:0]
+    # The seed is fixed for the rows to be any: it is no source of what is learned.
+    first, second = (
+        np.random.default_rng(0).permutation(n_rows)[: 2 * MAX_ROWS_SCREENED].reshape(2, -1)
+    )
+    return first, second
 
 
 def fit_effects(
