@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from sk_embed._arrays import BoolArray, FloatArray, IntArray
 from sk_embed._columns.choice import place_among_categorical
 from sk_embed._columns.vocabulary import Vocabulary
-from sk_embed._engine.cells import CrossRule, ListedCells, Pair, codes_of, keys_of
+from sk_embed._engine.cells import (
+    CrossRule,
+    Interaction,
+    ListedCells,
+    Pair,
+    codes_of,
+    keys_of,
+)
 from sk_embed._engine.crossed_effects import CrossEffects
 
 
@@ -52,6 +59,9 @@ class CrossTable:
         effects, 0 where these are not given out.
     explained_variance_ratio : float
         Share of the own effects in the variance of all effects.
+    interaction : Interaction or None
+        Own effects of cells that are not listed, by the rows of both columns' tables; None
+        where they are zero.
     """
 
     pair: Pair
@@ -59,6 +69,7 @@ class CrossTable:
     table: FloatArray
     n_totals: int
     explained_variance_ratio: float
+    interaction: Interaction | None = None
 
     @property
     def width(self) -> int:
@@ -72,6 +83,23 @@ class CrossTable:
         """
         first, second = (table_rows[j].astype(np.int64) for j in self.pair)
         return self.cells.encode(pd.Series(keys_of(first, second)))
+
+    def effects(self, cells: IntArray, table_rows: Sequence[IntArray]) -> FloatArray:
+        """Return the own effects of rows, of shape (n_rows, n_outputs).
+
+        Parameters
+        ----------
+        cells : ndarray of shape (n_rows,)
+            Cell of each row, -1 where it is not listed.
+        table_rows : sequence of ndarray of shape (n_rows,)
+            Row of its table that each categorical column reads.
+        """
+        effects = self.table.take(cells, axis=0)
+        if self.interaction is not None:
+            is_new = np.flatnonzero(cells < 0)
+            codes = (table_rows[j][is_new] for j in self.pair)
+            effects[is_new] = self.interaction.effects(*codes)
+        return effects
 
     def write_totals(self, columns: Sequence[FloatArray], output: FloatArray) -> None:
         """Write the totals, given all that they are the sums of.
@@ -158,6 +186,7 @@ def cell_vocabulary(
 def cross_table(
     cross: CrossEffects,
     full: FloatArray,
+    unit: float,
     vocabularies: Sequence[Vocabulary],
     n_totals: int,
 ) -> CrossTable:
@@ -169,13 +198,18 @@ def cross_table(
         Cells of the cross, and what they explain.
     full : ndarray of shape (n_cells + 1, n_outputs)
         Own effects of the cells, as they are put out.
+    unit : float
+        Change of the raw prediction that counts as 1.
     vocabularies : sequence of Vocabulary
         Categories of each categorical column.
     n_totals : int
         Number of main effects that the tables of the columns begin with.
     """
     cells = cell_vocabulary(cross.pair, cross.cells, vocabularies)
-    return CrossTable(cross.pair, cells, full, n_totals, cross.explained_variance_ratio)
+    explained, foretold = cross.explained_variance_ratio, cross.interaction
+    if foretold is not None:
+        foretold = foretold.scaled(1 / unit).astype(full.dtype)
+    return CrossTable(cross.pair, cells, full, n_totals, explained, foretold)
 
 
 def read_crosses(

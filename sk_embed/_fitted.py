@@ -220,9 +220,10 @@ class FittedEncoding:
         self._fill_unknown(of_columns, codes, columns)
         if cross_fitted is not None:
             cross_fitted.overwrite_columns(of_columns)
-        cells = self._cells(codes)
+        rows = self._table_rows(codes)
+        cells = [cross.codes(rows) for cross in self.crosses]
         for cross, block, of_cross in zip(self.crosses, crosses, cells, strict=True):
-            block[:, : cross.table.shape[1]] = cross.table.take(of_cross, axis=0)
+            block[:, : cross.table.shape[1]] = cross.effects(of_cross, rows)
         if cross_fitted is not None:
             cross_fitted.overwrite_crosses(crosses, cells)
         for cross, block in zip(self.crosses, crosses, strict=True):
@@ -261,13 +262,12 @@ class FittedEncoding:
             if prior is not None:
                 fill_unknown(prior, *of_column)
 
-    def _cells(self, codes: Sequence[IntArray]) -> list[IntArray]:
-        """Return each row's cell of each cross."""
+    def _table_rows(self, codes: Sequence[IntArray]) -> list[IntArray]:
+        """Return the row of its table that each column reads, if there are crosses."""
         if not self.crosses:
             return []
         vocabularies = self.columns.vocabularies
-        rows = [v.rows_of(c) for v, c in zip(vocabularies, codes, strict=True)]
-        return [cross.codes(rows) for cross in self.crosses]
+        return [v.rows_of(c) for v, c in zip(vocabularies, codes, strict=True)]
 
     def _blocks(self, encoded: FloatArray) -> list[FloatArray]:
         """Return the view of each column's, cross's and count's part of encoded rows."""

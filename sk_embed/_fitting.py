@@ -348,7 +348,7 @@ def finish(
         loss_curve=model.loss_curve,
         resume=resume,
         crosses=[
-            cross_table(cross, table.full, columns.vocabularies, n_totals)
+            cross_table(cross, table.full, unit, columns.vocabularies, n_totals)
             for cross, table in zip(model.crosses, crosses, strict=True)
         ],
         name_priors=name_priors,

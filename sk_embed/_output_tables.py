@@ -115,11 +115,9 @@ def axes_put_out(
 
 def cross_tables(cross: CrossEffects, unit: float, dtype: np.dtype[Any]) -> OutputTables:
     """Return the own effects of a cross's cells, ``unit`` of which count as 1."""
-    has_effect = (cross.fold_effects != 0).any(axis=2)
     return OutputTables(
         (cross.effects / unit).astype(dtype),
         (cross.fold_effects / unit).astype(dtype),
         cross.noise_ratio,
-        # A cell without rows has no effect.
-        (cross.effective_counts > 0) & ~has_effect.all(axis=0),
+        (cross.weight[0] > 0) & (cross.weight[1:] == 0).any(axis=0),
     )

@@ -88,7 +88,9 @@ class StreamCrosses:
             places.append(rows[listed])
         crosses = model.crosses(self.pairs, known, places, columns)
         return [
-            cross_table(cross, (cross.effects / unit).astype(dtype), vocabularies, n_totals)
+            cross_table(
+                cross, (cross.effects / unit).astype(dtype), unit, vocabularies, n_totals
+            )
             for cross in crosses
         ]
 

@@ -256,6 +256,22 @@ def test_encoders_of_chunks_streams_and_files_are_converted(tmp_path):
     assert_same(EmbeddingEncoder.load(tmp_path / "encoder.zip"), new)
 
 
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_pairs_that_were_never_met_are_encoded_to_the_same_bits(n_targets):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.integers(60, size=(5_000, 2)), columns=["word", "number"])
+    a, b = rng.normal(size=(2, 60, 2))
+    signal = np.einsum("ir,ir->i", a[X["word"]], b[X["number"]])
+    y = signal[:, None] + 0.5 * rng.normal(size=(5_000, n_targets))
+    X["word"] = X["word"].map("w{}".format)
+    encoder = EmbeddingEncoder(crosses=[("word", "number")], random_state=0)
+    new = X[3_750:]
+    encoder.fit(X[:3_750], y[:3_750] if n_targets > 1 else y[:3_750, 0])
+    (cross,) = encoder._fitted.crosses
+    assert cross.interaction is not None
+    assert_same(encoder, new)
+
+
 def test_another_string_may_stand_for_missing_values():
     X = pd.DataFrame({"x": drawn(["", "a", "b"], object, with_gaps=True)})
     encoder = fitted(X)

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from sk_embed._arrays import IntArray
+from sk_embed._arrays import FloatArray, IntArray
 
 Pair: TypeAlias = tuple[int, int]
 
@@ -72,6 +72,42 @@ class ListedCells(NamedTuple):
 
     keys: IntArray
     n_rows: IntArray
+
+
+class Interaction(NamedTuple):
+    """Effects of all cells of a pair of columns, as products of numbers of the categories.
+
+    The effect of the cell (a, b) is ``sum_r first[a, r] second[b, r]``, so that it is known
+    of cells without rows too.
+
+    Parameters
+    ----------
+    first : ndarray of shape (n_codes_first, rank)
+        Numbers of the first column's categories; zeros, the last, are those of any other.
+    second : ndarray of shape (n_codes_second, rank, n_outputs)
+        Numbers of the second column's categories.
+    """
+
+    first: FloatArray
+    second: FloatArray
+
+    def effects(self, first: IntArray, second: IntArray) -> FloatArray:
+        """Return the effects of cells, given their codes, of shape (n_cells, n_outputs)."""
+        effects = np.zeros((len(first), self.second.shape[2]), self.second.dtype)
+        # One product after the other: a sum of another order would have other last bits.
+        for of_first, of_second in zip(
+            self.first.T, self.second.swapaxes(0, 1), strict=True
+        ):
+            effects += of_first.take(first)[:, None] * of_second.take(second, axis=0)
+        return effects
+
+    def scaled(self, factor: float) -> Interaction:
+        """Return the same of effects that are larger by a factor."""
+        return self._replace(second=self.second * factor)
+
+    def astype(self, dtype: np.dtype) -> Interaction:
+        """Return the same in floats of a type."""
+        return Interaction(self.first.astype(dtype), self.second.astype(dtype))
 
 
 def listed_cells(codes: IntArray, n_codes: IntArray, pair: Pair) -> ListedCells:

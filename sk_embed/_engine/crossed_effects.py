@@ -43,7 +43,7 @@ from sk_embed._engine.additive.main_effects import (
     stack_fits,
 )
 from sk_embed._engine.additive.residuals import Residuals
-from sk_embed._engine.cells import ListedCells, Pair, cell_codes, keys_of
+from sk_embed._engine.cells import Interaction, ListedCells, Pair, cell_codes, keys_of
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.rows import ALL_ROWS, Rows, without_fold
 from sk_embed._engine.sources import RowSource
@@ -78,6 +78,8 @@ class CrossEffects(NamedTuple):
         the largest.
     penalty_ratio : ndarray of shape (n_outputs,)
         Rows of a cell that weigh as much as the penalty of its effects.
+    interaction : Interaction or None
+        Effects of cells that are not listed, as the network foretells them; None if zero.
     """
 
     pair: Pair
@@ -89,6 +91,7 @@ class CrossEffects(NamedTuple):
     explained_variance_ratio: float
     noise_ratio: float
     penalty_ratio: FloatArray
+    interaction: Interaction | None = None
 
     def first_folds(self, n_folds: int) -> CrossEffects:
         """Return the effects of all rows and without each of the first folds.
@@ -309,10 +312,10 @@ def shrink_to_vectors(
     effects: MainEffects,
     crosses: Sequence[CrossEffects],
     means: Sequence[Sequence[FloatArray]],
-) -> None:
+) -> list[Shrinkage]:
     """Shrink the effects of cells to what vectors foretell, as far as held-out rows gain.
 
-    They are overwritten: there may be as many cells as rows.
+    They are overwritten: there may be as many cells as rows. How far is returned.
 
     Parameters
     ----------
@@ -338,6 +341,7 @@ def shrink_to_vectors(
     found = shrinkages(held_out, residuals)
     for cross, of_cross, shrinkage in zip(crosses, means, found, strict=True):
         _shrink(cross, of_cross, shrinkage)
+    return found
 
 
 def _foretold_of_rows(

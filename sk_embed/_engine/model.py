@@ -32,7 +32,7 @@ from sk_embed._engine.crossed_effects import (
     shrink_to_vectors,
 )
 from sk_embed._engine.losses import Loss
-from sk_embed._engine.network.second_difference import second_difference
+from sk_embed._engine.network.second_difference import interaction, second_difference
 from sk_embed._engine.network.sensitivity import Sensitivity
 from sk_embed._engine.network.training import LearnedTrunk, TrainingSettings
 from sk_embed._engine.network.trunk import Trunk
@@ -163,8 +163,9 @@ def learn_model(
     network, additive = map_tasks(call, [learning_network, solving])
 
     n_kept = settings.n_fold_tables
-    if additive.crosses and source.n_folds:
-        _shrink_crosses(source, loss, settings, network, additive, map_tasks)
+    crosses = additive.crosses
+    if crosses and source.n_folds:
+        crosses = _shrink_crosses(source, loss, settings, network, additive, map_tasks)
     columns = column_vectors(
         source.n_codes,
         network.tables,
@@ -180,7 +181,7 @@ def learn_model(
     columns = [replace(c, reliability=c.reliability * trust) for c in columns]
     return LearnedModel(
         columns=columns,
-        crosses=[of_pair.first_folds(n_kept) for of_pair in additive.crosses],
+        crosses=[of_pair.first_folds(n_kept) for of_pair in crosses],
         context_sensitivity=np.empty(0) if is_one_batch else network.sensitivity.context,
         trunk=network.trunk,
         loss_curve=network.loss_curve,
@@ -301,7 +302,7 @@ def _shrink_crosses(
     network: _Network,
     additive: _Additive,
     map_tasks: TaskMap,
-) -> None:
+) -> list[CrossEffects]:
     """Shrink the effects of crosses to what the vectors foretell of their cells."""
     trunk, tables = network.trunk, network.tables
     folds = tables.folds
@@ -319,7 +320,16 @@ def _shrink_crosses(
         ]
         for cross in additive.crosses
     ]
-    shrink_to_vectors(source, loss, additive.effects, additive.crosses, means)
+    found = shrink_to_vectors(source, loss, additive.effects, additive.crosses, means)
+    crosses = list(additive.crosses)
+    for place, (of_pair, shrinkage) in enumerate(zip(crosses, found, strict=True)):
+        if shrinkage.slope_without_rows:
+            weight = [tables.weight[column] for column in of_pair.pair]
+            foretold = interaction(trunk, tables.full, source.n_codes, of_pair.pair, weight)
+            crosses[place] = of_pair._replace(
+                interaction=foretold.scaled(shrinkage.slope_without_rows)
+            )
+    return crosses
 
 
 def n_table_passes(settings: ModelSettings) -> int:

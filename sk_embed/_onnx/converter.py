@@ -83,9 +83,10 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
         for of_column, column in zip(learned, categorical, strict=True)
     ]
     codes, blocks = map(list, zip(*encoded, strict=True))
-    cells = _cells(graph, fitted, codes)
+    rows = _table_rows(graph, fitted, codes)
+    cells = [_cells(graph, cross, rows) for cross in fitted.crosses]
     blocks += [
-        _cross(graph, cross, of_cross, blocks, dtype)
+        _cross(graph, cross, _effects(graph, cross, of_cross, rows, dtype), blocks)
         for cross, of_cross in zip(fitted.crosses, cells, strict=True)
     ]
     if fitted.with_counts:
@@ -139,28 +140,45 @@ def _column(
     return codes, block
 
 
-def _cells(graph: Graph, fitted: FittedEncoding, codes: Sequence[str]) -> list[str]:
-    """Add the cells of all crosses: places in the rows of their tables."""
+def _table_rows(graph: Graph, fitted: FittedEncoding, codes: Sequence[str]) -> list[str]:
+    """Add the row of its table that each column reads, if any columns are crossed."""
     if not fitted.crosses:
         return []
-    rows = [
+    return [
         graph.take(known.table_rows, of_column) if known.is_infrequent.any() else of_column
         for known, of_column in zip(fitted.columns.vocabularies, codes, strict=True)
     ]
-    cells = []
-    for cross in fitted.crosses:
-        first, second = cross.pair
-        keys = cross.cells.categories
-        key = graph.pair(rows[first], rows[second])
-        cells.append(graph.label_encoder(key, keys, np.arange(len(keys)), len(keys)))
-    return cells
 
 
-def _cross(
-    graph: Graph, cross: CrossTable, cell: str, columns: Sequence[str], dtype: np.dtype[Any]
+def _cells(graph: Graph, cross: CrossTable, rows: Sequence[str]) -> str:
+    """Add the cells of a cross: places in the rows of its table."""
+    keys = cross.cells.categories
+    key = graph.pair(*(rows[j] for j in cross.pair))
+    return graph.label_encoder(key, keys, np.arange(len(keys)), len(keys))
+
+
+def _effects(
+    graph: Graph, cross: CrossTable, cell: str, rows: Sequence[str], dtype: np.dtype[Any]
 ) -> str:
-    """Add the block of a cross, given those of the columns: own effects, then totals."""
+    """Add the own effects of a cross's cells, and of those that are not listed."""
     own = graph.take(cross.table.astype(dtype), cell)
+    if cross.interaction is None:
+        return own
+    first, second = (rows[j] for j in cross.pair)
+    foretold = cross.interaction.astype(dtype)
+    unlisted = graph.constant(np.zeros((1, cross.table.shape[1]), dtype))
+    # In the order of `Interaction.effects`, to the last bit.
+    for of_first, of_second in zip(
+        foretold.first.T, foretold.second.swapaxes(0, 1), strict=True
+    ):
+        factors = graph.take(of_first[:, None], first), graph.take(of_second, second)
+        unlisted = graph.node("Add", unlisted, graph.node("Mul", *factors))
+    is_listed = np.arange(len(cross.table)) < len(cross.cells.categories)
+    return graph.node("Where", graph.take(is_listed[:, None], cell), own, unlisted)
+
+
+def _cross(graph: Graph, cross: CrossTable, own: str, columns: Sequence[str]) -> str:
+    """Add the block of a cross, given its own effects and the blocks of the columns."""
     if not cross.n_totals:
         return own
     total, effects = own, np.arange(cross.n_totals)

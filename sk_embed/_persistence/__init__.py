@@ -15,8 +15,9 @@ member                                       holds
                                              ``has_feature_names``, ``target_type``,
                                              ``effect_names`` (none, if the tables hold no
                                              effects), ``output_names`` (or null),
-                                             ``crosses`` (two columns each, and the share
-                                             of variance that they explain), ``names``
+                                             ``crosses`` (two columns each, the share of
+                                             variance that they explain, and the rank of
+                                             what is foretold of other cells), ``names``
                                              (of each categorical column, rows that weigh as
                                              much as a prior at the origin and whether all
                                              values have names; null where names say
@@ -51,6 +52,9 @@ member                                       holds
                                              both columns' tables, each once
 ``crosses/<k>/counts.npy``                   int64, rows of each cell in fit
 ``crosses/<k>/table.npy``                    own effects of each cell
+``crosses/<k>/first.npy``, ``second.npy``    if the rank is not 0, numbers of each row of
+                                             both columns' tables, whose products are
+                                             summed to the own effects of other cells
 ``resume/alpha.npy``, ``curvature.npy``      one for each group of outputs and column
 ``context/center.npy``, ``scale.npy``        float64, one for each context column
 ``context/with_indicator.npy``               bool, context columns that had missing values

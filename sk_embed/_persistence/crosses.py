@@ -8,15 +8,27 @@ from typing import Any
 
 import numpy as np
 
+from sk_embed._arrays import FloatArray
 from sk_embed._columns.vocabulary import Vocabulary
 from sk_embed._crosses import CrossTable, cell_vocabulary
-from sk_embed._engine.cells import ListedCells, codes_of
+from sk_embed._engine.cells import Interaction, ListedCells, codes_of
 from sk_embed._persistence.members import Members, array_to_bytes
 
 
 def crosses_to_json(crosses: Sequence[CrossTable]) -> list[Any]:
-    """Return the entries of a document: the pair of each cross, and what it explains."""
-    return [[*cross.pair, cross.explained_variance_ratio] for cross in crosses]
+    """Return the entries of a document, one for each cross.
+
+    It holds the pair, what this explains, and the rank of what is foretold of cells that
+    are not listed.
+    """
+    return [
+        [*cross.pair, cross.explained_variance_ratio, _rank(cross.interaction)]
+        for cross in crosses
+    ]
+
+
+def _rank(foretold: Interaction | None) -> int:
+    return 0 if foretold is None else foretold.first.shape[1]
 
 
 def cross_members(crosses: Sequence[CrossTable]) -> dict[str, bytes]:
@@ -29,6 +41,10 @@ def cross_members(crosses: Sequence[CrossTable]) -> dict[str, bytes]:
             "counts": cross.cells.counts.astype(np.int64),
             "table": cross.table[:-1],
         }
+        if cross.interaction is not None:
+            arrays |= {
+                name: array[:-1] for name, array in cross.interaction._asdict().items()
+            }
         members |= {
             f"{folder}/{name}.npy": array_to_bytes(array) for name, array in arrays.items()
         }
@@ -64,10 +80,13 @@ def restored_crosses(
     """
     crosses = []
     for place, entry in enumerate(entries):
-        if [type(part) for part in entry] != [int, int, float] or not isfinite(entry[2]):
-            raise ValueError("an entry of its 'crosses' is no pair and what it explains")
-        a, b, explained = entry
-        if not 0 <= a < b < len(vocabularies):
+        kinds = [type(part) for part in entry]
+        if kinds != [int, int, float, int] or not isfinite(entry[2]):
+            raise ValueError(
+                "an entry of its 'crosses' is no pair, what it explains, and a rank"
+            )
+        a, b, explained, rank = entry
+        if not 0 <= a < b < len(vocabularies) or rank < 0:
             raise ValueError(f"its cross {place} is of columns that there are not")
         folder = f"crosses/{place}"
         keys = members.array(f"{folder}/keys.npy", "i", (None,))
@@ -80,7 +99,28 @@ def restored_crosses(
         if not is_sound:
             raise ValueError(f"its cross {place} holds values that are out of range")
         cells = cell_vocabulary((a, b), ListedCells(keys, counts), vocabularies)
-        table = np.concatenate([table, np.zeros_like(table, shape=(1, n_outputs))])
         n_totals = n_outputs if with_effects else 0
-        crosses.append(CrossTable((a, b), cells, table, n_totals, explained))
+        n_rows = [vocabularies[j].n_groups for j in (a, b)]
+        foretold = _restored_interaction(folder, n_rows, rank, n_outputs, members)
+        table = _with_origin(table)
+        crosses.append(CrossTable((a, b), cells, table, n_totals, explained, foretold))
     return crosses
+
+
+def _restored_interaction(
+    folder: str, n_rows: Sequence[int], rank: int, n_outputs: int, members: Members
+) -> Interaction | None:
+    """Return what is foretold of cells that are not listed, if it is not zero."""
+    if not rank:
+        return None
+    shapes = {"first": (n_rows[0], rank), "second": (n_rows[1], rank, n_outputs)}
+    parts = {
+        name: _with_origin(members.floats(f"{folder}/{name}.npy", shape))
+        for name, shape in shapes.items()
+    }
+    return Interaction(**parts)
+
+
+def _with_origin(table: FloatArray) -> FloatArray:
+    """Return a table with zeros behind its rows, for what is not listed."""
+    return np.concatenate([table, np.zeros_like(table, shape=(1, *table.shape[1:]))])

@@ -8,16 +8,19 @@ say w_c (n_c + k) / n_c, and the effect becomes ::
 
     (n_c + k) / (n_c + q k) w_c + q k / (n_c + q k) g d_c,      q >= 1,  0 <= g <= 1
 
-Cells without rows keep the effect zero, as cells that nobody has listed have. g and q are
-those of the largest gain of rows that neither model has learned from: with r_i and h_i the
-gradient and the curvature of the loss at the held-out prediction of the columns, and u_i
-the effect of the row's cell without the row's fold, ::
+g and q are those of the largest gain of rows that neither model has learned from: with r_i
+and h_i the gradient and the curvature of the loss at the held-out prediction of the
+columns, and u_i the effect of the row's cell without the row's fold, ::
 
     sum_i r_i u_i - h_i u_i^2 / 2
 
 The effects stay as they are unless this is above that of any q with g = 0 by two standard
 errors: rows tell that by the difference that each of them makes. How far an effect is
 shrunk without a prediction is the penalty's business.
+
+A cell without rows has the effect ``h d_c``, ``0 <= h <= 1``: vectors that have learned
+from a cell's rows may foretell this cell alone. So h is judged by held-out rows whose cells
+have no other rows; it is zero unless their gain is above 0 by two standard errors.
 """
 
 from __future__ import annotations
@@ -65,7 +68,7 @@ class Foretold(NamedTuple):
     def shrunk(self, shrinkage: Shrinkage) -> FloatArray:
         """Return the effects, shrunk to what is foretold."""
         own, told = self.parts(shrinkage.factor)
-        return own + shrinkage.slope * told
+        return own + shrinkage.slope * told + shrinkage.slope_without_rows * self.unmet()
 
     def parts(self, factor: float) -> tuple[FloatArray, FloatArray]:
         """Return the share of the effects, and that of what is foretold with slope 1."""
@@ -75,12 +78,17 @@ class Foretold(NamedTuple):
         own = self.effects * np.where(has_rows, (n + k) / total, 0.0)
         return own, self.means * np.where(has_rows, factor * k / total, 0.0)
 
+    def unmet(self) -> FloatArray:
+        """Return what is foretold of cells without rows, zero for others."""
+        return self.means * (self.weight == 0)[..., None]
+
 
 class Shrinkage(NamedTuple):
-    """Factor q of the penalty, and slope g of what is foretold, as above."""
+    """Factor q of the penalty, and slopes g and h of what is foretold, as above."""
 
     factor: float
     slope: float
+    slope_without_rows: float = 0.0
 
 
 UNSHRUNK = Shrinkage(1.0, 0.0)
@@ -117,9 +125,18 @@ def _best(cells: Foretold, residuals: Residuals) -> Shrinkage:
     unforetold = _of_largest_gain(
         cells, residuals, (Shrinkage(factor, 0.0) for factor in _FACTORS)
     )
-    more = best.gain - unforetold.gain
-    is_above_chance = more.sum() > _MIN_Z * np.sqrt((more**2).sum())
-    return best.shrinkage if is_above_chance else UNSHRUNK
+    found = UNSHRUNK
+    if _is_above_chance(best.gain - unforetold.gain):
+        found = best.shrinkage
+    unmet = cells.unmet()
+    slope = _slope(unmet, residuals)
+    if _is_above_chance(residuals.gain(slope * unmet)):
+        found = found._replace(slope_without_rows=slope)
+    return found
+
+
+def _is_above_chance(gain: FloatArray) -> bool:
+    return bool(gain.sum() > _MIN_Z * np.sqrt((gain**2).sum()))
 
 
 class _Tried(NamedTuple):
@@ -136,7 +153,11 @@ def _of_largest_gain(
 
 def _with_best_slope(cells: Foretold, residuals: Residuals, factor: float) -> Shrinkage:
     own, told = cells.parts(factor)
-    rest = residuals.less(own)
+    return Shrinkage(factor, _slope(told, residuals.less(own)))
+
+
+def _slope(told: FloatArray, residuals: Residuals) -> float:
+    """Return the slope, from 0 to 1, of the largest gain of what is foretold."""
     curvature = (residuals.curvature * told**2).sum()
-    slope = (rest.gradient * told).sum() / max(float(curvature), _TINY)
-    return Shrinkage(factor, float(np.clip(slope, 0.0, 1.0)))
+    slope = (residuals.gradient * told).sum() / max(float(curvature), _TINY)
+    return float(np.clip(slope, 0.0, 1.0))
