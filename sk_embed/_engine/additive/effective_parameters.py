@@ -29,7 +29,7 @@ from functools import partial
 
 import numpy as np
 
-from sk_embed._arrays import FloatArray
+from sk_embed._arrays import FloatArray, IntArray
 from sk_embed._engine.additive.newton import (
     Preconditioner,
     Solution,
@@ -69,7 +69,7 @@ class EffectiveParameters:
         if model.is_small:
             n_draws = int(np.clip(_ENOUGH_SIGNS // model.n_coefficients, 1, _MAX_DRAWS))
         self._signs = random_signs(model, n_draws)
-        self._solved = np.zeros_like(self._signs)
+        self._solved = np.zeros(self._signs.shape)
 
     def __call__(self, solution: Solution, alpha: FloatArray) -> FloatArray:
         """Return the effective parameters of each column, shape (n_columns,).
@@ -83,10 +83,7 @@ class EffectiveParameters:
         """
         n_dense, n_codes = self._model.n_dense, self._model.n_codes
         curvature = solution.curvature.diagonal[n_dense:]
-        # A code without rows under alpha = 0 has neither data nor prior: no parameter.
-        total = curvature + np.repeat(alpha, n_codes)[:, None]
-        share = np.divide(curvature, total, out=np.zeros_like(total), where=total > 0)
-        of_diagonal = self._sum(share)
+        of_diagonal = self._sum(_share(curvature, np.repeat(alpha, n_codes)[:, None]))
         penalty = self._model.penalty(alpha)
         inverse = Preconditioner(solution.curvature, penalty, n_codes)
         beyond = np.mean(
@@ -124,7 +121,16 @@ class EffectiveParameters:
         return np.add.reduceat(of_codes.sum(axis=1), self._first)
 
 
-def random_signs(model: AdditiveObjective, n_draws: int) -> FloatArray:
+def _share(curvature: FloatArray, penalty: FloatArray) -> FloatArray:
+    """Return the share of the data in what holds each coefficient.
+
+    A code without rows under a penalty of 0 has neither data nor prior: no parameter.
+    """
+    total = curvature + penalty
+    return np.divide(curvature, total, out=np.zeros_like(total), where=total > 0)
+
+
+def random_signs(model: AdditiveObjective, n_draws: int) -> IntArray:
     """Return signs for each coefficient, whatever it is named and wherever it stands.
 
     Signs are drawn in the order of a number that only the data gives a category: the size
@@ -134,7 +140,7 @@ def random_signs(model: AdditiveObjective, n_draws: int) -> FloatArray:
 
     Returns
     -------
-    ndarray of shape (n_draws, n_coefficients, n_outputs)
+    ndarray of int8 of shape (n_draws, n_coefficients, n_outputs)
     """
     null = model.null_model
     size = np.abs(null.gradient)
@@ -145,8 +151,9 @@ def random_signs(model: AdditiveObjective, n_draws: int) -> FloatArray:
     order = np.argsort(key, axis=None, kind="stable")
     # Coefficients without rows come first, and their signs are not used. Signs are drawn
     # from the end, so that they do not depend on how many these are.
-    drawn = np.random.default_rng(0).choice([-1.0, 1.0], (size.size, n_draws))
-    signs = np.empty((n_draws, size.size))
+    of_one_byte = np.array([-1, 1], dtype=np.int8)
+    drawn = np.random.default_rng(0).choice(of_one_byte, (size.size, n_draws))
+    signs = np.empty((n_draws, size.size), dtype=np.int8)
     signs[:, order[::-1]] = drawn.T
     return signs.reshape(n_draws, *size.shape)
 
