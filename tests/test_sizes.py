@@ -85,6 +85,34 @@ def test_the_engine_has_few_rooms_with_few_imports_between_them():
     assert len(arrows) <= MOST_ARROWS, sorted(arrows)
 
 
+def places_of(is_one):
+    """Return the functions and methods that hold a node for which ``is_one`` is true."""
+    return sorted(
+        {place for place, node in functions() if any(map(is_one, ast.walk(node)))}
+    )
+
+
+def calls(name):
+    """Return a test of whether a node calls a function or class by this name."""
+    return lambda node: isinstance(node, ast.Call) and getattr(node.func, "id", "") == name
+
+
+def test_there_are_two_drivers_of_learning_one_of_them_online():
+    assert places_of(calls("learn_model")) == ["_fitting.py: learn_from_source"]
+    assert places_of(calls("StreamModel")) == ["_stream.py: _begun"]
+
+
+def writes_learned(node):
+    """Tell whether a node sets the attribute that holds what an estimator has learned."""
+    is_written = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+    return is_written and node.attr == "_learned"
+
+
+def test_fitted_state_has_one_writer_and_no_computed_attributes():
+    assert places_of(writes_learned) == ["_base.py: _keep"]
+    assert [place for place, _ in functions() if place.endswith(": __getattr__")] == []
+
+
 METHOD = """
 def method(self, a, *b, c=1, **d):
     'Do.'

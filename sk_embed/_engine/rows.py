@@ -157,10 +157,12 @@ class Rows:
 
     def weight_of_codes(self) -> FloatArray:
         """Return the weight of each stacked code's rows, shape (sum(n_codes),)."""
-        codes = self.stacked_codes_of(slice(None)).ravel()
-        weight = np.repeat(self.weight.astype(np.float64), self.codes.shape[1])
-        of_codes = np.bincount(codes, weight, self.n_table_rows)
-        return of_codes.astype(np.float64)
+        return np.concatenate(
+            [
+                sums_of_codes(codes, n_codes, lambda rows: self.weight[rows])
+                for codes, n_codes in zip(self.codes.T, self.n_codes, strict=True)
+            ]
+        )
 
     def with_local_codes(self) -> LocalRows:
         """Return the rows with codes of their own: of those that occur here alone."""
