@@ -212,8 +212,7 @@ class Trunk:
             below, upstream = last, delta
             for layer in range(len(self.hidden_layer_sizes) - 1, 0, -1):
                 at_layer = scratch.array(f"delta {layer}", n_rows, len(below))
-                # Not matmul, which has no BLAS for a single output.
-                np.dot(upstream, below.T, out=at_layer)
+                _multiply(upstream, below.T, at_layer)
                 at_layer *= activations.is_active[layer]
                 deltas.append(at_layer)
                 below, upstream = weights[layer], at_layer
@@ -254,6 +253,15 @@ class Trunk:
         if gradient.last is not None:
             np.matmul(activations.hidden[-1].T, delta, out=gradient.last)
         return gradient.flat
+
+
+def _multiply(a: FloatArray, b: FloatArray, out: FloatArray) -> None:
+    """Write a matrix product to ``out``."""
+    if a.dtype == b.dtype == out.dtype:
+        # Not matmul, which has no BLAS for a single output.
+        np.dot(a, b, out=out)
+    else:
+        np.matmul(a, b, out=out)
 
 
 def _rectify(array: FloatArray, is_active: BoolArray) -> BoolArray:
