@@ -408,7 +408,7 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
             training = self._read(X, y, sample_weight)
             # Folds without a splitter, which may need groups, are those of crosses.
             draw_folds = partial(self._draw_folds, number_of_folds(self.cv), X)
-            self._fit(training, draw_folds, False, end_subtask)
+            self._fit(training, draw_folds, is_cross_fitted=False, end_subtask=end_subtask)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
@@ -462,6 +462,7 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
             draw_folds = partial(self._draw_folds, self.cv, X, **routed)
             cross_fitted = self._fit(training, draw_folds, self.cross_fit, end_subtask)
             columns = as_columns(X)
+            # Rows of weight 0 are not among the training rows, but encoded all the same.
             codes = training.codes() or self._codes(columns)
             encoded = self._encode(codes, columns, cross_fitted)
             return self._output(encoded, columns, X)

@@ -289,10 +289,12 @@ def learn_from_source(
             report=options.reporter(settings),
         )
     options.end_subtask("tables")
-    return finish(table.columns, table.target, model, options.parameters, rules, map_tasks)
+    return fit_result(
+        table.columns, table.target, model, options.parameters, rules, map_tasks
+    )
 
 
-def finish(
+def fit_result(
     columns: TableColumns,
     target: Target,
     model: LearnedModel,

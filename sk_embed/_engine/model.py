@@ -177,8 +177,8 @@ def learn_model(
     is_one_batch = source.n_rows <= settings.training.batch_size
     # Halves of the rows agree on what the trunk remembers of them as well. The share is
     # that of all it explains, numbers included: beside strong numbers it lowers little.
-    trust = np.nan if is_one_batch else network.confirmed_share
-    columns = [replace(c, reliability=c.reliability * trust) for c in columns]
+    share = np.nan if is_one_batch else network.confirmed_share
+    columns = [replace(c, reliability=c.reliability * share) for c in columns]
     return LearnedModel(
         columns=columns,
         crosses=[of_pair.first_folds(n_kept) for of_pair in crosses],

@@ -19,7 +19,7 @@ with H the Hessian of the loss and A that of the penalty: see
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -30,7 +30,6 @@ from sk_embed._engine.additive.objective import (
     AdditiveModel,
     AdditiveObjective,
     Evaluation,
-    GaussianPrior,
 )
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.rows import Rows
@@ -324,11 +323,9 @@ def _solved(model: AdditiveObjective, solution: Solution) -> Solved:
     return Solved(effects, dense, solution.converged)
 
 
-def of_all_rows(
-    rows: Rows, loss: Loss, prior: GaussianPrior | None = None
-) -> AdditiveModel:
-    """Return the model in which every row counts, with a prior or without."""
-    return AdditiveModel(rows, loss, np.broadcast_to(True, len(rows)), prior=prior)
+def of_all_rows(rows: Rows, loss: Loss, **options: Any) -> AdditiveModel:
+    """Return the model in which every row counts, with the options of a model."""
+    return AdditiveModel(rows, loss, np.broadcast_to(True, len(rows)), **options)
 
 
 def of_a_sample(rows: Rows, loss: Loss) -> AdditiveModel | None:

@@ -52,8 +52,8 @@ class Evaluation(NamedTuple):
     gradient : ndarray of the coefficients' shape
         Gradient of ``value`` in the coefficients.
     mean : ndarray of shape (n_rows, n_outputs)
-        Expected target, on which the Hessian depends; zeros where it does not, empty where
-        the rows are elsewhere.
+        Expected target, on which the Hessian depends; zeros where it does not and they are
+        not asked for, empty where the rows are elsewhere.
     """
 
     coefficients: FloatArray
@@ -243,6 +243,9 @@ class AdditiveModel(AdditiveObjective):
         Number of rows where these are a part of all; their own number, unless given.
     prior : GaussianPrior, optional
         Distribution of the coefficients before these rows.
+    keeps_mean : bool, default=False
+        Whether evaluations hold the expected target of each row even where the Hessian
+        does not depend on it.
     """
 
     def __init__(
@@ -252,6 +255,7 @@ class AdditiveModel(AdditiveObjective):
         is_used: BoolArray,
         n_rows: int | None = None,
         prior: GaussianPrior | None = None,
+        keeps_mean: bool = False,
     ) -> None:
         n_context, n_outputs = rows.context.shape[1], rows.targets.shape[1]
         n_rows = len(rows) if n_rows is None else n_rows
@@ -261,6 +265,7 @@ class AdditiveModel(AdditiveObjective):
         self.cell_parents = rows.cell_parents
         self._constant_curvature: Curvature | None = None
         self._prior = prior
+        self._keeps_mean = keeps_mean or not loss.has_constant_curvature
         self._kept_chunks: dict[Any, list[Chunk]] = {}
 
     @cached_property
@@ -310,11 +315,6 @@ class AdditiveModel(AdditiveObjective):
         if mean is None:
             mean = np.broadcast_to(np.zeros((), self.hessian_dtype), shape)
         return Evaluation(coefficients, value, gradient, mean)
-
-    @property
-    def _keeps_mean(self) -> bool:
-        """Whether each row's mean is kept: for the Hessian, or for the sums of a stream."""
-        return not self.loss.has_constant_curvature or self._prior is not None
 
     def hessian_product(
         self, direction: FloatArray, at: Evaluation, penalty: FloatArray

@@ -189,7 +189,7 @@ class StreamEffects:
         if not others.curvature[: self._n_dense].any():
             center[0] = first_intercept(chunk, self._loss)
         before = GaussianPrior(center, others.curvature + prior)
-        model = of_all_rows(chunk, self._loss, before)
+        model = of_all_rows(chunk, self._loss, prior=before, keeps_mean=True)
         at, (own, _), _ = minimize(model, np.zeros(len(chunk.n_codes)), model.null_model)
         solved = center + at.coefficients
         site = solved * (others.curvature + own + prior) - others.evidence
