@@ -62,7 +62,10 @@ def second_difference(
 
     first, second = (table[offsets[j] : offsets[j] + n_codes[j]] for j in pair)
     a, b = codes
-    difference = np.empty((len(a), trunk.n_outputs), table.dtype)
+    difference = np.zeros((len(a), trunk.n_outputs), table.dtype)
+    if not trunk.hidden_layer_sizes:
+        # A linear trunk has none, and rounding would leave some.
+        return difference
     for start in range(0, len(a), _CELLS_AT_A_TIME):
         stretch = slice(start, start + _CELLS_AT_A_TIME)
         vectors = first[a[stretch]], second[b[stretch]]
