@@ -129,7 +129,9 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
         ``cv`` (by :meth:`fit`, which knows no groups: under five shuffled folds, unless
         ``cv`` is a number), the largest first, at most as many as there are categorical
         columns, and twelve; none if the rows fit into one batch, too few to tell. Of more
-        than 60,000 rows 30,000 choose, and as many others must confirm each pair.
+        than 60,000 rows 30,000 choose, and as many others must confirm each pair. A pair of
+        categories that :meth:`fit` has not met has the effect that their vectors foretell,
+        zero unless this helps held-out rows.
     names : "auto", bool or list of columns, default="auto"
         Columns, by names or indices, whose categories are shrunk to what their names say
         instead of to the origin: a prior mean that is predicted from the name's groups of
