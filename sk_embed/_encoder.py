@@ -120,7 +120,7 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
     n_iter_no_change : int or "auto", default="auto"
         Stop after so many passes without such a fall, once the loss is below that of a
         constant prediction; "auto" is a quarter of what "auto" is for ``max_iter``,
-        from 1 to 4.
+        from 1 to 3; 4 if that is more than 20.
     crosses : "auto", None or list of pairs of columns, default="auto"
         Pairs of categorical columns, by names or indices, that are learned as columns of
         their own: one effect for each pair of categories, beyond the main effects of both,

@@ -31,8 +31,9 @@ _MIN_PASSES = 2
 _MAX_VISITS = 192_000
 _PASSES = (20, 60)
 # Learning stops after a quarter of these passes without a fall of the loss, but after so
-# many at most.
-_MAX_PATIENCE = 4
+# many at most; where rows are so few that there are more than 20 passes, whose losses are
+# noisier, after one more.
+_MAX_PATIENCE = 3
 # Over a chunk of a stream, while the trunk has taken fewer steps than that: each row is new
 # to the trunk but once.
 _MAX_CHUNK_PASSES = 4
@@ -114,8 +115,10 @@ def largest_max_iter(max_iter: int | str) -> int:
 
 
 def auto_patience(n_rows: int, n_batches: int) -> int:
-    """Return a quarter of :func:`auto_max_iter`, 1 to 4."""
-    return int(np.clip(round(auto_max_iter(n_rows, n_batches) / 4), 1, _MAX_PATIENCE))
+    """Return a quarter of :func:`auto_max_iter`, 1 to 3, or 4 of more than 20 passes."""
+    passes = auto_max_iter(n_rows, n_batches)
+    most = _MAX_PATIENCE + (passes > _PASSES[0])
+    return int(np.clip(round(passes / 4), 1, most))
 
 
 def auto_chunk_passes(n_batches: int, n_steps: int) -> int:
