@@ -200,7 +200,8 @@ def run_pass(
         vectors = values.reshape(-1, width)
         inputs = look_up(rows, chosen, slots, vectors, scratch)
         raw_prediction, activations = trunk.forward(inputs, scratch)
-        y_true, weight = rows.targets.take(chosen, axis=0), rows.weight.take(chosen)
+        # Not take, which copies all rows' weights first where they are one number.
+        y_true, weight = rows.targets.take(chosen, axis=0), rows.weight[chosen]
         delta = loss.inverse_link(raw_prediction) - y_true
         delta *= weight[:, None]
         deltas = trunk.backward(activations, delta, scratch)
