@@ -260,16 +260,17 @@ def solve_all_rows(
         unless given.
     """
     start = model.null_model if start is None else start
+    parameters = None
     if alpha is not None:
         alphas: FloatArray = np.full(len(model.n_codes), float(alpha))
     elif len(known) == len(model.n_codes):
         alphas = np.asarray(known)
     else:
-        alphas, start = estimate_alpha(model, sample, known)
+        alphas, start, parameters = estimate_alpha(model, sample, known)
     solution = minimize(model, alphas, start)
-    estimate, curvature = update_penalty(
-        model, solution, alphas, EffectiveParameters(model)
-    )
+    # The counter of the estimate is all but done with the penalties that it has ended at.
+    parameters = parameters or EffectiveParameters(model)
+    estimate, curvature = update_penalty(model, solution, alphas, parameters)
     solved = _solved(model, solution)
     return AdditiveFit(alphas, estimate / curvature, curvature, solved)
 
@@ -334,11 +335,29 @@ def of_a_sample(rows: Rows, loss: Loss) -> AdditiveModel | None:
     return None if sample is None else of_all_rows(sample, loss)
 
 
+class AlphaEstimate(NamedTuple):
+    """Penalties by empirical Bayes, and where their estimation has ended.
+
+    Parameters
+    ----------
+    alpha : ndarray of shape (n_columns,)
+        Penalty on the squares of each column's effects.
+    at : Evaluation
+        The model of all rows close to its solution.
+    parameters : EffectiveParameters
+        Counter of the parameters of the model of all rows.
+    """
+
+    alpha: FloatArray
+    at: Evaluation
+    parameters: EffectiveParameters
+
+
 def estimate_alpha(
     model: AdditiveObjective,
     sample: AdditiveObjective | None = None,
     known: FloatArray | tuple[()] = (),
-) -> tuple[FloatArray, Evaluation]:
+) -> AlphaEstimate:
     """Estimate the penalty of each column by empirical Bayes.
 
     Parameters
@@ -353,9 +372,7 @@ def estimate_alpha(
 
     Returns
     -------
-    alpha : ndarray of shape (n_columns,)
-    at : Evaluation
-        The model of all rows close to its solution.
+    AlphaEstimate
     """
     alpha: FloatArray = np.ones(len(model.n_codes))
     alpha[: len(known)] = known
@@ -371,7 +388,7 @@ def estimate_alpha(
             alpha = np.clip(alpha * np.exp(update(alpha, change)), *ALPHA_RANGE)
             if np.abs(change).max() < _ALPHA_TOLERANCE:
                 break
-    return alpha, at
+    return AlphaEstimate(alpha, at, parameters)
 
 
 class AlphaUpdate:

@@ -228,10 +228,10 @@ class StreamEffects:
         shape = (len(chunk.n_codes), chunk.targets.shape[1])
         if self._given_alpha is not None:
             return np.full(shape, self._given_alpha)
-        alpha, _ = estimate_alpha(
+        estimate = estimate_alpha(
             of_all_rows(chunk, self._loss), of_a_sample(chunk, self._loss)
         )
-        return np.clip(alpha, *_FIRST_ALPHA_RANGE)[:, None] + np.zeros(shape)
+        return np.clip(estimate.alpha, *_FIRST_ALPHA_RANGE)[:, None] + np.zeros(shape)
 
 
 def first_intercept(chunk: Rows, loss: Loss) -> FloatArray:
