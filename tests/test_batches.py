@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from engine_data import (
     LOSS_CASES,
+    SQUARED,
     draw_rows,
     draw_table,
     draw_targets,
@@ -512,3 +514,21 @@ def test_variance_by_blocks_has_the_bits_of_that_of_all_rows(n_context, n_rows, 
     rows = make_rows(np.zeros(n_rows, int), weight, context, weight)
     expected = rows.mean((context - rows.mean(context)) ** 2)
     assert_array_equal(rows.context_variance(), expected)
+
+
+def test_a_pass_over_some_rows_copies_nothing_of_all(rng):
+    n_rows = 500_000
+    rows = make_rows(rng.integers(5, size=(n_rows, 2)), np.zeros(n_rows))
+    # As the weights of a table are that all weigh the same.
+    rows = replace(rows, weight=np.broadcast_to(np.ones(1), n_rows))
+    trunk, table = trunk_over(rng, rows, WIDTH, (4,)), draw_table(rng, rows, WIDTH)
+    order, is_used = (
+        RowOrder(rows, rng.permutation(n_rows)[:64].astype(np.int32), 32),
+        every_row(rows),
+    )
+    tables = RowAdagrad(table, 0.1)
+    tracemalloc.start()
+    run_pass(rows, is_used, order, trunk, SQUARED, tables, leave_frozen)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < n_rows
