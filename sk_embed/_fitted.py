@@ -137,6 +137,15 @@ class FittedEncoding:
     with_counts: bool = False
     name_priors: list[NamePrior | None] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        cells = [cross.cells for cross in self.crosses]
+        for vocabulary in (*self.columns.vocabularies, *cells):
+            vocabulary.prepare()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.__post_init__()
+
     def encoding(self) -> FittedEncoding:
         """Return the encoding itself: it is made already, as that of a stream is not."""
         return self

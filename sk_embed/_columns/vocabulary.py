@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import InitVar, dataclass, field
+from functools import cached_property
 from numbers import Integral
 from typing import Any
 
@@ -62,8 +63,7 @@ class Vocabulary:
     counts: IntArray
     is_infrequent: BoolArray
     place_of: InitVar[dict[Any, int] | None] = None
-    _lookup: Lookup = field(init=False, repr=False, compare=False)
-    _missing_code: int = field(init=False, repr=False, compare=False)
+    _place_of: dict[Any, int] | None = field(init=False, repr=False, compare=False)
 
     @property
     def groups(self) -> IntArray:
@@ -122,11 +122,22 @@ class Vocabulary:
         return self.categories[self.is_infrequent]
 
     def __post_init__(self, place_of: dict[Any, int] | None) -> None:
+        object.__setattr__(self, "_place_of", place_of)
+
+    @cached_property
+    def _missing_code(self) -> int:
         is_missing = pd.isna(self.categories)
-        missing = int(np.argmax(is_missing)) if is_missing.any() else UNKNOWN
-        lookup = Lookup(self.categories[~is_missing], place_of)
-        object.__setattr__(self, "_lookup", lookup)
-        object.__setattr__(self, "_missing_code", missing)
+        return int(np.argmax(is_missing)) if is_missing.any() else UNKNOWN
+
+    @cached_property
+    def _lookup(self) -> Lookup:
+        # Made where it is needed: vocabularies of parts of a table are merged alone. If
+        # several threads come here at once, each makes the same.
+        return Lookup(self.categories[~pd.isna(self.categories)], self._place_of)
+
+    def prepare(self) -> None:
+        """Make what values are looked up by, for which else the first would wait."""
+        self._lookup  # noqa: B018 - a property that is kept
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the lookup, which repeats the categories, out of pickles; pack the rest."""
