@@ -28,8 +28,9 @@ KINDS = {
     "additive": (1_000, 6_000),
     "noise": (1_000, 6_000),
     "numbers by category": (1_000, 6_000),
-    # So many rows that others than those which choose a cross must confirm it.
+    # Above 60,000 rows, others than those which choose a cross must confirm it.
     "noise, 65,000 rows": (65_000, 65_001),
+    "noise, 130,000 rows": (130_000, 130_001),
 }
 
 

@@ -53,7 +53,8 @@ class CrossTable:
         Keys of the pairs of table rows that had rows in fit, and their counts: see
         :mod:`sk_embed._engine.cells`.
     table : ndarray of shape (n_cells + 1, n_outputs)
-        Own effects of each cell; zero, the last, of a cell that is not listed.
+        Own effects of each cell; zero, the last, of a cell that is not listed, unless
+        ``interaction`` tells more.
     n_totals : int
         Number of totals that are given out beside the own effects: that of the main
         effects, 0 where these are not given out.

@@ -120,7 +120,7 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
     n_iter_no_change : int or "auto", default="auto"
         Stop after so many passes without such a fall, once the loss is below that of a
         constant prediction; "auto" is a quarter of what "auto" is for ``max_iter``,
-        from 1 to 3; 4 if that is more than 20.
+        from 1 to 3, or to 4 where ``max_iter="auto"`` gives more than 20 passes.
     crosses : "auto", None or list of pairs of columns, default="auto"
         Pairs of categorical columns, by names or indices, that are learned as columns of
         their own: one effect for each pair of categories, beyond the main effects of both,
@@ -229,7 +229,8 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
         ``explained_variance_ratio``, the share of the pair's own effects in the variance of
         all effects. For each pair the output has, behind all columns' vectors, the effect
         of the pair of categories, beyond those of both, and, if main effects are put out,
-        the total of all three. A pair that was not in ``fit`` has no effect of its own.
+        the total of all three. A pair that was not in ``fit`` has the effect that the
+        vectors foretell, which is mostly zero, and always after ``partial_fit``.
     infrequent_categories_ : list of ndarray or None
         Categories of each column that share a vector, None where none do.
     classes_ : ndarray of shape (n_classes,) or None

@@ -30,9 +30,9 @@ _MIN_PASSES = 2
 # more passes where numbers bend effects; beyond 60 the trunk learns rows by their numbers.
 _MAX_VISITS = 192_000
 _PASSES = (20, 60)
-# Learning stops after a quarter of these passes without a fall of the loss, but after so
-# many at most; where rows are so few that there are more than 20 passes, whose losses are
-# noisier, after one more.
+# Learning stops after a quarter of these passes without a fall of the loss, and at the
+# latest after so many; after one more where there are more than 20 passes, for losses of
+# few rows are noisier.
 _MAX_PATIENCE = 3
 # Over a chunk of a stream, while the trunk has taken fewer steps than that: each row is new
 # to the trunk but once.

@@ -68,7 +68,7 @@ class EmbeddingEncoder(
 
     The encoder of :mod:`sk_embed`, with its parameters and attributes, for tables that
     are spread over partitions. No two partitions come together: what is asked of them are
-    sums, and a sample of at most 50,000 rows of all. Categories, their counts, quartiles
+    sums, and a sample of about 60,000 rows of all. Categories, their counts, quartiles
     of numbers and, to the solver's tolerance, the main effects are those of all rows. The
     network and the vectors are learned by rounds, in each of which all partitions go on
     from the same state, by a sixteenth of their rows, and are then combined.

@@ -248,19 +248,22 @@ def test_other_rows_confirm_pairs_that_act_and_hardly_any_that_do_not(rng):
     assert len(kept[1:]) <= 11
 
 
-def test_rows_beyond_those_that_are_screened_must_confirm_pairs(rng, monkeypatch):
-    rows, _ = draw_cells(rng, 4_000)
-    source = in_memory(rows)
-    effects = effects_of(source)
+@pytest.mark.parametrize("n_rows", [3_500, 7_000])
+def test_rows_beyond_those_that_are_screened_must_confirm_pairs(n_rows, rng, monkeypatch):
+    rows, _ = draw_cells(rng, n_rows)
+    blocks = cut(rows, 3, n_folds=N_FOLDS)
     pairs = [(0, 1), (0, 2), (1, 2)]
     monkeypatch.setattr(
         crossed_effects,
         "choose_crosses",
         lambda screened: [candidate_of(screened, pair) for pair in pairs],
     )
-    assert choose_pairs(source, SQUARED, effects).pairs == pairs
-    monkeypatch.setattr(crossed_effects, "MAX_ROWS_SCREENED", 1_500)
-    assert choose_pairs(source, SQUARED, effects).pairs == [(0, 1)]
+    for source in (in_memory(rows), Partitioned(blocks, summarize(blocks), 2)):
+        effects = effects_of(source)
+        monkeypatch.setattr(crossed_effects, "MAX_ROWS_SCREENED", n_rows)
+        assert choose_pairs(source, SQUARED, effects).pairs == pairs
+        monkeypatch.setattr(crossed_effects, "MAX_ROWS_SCREENED", 1_500)
+        assert choose_pairs(source, SQUARED, effects).pairs == [(0, 1)]
 
 
 def test_a_column_nested_in_another_makes_no_pair(rng):

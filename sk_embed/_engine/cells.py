@@ -91,6 +91,11 @@ class Interaction(NamedTuple):
     first: FloatArray
     second: FloatArray
 
+    @property
+    def rank(self) -> int:
+        """Numbers of each category."""
+        return self.first.shape[1]
+
     def effects(self, first: IntArray, second: IntArray) -> FloatArray:
         """Return the effects of cells, given their codes, of shape (n_cells, n_outputs)."""
         effects = np.zeros((len(first), self.second.shape[2]), self.second.dtype)

@@ -64,7 +64,8 @@ class CrossEffects(NamedTuple):
     cells : ListedCells
         The cells that have rows.
     effects : ndarray of shape (n_cells + 1, n_outputs)
-        Effects of the cells; zero, the last, is that of any other cell.
+        Effects of the cells; zero, the last, is that of any other cell without
+        ``interaction``.
     fold_effects : ndarray of shape (n_folds, n_cells + 1, n_outputs)
         Effects of the cells, learned without each fold.
     weight : ndarray of shape (1 + n_folds, n_cells + 1)
@@ -215,27 +216,19 @@ def choose_pairs(source: RowSource, loss: Loss, effects: MainEffects) -> Choice:
         prediction = held_out_prediction(part, folds, effects)
         return HeldOutRows(part, folds, prediction, loss, alpha)
 
-    screened, confirming = _screened_and_confirming(len(rows))
-    taken = choose_crosses(held_out(screened))
-    if taken and len(confirming):
-        taken = confirmed(taken, held_out(confirming))
+    if source.n_rows <= 2 * MAX_ROWS_SCREENED:
+        taken = choose_crosses(held_out(np.arange(len(rows))))
+    else:
+        # The seed is fixed for the rows to be any: it is no source of what is learned.
+        order = np.random.default_rng(0).permutation(len(rows))
+        half = min(MAX_ROWS_SCREENED, len(rows) // 2)
+        taken = choose_crosses(held_out(order[:half]))
+        taken = confirmed(taken, held_out(order[half : 2 * half])) if taken else []
     groups = output_groups(source, loss)
     prior = np.array([candidate.prior for candidate in taken])
     prior = prior.reshape(len(taken), n_outputs)
     penalties = np.stack([prior[:, outputs].mean(axis=1) for outputs in groups])
     return Choice([candidate.pair for candidate in taken], penalties)
-
-
-def _screened_and_confirming(n_rows: int) -> tuple[IntArray, IntArray]:
-    """Return the rows that choose pairs, and as many others, if there are, that confirm."""
-    rows = np.arange(n_rows)
-    if n_rows <= 2 * MAX_ROWS_SCREENED:
-        return rows, rows[:0]
-    # The seed is fixed for the rows to be any: it is no source of what is learned.
-    first, second = (
-        np.random.default_rng(0).permutation(n_rows)[: 2 * MAX_ROWS_SCREENED].reshape(2, -1)
-    )
-    return first, second
 
 
 def fit_effects(
@@ -315,7 +308,7 @@ def shrink_to_vectors(
 ) -> list[Shrinkage]:
     """Shrink the effects of cells to what vectors foretell, as far as held-out rows gain.
 
-    They are overwritten: there may be as many cells as rows. How far is returned.
+    Effects are overwritten in place, for there may be as many cells as rows.
 
     Parameters
     ----------
@@ -330,6 +323,11 @@ def shrink_to_vectors(
     means : sequence of sequences of ndarray of shape (n_cells, n_outputs)
         Prior means of each cross's listed cells, as foretold by the vectors of all rows and
         by those without each fold.
+
+    Returns
+    -------
+    list of Shrinkage
+        How far the effects of each cross were shrunk, and to what.
     """
     rows, fold_of_row = source.held_out_sample(MAX_ROWS_SCREENED)
     prediction = held_out_prediction(rows, fold_of_row, effects)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sk_embed._arrays import FloatArray, IntArray
+from sk_embed._engine.additive.foretold import Shrinkage
 from sk_embed._engine.additive.main_effects import (
     KnownColumns,
     MainEffects,
@@ -118,7 +119,7 @@ def learn_model(
             tables of all rows, of  |      fold; then crosses
             two halves and without  |
             each fold               |
-        crosses, shrunk to what the vectors foretell of their cells
+        crosses, shrunk to what the vectors foretell of their cells, and this of others
         canonical axes and reliability of each column
 
     Parameters
@@ -303,7 +304,10 @@ def _shrink_crosses(
     additive: _Additive,
     map_tasks: TaskMap,
 ) -> list[CrossEffects]:
-    """Shrink the effects of crosses to what the vectors foretell of their cells."""
+    """Shrink the effects of crosses to what the vectors foretell of their cells.
+
+    Cells without rows get what is foretold of them.
+    """
     trunk, tables = network.trunk, network.tables
     folds = tables.folds
     if len(folds) < source.n_folds:
@@ -321,15 +325,31 @@ def _shrink_crosses(
         for cross in additive.crosses
     ]
     found = shrink_to_vectors(source, loss, additive.effects, additive.crosses, means)
-    crosses = list(additive.crosses)
-    for place, (of_pair, shrinkage) in enumerate(zip(crosses, found, strict=True)):
+    return _with_interactions(source, network, additive.crosses, found)
+
+
+def _with_interactions(
+    source: RowSource,
+    network: _Network,
+    crosses: Sequence[CrossEffects],
+    shrinkages: Sequence[Shrinkage],
+) -> list[CrossEffects]:
+    """Add what the vectors foretell of cells without rows, where they foretell anything."""
+    tables = network.tables
+    completed = []
+    for of_pair, shrinkage in zip(crosses, shrinkages, strict=True):
+        foretold = None
         if shrinkage.slope_without_rows:
-            weight = [tables.weight[column] for column in of_pair.pair]
-            foretold = interaction(trunk, tables.full, source.n_codes, of_pair.pair, weight)
-            crosses[place] = of_pair._replace(
-                interaction=foretold.scaled(shrinkage.slope_without_rows)
-            )
-    return crosses
+            foretold = interaction(
+                network.trunk,
+                tables.full,
+                source.n_codes,
+                of_pair.pair,
+                [tables.weight[column] for column in of_pair.pair],
+            ).scaled(shrinkage.slope_without_rows)
+        has_any = foretold is not None and foretold.rank > 0
+        completed.append(of_pair._replace(interaction=foretold if has_any else None))
+    return completed
 
 
 def n_table_passes(settings: ModelSettings) -> int:

@@ -28,7 +28,7 @@ def crosses_to_json(crosses: Sequence[CrossTable]) -> list[Any]:
 
 
 def _rank(foretold: Interaction | None) -> int:
-    return 0 if foretold is None else foretold.first.shape[1]
+    return 0 if foretold is None else foretold.rank
 
 
 def cross_members(crosses: Sequence[CrossTable]) -> dict[str, bytes]:

@@ -257,7 +257,8 @@ def confirmed(candidates: list[Candidate], rows: HeldOutRows) -> list[Candidate]
     candidates : list of Candidate
         Pairs in the order in which they were taken.
     rows : HeldOutRows
-        Other rows than those that chose them. Residuals that the pairs leave are left.
+        Other rows than those that chose them. What the confirmed pairs explain is taken
+        out of their residuals.
     """
     kept: list[Candidate] = []
     for candidate in candidates:
