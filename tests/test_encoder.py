@@ -156,7 +156,7 @@ def test_grid_search_chooses_a_width(rng):
     y = np.cos(X["store"]) * np.sin(X["item"]) + 0.1 * rng.normal(size=1500)
     model = Pipeline(
         [
-            ("encode", encoder()),
+            ("encode", encoder(crosses=None)),
             ("model", HistGradientBoostingRegressor(max_iter=30, random_state=0)),
         ]
     )
