@@ -183,7 +183,7 @@ class EmbeddingEncoder(PartialFitMixin, FitChunksMixin, SaveMixin, EncoderBase):
         Whether ``fit`` goes on from the network's weights of the last ``fit``.
     n_jobs : int, default=None
         Threads for network, main effects and final tables; the result is the same for
-        every number. None takes one below 100,000 rows, and from there on as many as
+        every number. None takes one below 50,000 rows, and from there on as many as
         scikit-learn's gradient boosting: all cores, unless ``OMP_NUM_THREADS`` or
         threadpoolctl allow fewer, but one within a worker of joblib, as in a grid search
         of several jobs; where :func:`joblib.parallel_config` says ``n_jobs``, that many.

@@ -66,9 +66,9 @@ _IF_ZERO = {
     for name in signature(_check_sample_weight).parameters
     if name == "allow_all_zero_weights"
 }
-# Rows from which on several threads are the default. With ten columns, two threads take 1.3
-# times the time of one for 3,000 rows, the same for 60,000, and .8 for 200,000.
-_ROWS_FOR_THREADS = 100_000
+# Rows from which on several threads are the default. With ten columns, two threads take the
+# same time as one for 12,000 and 30,000 rows, .65 for 60,000, and .75 for 200,000.
+_ROWS_FOR_THREADS = 50_000
 
 
 def check_sample_weight(sample_weight: Any, X: Any, may_be_zero: bool = False) -> Any:
