@@ -136,7 +136,7 @@ class Vocabulary:
         return Lookup(self.categories[~pd.isna(self.categories)], self._place_of)
 
     def prepare(self) -> None:
-        """Make what values are looked up by, for which else the first would wait."""
+        """Make what values are looked up by, so that the first ``transform`` need not."""
         self._lookup  # noqa: B018 - a property that is kept
 
     def __getstate__(self) -> dict[str, Any]:

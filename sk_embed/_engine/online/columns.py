@@ -106,7 +106,7 @@ class Halves:
     """Vectors that two halves of the rows learn, each by itself, under the same trunk.
 
     Every other row of a chunk is of the first half. They are kept of the first categories
-    of each column alone, which are mostly the frequent ones: these tell how far two halves
+    of each column alone, of a chunk's the most frequent ones: these tell how far two halves
     agree. All others begin anew in each chunk, for those that are kept to be learned
     beside.
 
@@ -163,15 +163,20 @@ class Halves:
         if tables is None:
             return
         first_codes = np.cumsum(local.rows.n_codes)[:-1]
-        for j, of_column in enumerate(np.split(local.table_rows, first_codes)):
-            self._keep_first(j, of_column)
+        parts = (local.table_rows, local.rows.weight_of_codes())
+        columns = zip(*(np.split(part, first_codes) for part in parts), strict=True)
+        for j, of_column in enumerate(columns):
+            self._keep_first(j, *of_column)
         self._store.put(self._places.values[local.table_rows], tables)
         self._store.clear(0)
 
-    def _keep_first(self, column: int, rows: IntArray) -> None:
-        """Keep a column's categories from now on, given their rows, while there is room."""
+    def _keep_first(self, column: int, rows: IntArray, weight: FloatArray) -> None:
+        """Keep a column's categories from now on, the heaviest, while there is room."""
         places, first = self._places.values, len(self._store)
-        new = rows[places[rows] == 0][: _MOST_KEPT - self._n_kept[column]]
+        room = _MOST_KEPT - self._n_kept[column]
+        unkept = np.flatnonzero(places[rows] == 0)
+        heaviest = np.argsort(-weight[unkept], kind="stable")[:room]
+        new = rows[unkept[np.sort(heaviest)]]
         places[new] = np.arange(first, first + len(new))
         self._store.grow(len(new))
         self._n_kept[column] += len(new)
