@@ -44,6 +44,7 @@ TESTS = {
     "sk_embed/_engine/losses.py": "losses golden main_effects",
     "sk_embed/_engine/additive/main_effects.py": "golden main_effects",
     "sk_embed/_engine/model.py": "golden model",
+    "sk_embed/_engine/network/table_groups.py": "model",
     "sk_embed/_engine/network/trunk.py": "network golden",
     "sk_embed/_engine/network/optimizers.py": "optimizers golden",
     "sk_embed/_engine/network/passes.py": "golden training",

@@ -8,7 +8,6 @@ from engine_data import BINOMIAL, LOSS_CASES, SQUARED, draw_rows, make_rows
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import pdist
 
-from sk_embed._engine import model
 from sk_embed._engine.additive.main_effects import fit_all_rows
 from sk_embed._engine.axes import effect_slopes
 from sk_embed._engine.cells import CrossRule
@@ -19,6 +18,7 @@ from sk_embed._engine.column_vectors import (
     sample_categories,
 )
 from sk_embed._engine.model import ModelSettings, learn_model
+from sk_embed._engine.network import table_groups
 from sk_embed._engine.network.training import TrainingSettings
 from sk_embed._engine.sources import InMemory
 
@@ -300,7 +300,7 @@ def test_folds_change_nothing_but_their_own_tables(rng):
 def test_tables_that_are_learned_apart_are_those_learned_side_by_side(rng, monkeypatch):
     rows = draw_interaction(rng)
     together = learn(rows)
-    monkeypatch.setattr(model, "_MAX_BYTES_SIDE_BY_SIDE", 1)
+    monkeypatch.setattr(table_groups, "_MAX_BYTES_SIDE_BY_SIDE", 1)
     apart = learn(rows)
     for a, b in zip(together.columns, apart.columns, strict=True):
         assert_allclose(a.vectors, b.vectors, rtol=1e-6, atol=1e-9)
@@ -314,7 +314,7 @@ def test_tables_that_are_learned_apart_are_those_learned_side_by_side(rng, monke
 )
 def test_as_many_tables_are_side_by_side_as_memory_allows(n_bytes, sizes):
     subsets, kept = np.arange(3, 8), list(range(5))
-    parts = model._side_by_side(subsets, kept, n_bytes)
+    parts = table_groups.side_by_side(subsets, kept, n_bytes)
     assert [len(part.kept) for part in parts] == sizes
     assert_array_equal(np.concatenate([part.subsets for part in parts]), subsets)
     assert [k for part in parts for k in part.kept] == kept

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -35,16 +34,17 @@ from sk_embed._engine.crossed_effects import (
 from sk_embed._engine.losses import Loss
 from sk_embed._engine.network.second_difference import interaction, second_difference
 from sk_embed._engine.network.sensitivity import Sensitivity
+from sk_embed._engine.network.table_groups import (
+    TableGroup,
+    groups_of_folds,
+    learn_groups,
+    side_by_side,
+)
 from sk_embed._engine.network.training import LearnedTrunk, TrainingSettings
 from sk_embed._engine.network.trunk import Trunk
 from sk_embed._engine.rows import ALL_ROWS, HALVES, without_fold
 from sk_embed._engine.sources import Report, RowSource
 from sk_embed._engine.tasks import TaskMap, call, map_in_turn
-
-# Tables are learned side by side as long as they, without their optimiser's state, take no
-# more than this: batches are larger then, and rows are read once for all.
-_MAX_BYTES_SIDE_BY_SIDE = 2**26
-_MAX_TABLES_SIDE_BY_SIDE = 16
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,7 @@ def _learn_network(
     trunk, curve, confirmed_share = learn_trunk()
     plan = _plan(source, draw_prior(), settings.n_fold_tables)
     learn = _table_learner(source, trunk, loss, plan.prior, settings)
-    learned = _learned_tables(source, plan, _learn_groups(learn, plan.groups, map_tasks))
+    learned = _learned_tables(source, plan, learn_groups(learn, plan.groups, map_tasks))
     sensitivity = source.sensitivity(trunk, learned.full)
     return _Network(trunk, curve, confirmed_share, learned, sensitivity)
 
@@ -313,8 +313,8 @@ def _shrink_crosses(
     if len(folds) < source.n_folds:
         # No training row is encoded by these, but held-out rows are needed all the same.
         learn = _table_learner(source, trunk, loss, tables.prior, settings)
-        groups = _groups_of_folds(source.n_folds, tables.prior.nbytes)
-        folds = _learn_groups(learn, groups, map_tasks)
+        groups = groups_of_folds(source.n_folds, tables.prior.nbytes)
+        folds = learn_groups(learn, groups, map_tasks)
     means = [
         [
             second_difference(
@@ -394,26 +394,11 @@ def prior_table(
     return drawn.astype(settings.dtype)
 
 
-class _TableGroup(NamedTuple):
-    """Tables that are learned side by side.
-
-    Parameters
-    ----------
-    subsets : ndarray of shape (n_tables,)
-        Number of the subset of rows that each table is learned from.
-    kept : list of ndarray of shape (n_kept,), or of slice
-        Rows of each learned table that are kept.
-    """
-
-    subsets: IntArray
-    kept: list[IntArray | slice]
-
-
 class _Plan(NamedTuple):
     """The final tables, before they are learned: see :class:`LearnedTables`."""
 
     prior: FloatArray
-    groups: list[_TableGroup]
+    groups: list[TableGroup]
     weight: list[FloatArray]
     samples: list[Sample]
     n_folds: int
@@ -428,15 +413,10 @@ def _plan(source: RowSource, prior: FloatArray, n_folds: int) -> _Plan:
     every = slice(None)
     first = np.array([ALL_ROWS, *HALVES])
     groups = [
-        *_side_by_side(first, [every, sampled, sampled], prior.nbytes),
-        *_groups_of_folds(n_folds, prior.nbytes),
+        *side_by_side(first, [every, sampled, sampled], prior.nbytes),
+        *groups_of_folds(n_folds, prior.nbytes),
     ]
     return _Plan(prior, groups, weight, samples, n_folds)
-
-
-def _groups_of_folds(n_folds: int, n_bytes: int) -> list[_TableGroup]:
-    folds = np.array([without_fold(fold) for fold in range(n_folds)], dtype=np.intp)
-    return _side_by_side(folds, [slice(None)] * n_folds, n_bytes)
 
 
 def _sampled_rows(n_codes: IntArray, samples: list[Sample]) -> IntArray:
@@ -464,22 +444,6 @@ def _table_learner(
     )
 
 
-def _learn_groups(
-    learn: Callable[[IntArray], FloatArray], groups: list[_TableGroup], map_tasks: TaskMap
-) -> list[FloatArray]:
-    """Learn the final tables, group by group."""
-    tasks = [partial(_learn_group, learn, group) for group in groups]
-    return list(chain.from_iterable(map_tasks(call, tasks)))
-
-
-def _learn_group(
-    learn: Callable[[IntArray], FloatArray], group: _TableGroup
-) -> list[FloatArray]:
-    """Learn tables side by side, and cut out of each what is kept."""
-    table = learn(group.subsets)
-    return [table[:, i][kept] for i, kept in enumerate(group.kept)]
-
-
 def _learned_tables(
     source: RowSource, plan: _Plan, tables: Iterable[FloatArray]
 ) -> LearnedTables:
@@ -496,15 +460,3 @@ def _learned_tables(
         ],
         samples=plan.samples,
     )
-
-
-def _side_by_side(
-    subsets: IntArray, kept: list[IntArray | slice], n_bytes: int
-) -> list[_TableGroup]:
-    """Put so many tables, of ``n_bytes`` each, together as memory allows."""
-    n_together = _MAX_BYTES_SIDE_BY_SIDE // max(n_bytes, 1)
-    n_together = min(max(n_together, 1), _MAX_TABLES_SIDE_BY_SIDE)
-    return [
-        _TableGroup(subsets[start : start + n_together], kept[start : start + n_together])
-        for start in range(0, len(kept), n_together)
-    ]
