@@ -109,6 +109,8 @@ def test_there_are_two_drivers_of_learning_one_of_them_online():
 
 def writes_learned(node):
     """Tell whether a node sets the attribute that holds what an estimator has learned."""
+    if any(calls(name)(node) for name in ("setattr", "__setattr__")):
+        return any(getattr(given, "value", None) == "_learned" for given in node.args)
     is_written = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
     return is_written and node.attr == "_learned"
 
@@ -131,6 +133,10 @@ def test_what_is_measured_is_found():
     method = ast.parse(METHOD).body[0]
     assert body_length(method) == 3
     assert number_of_parameters(method) == 4
+    for call in ("learn_model()", "model.learn_model()"):
+        assert calls("learn_model")(ast.parse(call).body[0].value)
+    for write in ("setattr(a, '_learned', 1)", "object.__setattr__(a, '_learned', 1)"):
+        assert writes_learned(ast.parse(write).body[0].value)
     assert room("sk_embed._engine.network.trunk") == "network"
     assert room("sk_embed._columns.frame") is None
     rooms, arrows = imports_of_rooms()
